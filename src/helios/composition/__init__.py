@@ -1,0 +1,19 @@
+"""What is to be drawn: source, size, exact rate, length, props. Not where, nor in how many parts."""
+
+from helios.composition.composition import DEFAULT_SIZE, Composition, compose, parse_range
+from helios.composition.declared import Declared, parse_meta
+from helios.composition.rate import frame_time_ms, parse_rate, timescale
+from helios.composition.source import Source
+
+__all__ = [
+    "DEFAULT_SIZE",
+    "Composition",
+    "Declared",
+    "Source",
+    "compose",
+    "frame_time_ms",
+    "parse_meta",
+    "parse_range",
+    "parse_rate",
+    "timescale",
+]

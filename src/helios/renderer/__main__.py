@@ -1,0 +1,81 @@
+"""The renderer's command: ``python -m helios.renderer chunk|still|probe SPEC OUTPUT``.
+
+It reads SPEC (JSON, see spec.py), writes OUTPUT (and for a chunk OUTPUT.json, its report), and tells how far
+it is on stdout in the lines of Open Job Description: ``openjd_progress: PERCENT``, ``openjd_status: TEXT``
+and ``openjd_fail: TEXT``. Its exit code tells the class of an error (spec.EXIT_CODES).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from helios.errors import HeliosError, UsageError
+from helios.renderer.draw import draw_chunk, draw_still, probe
+from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, StillSpec
+
+_PROGRESS_INTERVAL = 0.1
+
+
+async def _run(kind: str, spec: bytes, output: Path) -> None:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel(asyncio.current_task()))
+    with tempfile.TemporaryDirectory(prefix="helios-", ignore_cleanup_errors=True) as folder:
+        workspace = Path(folder)
+        if kind == "probe":
+            found = await probe(ProbeSpec.model_validate_json(spec), workspace)
+            output.write_text(found.model_dump_json(), "utf-8")
+        elif kind == "still":
+            await draw_still(StillSpec.model_validate_json(spec), output, workspace)
+        else:
+            report = await draw_chunk(ChunkSpec.model_validate_json(spec), output, workspace, _Progress())
+            output.with_name(output.name + ".json").write_text(report.model_dump_json(), "utf-8")
+
+
+def _cancel(task: asyncio.Task[None] | None):
+    assert task is not None
+    return lambda: task.cancel("SIGTERM")
+
+
+class _Progress:
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if done == total or now - self._told >= _PROGRESS_INTERVAL:
+            self._told = now
+            _say("progress", f"{100 * done / total:.6f}")
+
+
+def _say(kind: str, text: str) -> None:
+    sys.stdout.write(f"openjd_{kind}: {text}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Runs the command; returns its exit code."""
+    kinds = ("chunk", "still", "probe")
+    if len(sys.argv) != 4 or sys.argv[1] not in kinds:
+        sys.stderr.write("usage: python -m helios.renderer chunk|still|probe SPEC OUTPUT\n")
+        return EXIT_CODES[UsageError]
+    try:
+        asyncio.run(_run(sys.argv[1], Path(sys.argv[2]).read_bytes(), Path(sys.argv[3])))
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
+    except ValidationError as error:
+        _say("fail", f"{sys.argv[2]} is no spec of this version: {error.errors()[0]['msg']}")
+        return EXIT_CODES[UsageError]
+    except HeliosError as error:
+        _say("fail", str(error))
+        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

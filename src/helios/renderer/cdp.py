@@ -1,0 +1,105 @@
+"""The Chrome DevTools Protocol over the pipe that ``--remote-debugging-pipe`` opens.
+
+Messages are JSON, each ended by a NUL byte (chromium: content/browser/devtools/devtools_pipe_handler.cc).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from helios.errors import BrowserError
+
+CALL_TIMEOUT = 60.0
+"""Seconds after which a browser that does not answer is taken for dead."""
+
+Params = dict[str, Any]
+
+
+class ProtocolError(BrowserError):
+    """The browser refused a command."""
+
+    code = "protocol"
+
+
+class Connection:
+    """One browser's DevTools connection. ``on_event`` gets each event's method and parameters."""
+
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.WriteTransport) -> None:
+        self._reader = reader
+        self._transport = transport
+        self._last_id = 0
+        self._waiting: dict[int, asyncio.Future[Params]] = {}
+        self._closed: BrowserError | None = None
+        self._pump = asyncio.create_task(self._receive())
+        self.on_event: Callable[[str, Params], None] = lambda method, params: None
+
+    @classmethod
+    async def open(cls, read_fd: int, write_fd: int) -> Connection:
+        """A connection over two pipe ends, which it owns from here on."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=1 << 30)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb"))
+        transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(write_fd, "wb"))
+        return cls(reader, transport)
+
+    async def call(
+        self, method: str, params: Params | None = None, *, session: str | None = None, timeout: float = CALL_TIMEOUT
+    ) -> Params:
+        """Runs a command and returns its result.
+
+        Raises:
+            ProtocolError: the browser refused it.
+            BrowserError: the browser is gone, or has not answered for ``timeout`` seconds.
+        """
+        if self._closed:
+            raise self._closed
+        self._last_id += 1
+        message: Params = {"id": self._last_id, "method": method, "params": params or {}}
+        if session:
+            message["sessionId"] = session
+        answer: asyncio.Future[Params] = asyncio.get_running_loop().create_future()
+        self._waiting[self._last_id] = answer
+        self._transport.write(json.dumps(message).encode() + b"\0")
+        try:
+            async with asyncio.timeout(timeout):
+                return await answer
+        except TimeoutError:
+            raise BrowserError(f"the browser has not answered {method} for {timeout:g} s") from None
+        finally:
+            self._waiting.pop(message["id"], None)
+
+    async def close(self) -> None:
+        """Closes both pipe ends, at which a browser ends itself."""
+        self._transport.abort()
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
+
+    async def _receive(self) -> None:
+        try:
+            while True:
+                message = json.loads((await self._reader.readuntil(b"\0"))[:-1])
+                if "id" not in message:
+                    self._event(message["method"], message.get("params", {}))
+                elif (answer := self._waiting.get(message["id"])) and not answer.done():
+                    if "error" in message:
+                        answer.set_exception(ProtocolError(message["error"]["message"]))
+                    else:
+                        answer.set_result(message["result"])
+        except (asyncio.IncompleteReadError, OSError):
+            self._fail(BrowserError("the browser ended unexpectedly"))
+
+    def _event(self, method: str, params: Params) -> None:
+        if method in ("Inspector.targetCrashed", "Target.targetCrashed"):
+            self._fail(BrowserError("the page's process crashed (out of memory, or killed)"))
+        else:
+            self.on_event(method, params)
+
+    def _fail(self, error: BrowserError) -> None:
+        self._closed = error
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(error)

@@ -1,0 +1,195 @@
+"""Pictures into a segment: decoded, hashed and encoded in this process, while the next one is drawn."""
+
+from __future__ import annotations
+
+import base64
+import errno
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import xxhash
+from av.codec.context import CodecContext
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+
+from helios.composition import timescale
+from helios.errors import OutputError, UsageError
+from helios.renderer.spec import Encoding
+
+_BT709 = 1  # ITU-T H.273: primaries, transfer and matrix of BT.709 all have code point 1
+
+_DEFAULTS: dict[str, dict[str, str]] = {
+    "libx264": {"crf": "18", "preset": "medium"},
+    "libx265": {"crf": "20", "preset": "medium", "x265-params": "log-level=none"},
+    "libvpx-vp9": {"crf": "24", "b": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"},
+    "libsvtav1": {"crf": "28", "preset": "8"},
+}
+_PIXEL_FORMATS = {"prores_ks": "yuv422p10le"}
+
+
+def pixel_format(encoding: Encoding) -> str:
+    """The encoding's pixel format, or its codec's usual one."""
+    return encoding.pixel_format or _PIXEL_FORMATS.get(encoding.codec, "yuv420p")
+
+
+def check_encoding(encoding: Encoding, width: int, height: int, fps: Fraction) -> None:
+    """Makes sure that an encoder accepts these settings.
+
+    Raises:
+        UsageError: it does not; says which setting is wrong.
+    """
+    name = pixel_format(encoding)
+    try:
+        shape = av.VideoFormat(name, width, height)
+    except ValueError:
+        raise UsageError(f"there is no pixel format {name!r}: usual ones are yuv420p, yuv422p and yuv444p") from None
+    for what, size, chroma in (
+        ("width", width, shape.chroma_width()),
+        ("height", height, shape.chroma_height()),
+    ):
+        if chroma != size and size % 2:
+            raise UsageError(f"{name} needs an even {what}, not {size}: change it, or use --pixel-format yuv444p")
+    try:
+        codec = av.Codec(encoding.codec, "w")
+    except ValueError:
+        raise UsageError(f"there is no encoder {encoding.codec!r}: try h264, h265, vp9, av1 or prores") from None
+    if codec.type != "video":
+        raise UsageError(f"{encoding.codec} encodes no video: try h264, h265, vp9, av1 or prores")
+    formats = [known.name for known in codec.video_formats or ()]
+    if formats and name not in formats:
+        raise UsageError(f"{encoding.codec} can't encode {name}: it takes {', '.join(formats)}")
+    context = CodecContext.create(encoding.codec, "w")
+    assert isinstance(context, VideoCodecContext)
+    _configure(context, encoding, width, height, fps)
+    try:
+        context.open()
+    except (ValueError, OSError) as error:
+        settings = ", ".join(f"{key} {value}" for key, value in context.options.items())
+        raise UsageError(f"{encoding.codec} does not accept its settings ({settings}): {error.strerror}") from None
+
+
+def _configure(context: VideoCodecContext, encoding: Encoding, width: int, height: int, fps: Fraction) -> None:
+    context.width, context.height = width, height
+    context.pix_fmt = pixel_format(encoding)
+    context.framerate = fps
+    context.time_base = 1 / fps
+    context.color_range = ColorRange.MPEG
+    context.color_primaries = context.color_trc = context.colorspace = _BT709
+    options = dict(_DEFAULTS.get(encoding.codec, {}))
+    if encoding.crf is not None:
+        options["crf"] = f"{encoding.crf:g}"
+    if encoding.preset is not None:
+        options["preset"] = encoding.preset
+    context.options = options
+
+
+class PictureDecoder:
+    """Turns pictures as the browser sends them (PNG in base64) into RGB frames."""
+
+    def __init__(self) -> None:
+        self._png = CodecContext.create("png", "r")
+
+    def decode(self, picture: str) -> VideoFrame:
+        """The picture's pixels, as rgb24."""
+        (frame,) = self._png.decode(av.Packet(base64.b64decode(picture)))
+        assert isinstance(frame, VideoFrame)
+        return frame if frame.format.name == "rgb24" else frame.reformat(format="rgb24")
+
+
+def hash_frame(frame: VideoFrame) -> str:
+    """XXH3-128 of an rgb24 frame's pixels, row by row, in hexadecimal."""
+    plane = frame.planes[0]
+    width = frame.width * 3
+    data = memoryview(plane)
+    if plane.line_size == width:
+        return xxhash.xxh3_128_hexdigest(data)
+    digest = xxhash.xxh3_128()
+    for row in range(frame.height):
+        digest.update(data[row * plane.line_size : row * plane.line_size + width])
+    return digest.hexdigest()
+
+
+class SegmentEncoder:
+    """Writes a segment whose frame k stands at exactly k/fps. It blocks: call it from a thread.
+
+    The segment gets its name when it is whole; before that it is ``<name>.part``.
+
+    Raises (from any method):
+        OutputError: it can't be written.
+    """
+
+    def __init__(self, path: Path, encoding: Encoding, width: int, height: int, fps: Fraction) -> None:
+        self._path = path
+        self._part = path.with_name(path.name + ".part")
+        self._size = (width, height)
+        self._decoder = PictureDecoder()
+        self._reformatter = VideoReformatter()
+        self._last: tuple[VideoFrame, str] | None = None
+        self._count = 0
+        options = {"video_track_timescale": str(timescale(fps))}
+        try:
+            self._container = av.open(str(self._part), "w", format=path.suffix[1:], options=options)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        self._stream = self._container.add_stream(encoding.codec, rate=fps)
+        self._context = self._stream.codec_context
+        assert isinstance(self._context, VideoCodecContext)
+        _configure(self._context, encoding, width, height, fps)
+        self._stream.time_base = Fraction(1, timescale(fps))
+
+    def add(self, picture: str | None) -> str:
+        """Appends a picture, or the last one again; returns its hash."""
+        if picture is not None:
+            rgb = self._decoder.decode(picture)
+            if (rgb.width, rgb.height) != self._size:
+                raise OutputError(f"the browser drew {rgb.width}x{rgb.height} pixels instead of {self._size}")
+            frame = self._reformatter.reformat(
+                rgb,
+                format=self._context.pix_fmt,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                dst_colorspace=Colorspace.ITU709,
+            )
+            self._last = frame, hash_frame(rgb)
+        assert self._last is not None, "a segment begins with a picture"
+        frame, digest = self._last
+        frame.pts = self._count
+        frame.time_base = self._context.time_base
+        self._count += 1
+        self._mux(frame)
+        return digest
+
+    def finish(self) -> None:
+        """Writes what is left and gives the segment its name."""
+        self._mux(None)
+        try:
+            self._container.close()
+            self._part.replace(self._path)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+
+    def _mux(self, frame: VideoFrame | None) -> None:
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+
+    def __enter__(self) -> SegmentEncoder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            try:
+                self._container.close()
+            except OSError:
+                pass  # the segment is given up; its first error is on its way up
+            self._part.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> OutputError:
+    if error.errno == errno.ENOSPC:
+        return OutputError(f"the disk is full: {path.name} could not be written")
+    return OutputError(f"{path.name} could not be written: {error.strerror}")

@@ -1,0 +1,98 @@
+"""Serves a project folder to its own page, on loopback."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+ORIGIN = "http://helios.localhost"
+"""The address at which a page sees its folder: the same in every chunk, and a secure context (*.localhost)."""
+
+
+@contextmanager
+def serve(root: Path) -> Iterator[str]:
+    """Serves ``root`` for as long as the block runs, and yields the browser flag that leads ``ORIGIN`` there."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(root)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"--host-resolver-rules=MAP helios.localhost:80 127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answers with the file, or the part of it that a Range header asks for (RFC 9110, section 14)."""
+        self._part: tuple[int, int] | None = None
+        super().do_GET()
+
+    def send_head(self) -> BytesIO | BinaryIO | None:
+        path = Path(self.translate_path(self.path))
+        root = Path(self.directory).resolve()
+        if not path.resolve().is_relative_to(root) or not path.is_file():
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return None
+        size = path.stat().st_size
+        wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        start, stop = 0, size
+        if wanted and (wanted[1] or wanted[2]):
+            start = int(wanted[1]) if wanted[1] else max(0, size - int(wanted[2]))
+            stop = min(size, int(wanted[2]) + 1) if wanted[1] and wanted[2] else size
+            if start >= stop:
+                self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+                self.send_header("Content-Range", f"bytes */{size}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return None
+            self.send_response(HTTPStatus.PARTIAL_CONTENT)
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
+        else:
+            self.send_response(HTTPStatus.OK)
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Length", str(stop - start))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        file = path.open("rb")
+        file.seek(start)
+        return _Window(file, stop - start)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: what is missing is reported by the page."""
+
+    def handle_one_request(self) -> None:
+        """A page that goes away in the middle of an answer is no error."""
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True
+
+
+class _Window(BytesIO):
+    """The next ``length`` bytes of a file."""
+
+    def __init__(self, file: BinaryIO, length: int) -> None:
+        super().__init__()
+        self._file, self._left = file, length
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = self._file.read(self._left if size is None or size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -1,0 +1,129 @@
+"""The messages between whoever plans a film and the renderer that draws a part of it."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from helios.composition import Composition, Declared, Source
+from helios.errors import BrowserError, HeliosError, MissingTool, OutputError, PageError, UsageError
+
+VERSION = 1
+
+CaptureMethod = Literal["begin-frame", "screenshot"]
+"""How pictures are taken: frame by frame under begin-frame control, or as screenshots where there is none."""
+
+Motion = Literal["seek", "jump", "step"]
+"""How a page gets to a frame: it can seek, it only has declared animations, or it must be stepped through."""
+
+
+EXIT_CODES: dict[type[HeliosError], int] = {
+    UsageError: os.EX_USAGE,
+    PageError: os.EX_DATAERR,
+    MissingTool: os.EX_UNAVAILABLE,
+    OutputError: os.EX_CANTCREAT,
+    BrowserError: os.EX_TEMPFAIL,
+}
+"""What the renderer's process ends with for each class of error (sysexits.h)."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = VERSION
+
+
+_CODECS = {
+    "h264": "libx264",
+    "h265": "libx265",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+}
+_IN_MP4 = frozenset({"libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av1", "mpeg4"})
+
+
+class Encoding(_Message):
+    """How frames become a segment.
+
+    ``codec`` is an encoder of ffmpeg's, or h264, h265, vp9, av1 or prores; without ``crf``, ``preset`` or
+    ``pixel_format`` the encoder's own good default is taken.
+    """
+
+    codec: Annotated[str, AfterValidator(lambda name: _CODECS.get(name, name))] = "libx264"
+    crf: float | None = None
+    preset: str | None = None
+    pixel_format: str | None = None
+
+    @property
+    def suffix(self) -> str:
+        """The ending of a segment's file name: the container that carries the codec with exact times."""
+        return ".mp4" if self.codec in _IN_MP4 else ".mov"
+
+
+class ProbeSpec(_Message):
+    """Asks what a page says of itself and how it can be captured, and whether ``encoding`` is possible.
+
+    What ``declared`` says wins over the page.
+    """
+
+    source: Source
+    declared: Declared
+    encoding: Encoding
+    props: object = None
+    ready_timeout: float = 30.0
+
+
+class Probe(_Message):
+    """What is to be drawn, and how. ``browser`` is the browser's name and version."""
+
+    composition: Composition
+    capture: CaptureMethod
+    motion: Motion
+    browser: str
+    warnings: tuple[str, ...]
+
+
+class ChunkSpec(_Message):
+    """Frames ``start`` to ``stop`` (not included) of a composition, to be drawn into one segment."""
+
+    composition: Composition
+    start: int = Field(ge=0)
+    stop: int = Field(gt=0)
+    encoding: Encoding
+    capture: CaptureMethod
+    motion: Motion
+
+    @model_validator(mode="after")
+    def _within(self) -> ChunkSpec:
+        if not self.start < self.stop <= self.composition.frames:
+            raise ValueError(f"frames {self.start}:{self.stop} are empty or outside of the composition")
+        return self
+
+
+class StillSpec(_Message):
+    """One frame of a composition, to be drawn into a PNG."""
+
+    composition: Composition
+    frame: int = Field(ge=0)
+    capture: CaptureMethod
+    motion: Motion
+
+
+class ChunkReport(_Message):
+    """What came of a chunk: its frames' hashes (XXH3-128 of the RGB pixels, in order) and what the page said.
+
+    ``ready_ms`` is the time from the start of the browser to the first picture; ``repeated`` counts frames
+    that had no damage and cost no picture of their own.
+    """
+
+    start: int
+    stop: int
+    hashes: tuple[str, ...]
+    repeated: int
+    ready_ms: float
+    draw_ms: float
+    warnings: tuple[str, ...]
