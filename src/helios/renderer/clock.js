@@ -179,8 +179,10 @@
         if (typeof time !== "number" || !runs(animation)) continue;
         const place = animations.get(animation);
         if (place?.held || (place && Math.abs(time - expected(animation, place)) <= 1)) continue;
-        // Held animations ran in real time until they were seen: that does not count.
-        animations.set(animation, { at: self.now, time: config.manual ? 0 : Math.round(time * 1000) / 1000 });
+        // What began with a frame that was drawn meanwhile began at the clock's time, give or take the jitter;
+        // what is held still ran in real time until it was seen, which does not count.
+        const begun = !place && !animation.pending && (config.manual || Math.abs(time) < 2);
+        animations.set(animation, { at: self.now, time: begun ? 0 : Math.round(time * 1000) / 1000 });
       }
     }
 

@@ -86,17 +86,14 @@ def _configure(context: VideoCodecContext, encoding: Encoding, width: int, heigh
     context.options = options
 
 
-class PictureDecoder:
-    """Turns pictures as the browser sends them (PNG in base64) into RGB frames."""
+def decode_picture(picture: str) -> VideoFrame:
+    """The pixels of a picture as the browser sends it (PNG in base64), as rgb24.
 
-    def __init__(self) -> None:
-        self._png = CodecContext.create("png", "r")
-
-    def decode(self, picture: str) -> VideoFrame:
-        """The picture's pixels, as rgb24."""
-        (frame,) = self._png.decode(av.Packet(base64.b64decode(picture)))
-        assert isinstance(frame, VideoFrame)
-        return frame if frame.format.name == "rgb24" else frame.reformat(format="rgb24")
+    Each picture has a decoder of its own: ffmpeg's keeps parts of one picture for the next.
+    """
+    (frame,) = CodecContext.create("png", "r").decode(av.Packet(base64.b64decode(picture)))
+    assert isinstance(frame, VideoFrame)
+    return frame if frame.format.name == "rgb24" else frame.reformat(format="rgb24")
 
 
 def hash_frame(frame: VideoFrame) -> str:
@@ -125,7 +122,6 @@ class SegmentEncoder:
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self._size = (width, height)
-        self._decoder = PictureDecoder()
         self._reformatter = VideoReformatter()
         self._last: tuple[VideoFrame, str] | None = None
         self._count = 0
@@ -143,7 +139,7 @@ class SegmentEncoder:
     def add(self, picture: str | None) -> str:
         """Appends a picture, or the last one again; returns its hash."""
         if picture is not None:
-            rgb = self._decoder.decode(picture)
+            rgb = decode_picture(picture)
             if (rgb.width, rgb.height) != self._size:
                 raise OutputError(f"the browser drew {rgb.width}x{rgb.height} pixels instead of {self._size}")
             frame = self._reformatter.reformat(
