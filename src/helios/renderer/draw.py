@@ -104,9 +104,10 @@ async def _probe(spec: ProbeSpec, method: CaptureMethod, workspace: Path) -> Pro
         from helios.renderer.encoder import check_encoding
 
         content = await page.evaluate("document.querySelector('meta[name=helios]')?.content ?? ''")
-        declared = spec.declared.over(parse_meta(content))
+        declared = spec.declared.over(parse_meta(content)).over(spec.fallback)
         composition = compose(spec.source, declared, props=spec.props, ready_timeout=spec.ready_timeout)
-        check_encoding(spec.encoding, composition.width, composition.height, composition.fps)
+        if spec.encoding:
+            check_encoding(spec.encoding, composition.width, composition.height, composition.fps)
         capture = capture_with(method, page, composition.fps)
         await capture.warm_up()
         await capture.step(0)

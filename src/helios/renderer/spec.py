@@ -67,12 +67,13 @@ class Encoding(_Message):
 class ProbeSpec(_Message):
     """Asks what a page says of itself and how it can be captured, and whether ``encoding`` is possible.
 
-    What ``declared`` says wins over the page.
+    What ``declared`` says wins over the page; ``fallback`` is taken where neither says anything.
     """
 
     source: Source
     declared: Declared
-    encoding: Encoding
+    fallback: Declared = Declared()
+    encoding: Encoding | None = None
     props: object = None
     ready_timeout: float = 30.0
 

@@ -1,0 +1,159 @@
+"""The verbs of ``import helios``. The command line calls these and adds nothing to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from helios.adapters import LocalWorkerAdapter
+from helios.composition import Declared, Source, parse_rate
+from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, RenderRequest
+from helios.orchestrator.events import EventSink
+from helios.orchestrator.orchestrator import check_output
+from helios.renderer.spec import Encoding
+from helios.stitcher import FfmpegStitcher
+
+
+class CompositionOptions(TypedDict, total=False):
+    """What a caller may say of a composition; what it does not say is left to the page.
+
+    ``width`` and ``height`` are in pixels, ``duration`` and ``ready_timeout`` in seconds; ``fps`` is a number
+    or text such as "30000/1001"; ``props`` is JSON for ``window.helios.props``.
+    """
+
+    width: int | None
+    height: int | None
+    fps: str | float | Fraction | None
+    duration: float | None
+    frames: int | None
+    props: object
+    ready_timeout: float
+
+
+class RenderOptions(CompositionOptions, total=False):
+    """What a caller may say of a film.
+
+    ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here;
+    ``chunk_frames`` is the most frames that a chunk may have; ``codec`` is h264, h265, vp9, av1, prores or an
+    encoder of ffmpeg's.
+    """
+
+    frame_range: str | None
+    workers: int | None
+    chunk_frames: int | None
+    codec: str
+    crf: float | None
+    preset: str | None
+    pixel_format: str | None
+
+
+async def render(
+    source: str | PathLike[str],
+    output: str | PathLike[str],
+    *,
+    on_event: EventSink = lambda event: None,
+    **options: Unpack[RenderOptions],
+) -> Rendered:
+    """Renders a page (a file, a folder with index.html, or an http(s) address) into a film.
+
+    Raises:
+        HeliosError: see ``helios.errors``; nothing is left half-written.
+    """
+    path = Path(output)
+    orchestrator = _orchestrator()
+    check_output(path)
+    plan = await orchestrator.plan(_request(source, options))
+    return await orchestrator.render(plan, path, on_event)
+
+
+def render_sync(
+    source: str | PathLike[str],
+    output: str | PathLike[str],
+    *,
+    on_event: EventSink = lambda event: None,
+    **options: Unpack[RenderOptions],
+) -> Rendered:
+    """``render`` for callers without an event loop."""
+    return asyncio.run(render(source, output, on_event=on_event, **options))
+
+
+async def render_events(
+    source: str | PathLike[str], output: str | PathLike[str], **options: Unpack[RenderOptions]
+) -> AsyncIterator[RenderEvent]:
+    """``render`` as a stream of events, ``Rendered`` last. Leaving the loop early stops the render."""
+    queue: asyncio.Queue[RenderEvent | None] = asyncio.Queue()
+    task = asyncio.create_task(render(source, output, on_event=queue.put_nowait, **options))
+    task.add_done_callback(lambda _: queue.put_nowait(None))
+    try:
+        while (event := await queue.get()) is not None:
+            yield event
+        await task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def still(
+    source: str | PathLike[str],
+    output: str | PathLike[str],
+    *,
+    frame: int = 0,
+    **options: Unpack[CompositionOptions],
+) -> None:
+    """Renders one frame of a page into a PNG.
+
+    A page that declares no length is taken to end with that frame.
+
+    Raises:
+        HeliosError: see ``helios.errors``; nothing is left half-written.
+    """
+    await _orchestrator().still(_request(source, RenderOptions(**options)), frame, Path(output))
+
+
+async def stitch(inputs: Sequence[str | PathLike[str]], output: str | PathLike[str]) -> None:
+    """Joins segments of one kind into a film, without encoding them again.
+
+    Raises:
+        StitchError: a segment is missing, broken or unlike the first.
+        OutputError: the film can't be written.
+    """
+    check_output(Path(output))
+    await FfmpegStitcher(LocalWorkerAdapter()).stitch([Path(path) for path in inputs], Path(output))
+
+
+def _orchestrator() -> RenderOrchestrator:
+    adapter = LocalWorkerAdapter()
+    return RenderOrchestrator(adapter, FfmpegStitcher(adapter))
+
+
+def _request(source: str | PathLike[str], options: RenderOptions) -> RenderRequest:
+    fps = options.get("fps")
+    declared = Declared(
+        width=options.get("width"),
+        height=options.get("height"),
+        fps=None if fps is None else parse_rate(fps),
+        duration=options.get("duration"),
+        frames=options.get("frames"),
+    )
+    encoding = Encoding(
+        codec=options.get("codec", "h264"),
+        crf=options.get("crf"),
+        preset=options.get("preset"),
+        pixel_format=options.get("pixel_format"),
+    )
+    return RenderRequest(
+        source=Source.parse(str(source)),
+        declared=declared,
+        encoding=encoding,
+        props=options.get("props"),
+        frame_range=options.get("frame_range"),
+        workers=options.get("workers"),
+        chunk_frames=options.get("chunk_frames"),
+        ready_timeout=options.get("ready_timeout", 30.0),
+    )

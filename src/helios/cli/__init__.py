@@ -1,0 +1,42 @@
+"""The command line: parsing, progress and printing. What it does is in ``helios.api``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import helios
+from helios.cli.doctor import doctor
+from helios.cli.render import render
+from helios.cli.still import still
+from helios.cli.stitch import stitch
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+app.command()(render)
+app.command()(still)
+app.command()(stitch)
+app.command()(doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"helios {helios.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def helios_command(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Render web pages into exact video, in parallel chunks."""
+
+
+def main() -> None:
+    """The ``helios`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    app()

@@ -1,0 +1,43 @@
+"""Options that more than one command has, each declared once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from helios.errors import UsageError
+
+Source = Annotated[str, typer.Argument(metavar="INPUT", help="A page: a file, a folder with index.html, or an http(s) address.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
+Width = Annotated[int | None, typer.Option(help="Pixels; else the page's, else 1920.")]
+Height = Annotated[int | None, typer.Option(help="Pixels; else the page's, else 1080.")]
+Fps = Annotated[str | None, typer.Option(help="Frames per second: 30, 23.976 or 30000/1001; else the page's, else 30.")]
+Duration = Annotated[float | None, typer.Option(help="Length in seconds; else the page's.")]
+Frames = Annotated[int | None, typer.Option(help="Length in frames, instead of --duration.")]
+Props = Annotated[str | None, typer.Option(help="JSON for window.helios.props, or @FILE that holds it.")]
+ReadyTimeout = Annotated[float, typer.Option(help="Seconds that the page may take to become ready.")]
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON, a line each, on stdout.")]
+
+
+def read_props(text: str | None) -> object:
+    """The value of --props.
+
+    Raises:
+        UsageError: no such file, or no JSON.
+    """
+    if text is None:
+        return None
+    label = "--props"
+    if text.startswith("@"):
+        label = text[1:]
+        try:
+            text = Path(label).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--props: {label} can't be read: {error}") from None
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{label} is not JSON: {error}") from None

@@ -1,0 +1,120 @@
+"""What happens to a job, as a stream of typed events. ``helios render --json`` prints them, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from helios.renderer.spec import CaptureMethod, Motion
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Planned(_Event):
+    """The page was looked at, and what is to be drawn is settled. ``frames`` are those of the chunks."""
+
+    event: Literal["planned"] = "planned"
+    width: int
+    height: int
+    fps: Fraction
+    frames: int
+    chunks: int
+    workers: int
+    capture: CaptureMethod
+    motion: Motion
+    browser: str
+
+
+class Warned(_Event):
+    """Something is off, but not so that the film can't be made."""
+
+    event: Literal["warned"] = "warned"
+    message: str
+
+
+class ChunkStarted(_Event):
+    """A worker took a chunk: frames ``start`` to ``stop`` (not included). ``attempt`` counts from 1."""
+
+    event: Literal["chunk-started"] = "chunk-started"
+    chunk: int
+    attempt: int
+    worker: int
+    start: int
+    stop: int
+
+
+class ChunkProgress(_Event):
+    """``frames`` frames of a chunk are drawn and encoded."""
+
+    event: Literal["chunk-progress"] = "chunk-progress"
+    chunk: int
+    worker: int
+    frames: int
+
+
+class ChunkAttemptFailed(_Event):
+    """An attempt at a chunk failed with ``error``; it is tried again where ``retried`` says so."""
+
+    event: Literal["chunk-attempt-failed"] = "chunk-attempt-failed"
+    chunk: int
+    attempt: int
+    worker: int
+    error: str
+    retried: bool
+
+
+class ChunkFinished(_Event):
+    """A chunk's segment is whole. ``repeated`` of its frames had no damage and cost no picture."""
+
+    event: Literal["chunk-finished"] = "chunk-finished"
+    chunk: int
+    attempt: int
+    worker: int
+    frames: int
+    repeated: int
+    seconds: float
+
+
+class Stitching(_Event):
+    """All segments are there and are being joined."""
+
+    event: Literal["stitching"] = "stitching"
+    segments: int
+
+
+class Rendered(_Event):
+    """The film is whole: ``frames`` frames, ``duration`` seconds long, made in ``seconds``.
+
+    ``hashes`` are its frames' XXH3-128 of their RGB pixels before encoding, in order: equal films have equal
+    hashes, however they were split.
+    """
+
+    event: Literal["rendered"] = "rendered"
+    output: Path
+    frames: int
+    duration: float
+    seconds: float
+    attempts: int
+    hashes: tuple[str, ...]
+
+
+class Failed(_Event):
+    """The job ended with an error. ``code`` is that of ``helios.errors``. Printed by the command line only."""
+
+    event: Literal["failed"] = "failed"
+    code: str
+    message: str
+
+
+RenderEvent = (
+    Planned | Warned | ChunkStarted | ChunkProgress | ChunkAttemptFailed | ChunkFinished | Stitching | Rendered
+)
+"""Any of them; ``event`` tells which."""
+
+EventSink = Callable[[RenderEvent], None]

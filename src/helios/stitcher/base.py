@@ -1,0 +1,20 @@
+"""The contract of a stitcher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+
+class VideoStitcher(Protocol):
+    """Joins segments into one film."""
+
+    async def stitch(self, inputs: Sequence[Path], output: Path) -> None:
+        """Joins ``inputs``, in order, into ``output``, which appears whole or not at all.
+
+        Raises:
+            StitchError: an input is missing, broken or unlike the others, or the film is not exact.
+            OutputError: the output can't be written.
+        """
+        ...

@@ -1,0 +1,132 @@
+"""Joining by ffmpeg's concat demuxer: streams are copied, nothing is encoded again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import tempfile
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from helios.adapters import WorkerAdapter
+from helios.errors import OutputError, StitchError
+from helios.stitcher.binary import find_ffmpeg
+from helios.stitcher.segment import Segment, read_segment
+from helios.worker import WorkerJob
+
+_MOV = frozenset({".mp4", ".m4v", ".mov"})
+_CONTAINERS = _MOV | {".mkv", ".webm", ".ts"}
+
+
+class FfmpegStitcher:
+    """Joins segments with ffmpeg, run through ``adapter``.
+
+    Before, every segment is read and compared with the first; after, every frame's time is checked. ffmpeg
+    never sees a name of the caller's: it works in a folder beside the output, on links with names of ours.
+    """
+
+    def __init__(self, adapter: WorkerAdapter) -> None:
+        self._adapter = adapter
+
+    async def stitch(self, inputs: Sequence[Path], output: Path) -> None:
+        """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
+        if not inputs:
+            raise StitchError("there is nothing to stitch")
+        ffmpeg = find_ffmpeg()
+        suffix = container_suffix(output)
+        segments = await asyncio.to_thread(_read_alike, inputs)
+        try:
+            with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.absolute().parent) as folder:
+                joined = Path(folder) / f"joined{suffix}"
+                await self._join(ffmpeg, segments, joined)
+                await asyncio.to_thread(_check, segments, joined)
+                joined.replace(output)
+        except OSError as error:
+            raise _unwritable(output, error) from error
+
+    async def _join(self, ffmpeg: Path, segments: Sequence[Segment], joined: Path) -> None:
+        folder = joined.parent
+        names = [f"{number:06}{segment.path.suffix}" for number, segment in enumerate(segments)]
+        for name, segment in zip(names, segments, strict=True):
+            (folder / name).symlink_to(segment.path.absolute())
+        (folder / "list.txt").write_text(concat_script(names, [segment.duration for segment in segments]))
+        scale = segments[0].format.time_base
+        job = WorkerJob(str(ffmpeg), concat_arguments(joined.name, scale), cwd=folder)
+        result = await self._adapter.execute(job)
+        if result.exit_code != 0:
+            said = result.stderr.strip().splitlines()[-5:]
+            if any("No space left on device" in line for line in said):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise StitchError(f"ffmpeg could not join the segments (exit code {result.exit_code}): {' / '.join(said)}")
+
+
+def container_suffix(output: Path) -> str:
+    """The output's ending, which names its container.
+
+    Raises:
+        OutputError: no such container.
+    """
+    suffix = output.suffix.lower()
+    if suffix not in _CONTAINERS:
+        known = " ".join(sorted(_CONTAINERS))
+        raise OutputError(f"{output.name}: the name must end in one of {known}")
+    return suffix
+
+
+def concat_script(names: Sequence[str], durations: Sequence[Fraction]) -> str:
+    """The script for ffmpeg's concat demuxer.
+
+    The demuxer adds up durations in microseconds. Each is written so that the sum up to every segment is the
+    exact start rounded once: left to itself, it would be off by half a microsecond more with each segment.
+    """
+    lines = ["ffconcat version 1.0"]
+    start, told = Fraction(0), 0
+    for name, duration in zip(names, durations, strict=True):
+        start += duration
+        micros = round(start * 1_000_000) - told
+        told += micros
+        lines += [f"file {name}", f"duration {micros // 1_000_000}.{micros % 1_000_000:06}"]
+    return "\n".join(lines) + "\n"
+
+
+def concat_arguments(output: str, time_base: Fraction) -> tuple[str, ...]:
+    """ffmpeg's arguments, in the folder that holds ``list.txt`` and the segments."""
+    arguments = ["-hide_banner", "-nostdin", "-loglevel", "warning"]
+    arguments += ["-f", "concat", "-i", "list.txt", "-map", "0", "-c", "copy"]
+    if Path(output).suffix in _MOV:
+        # The segments' own ticks, so that no time is rounded; the index first, so that players can start.
+        arguments += ["-video_track_timescale", str(time_base.denominator), "-movflags", "+faststart"]
+    return (*arguments, output)
+
+
+def _read_alike(inputs: Sequence[Path]) -> list[Segment]:
+    segments = [read_segment(path) for path in inputs]
+    first = segments[0]
+    for segment in segments[1:]:
+        if difference := first.format.difference(segment.format):
+            raise StitchError(f"{segment.path} does not fit to {first.path}: {difference}")
+    return segments
+
+
+def _check(segments: Sequence[Segment], joined: Path) -> None:
+    film = read_segment(joined)
+    wanted: list[Fraction] = []
+    start = Fraction(0)
+    for segment in segments:
+        wanted += [start + time - segment.times[0] for time in segment.times]
+        start += segment.duration
+    if len(film.times) != len(wanted):
+        raise StitchError(f"the joined film has {len(film.times)} frames instead of {len(wanted)}")
+    tick = film.format.time_base
+    exact = Fraction(0) if tick == segments[0].format.time_base else tick / 2
+    for number, (time, want) in enumerate(zip(film.times, wanted, strict=True)):
+        if abs(time - film.times[0] - want) > exact:
+            raise StitchError(f"frame {number} of the joined film is at {float(time)} s instead of {float(want)} s")
+
+
+def _unwritable(output: Path, error: OSError) -> OutputError:
+    if error.errno == errno.ENOSPC:
+        return OutputError(f"the disk is full: {output} was not written; nothing is left of it")
+    return OutputError(f"{output} can't be written: {error.strerror or error}")

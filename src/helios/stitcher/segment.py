@@ -1,0 +1,90 @@
+"""What a finished segment is, read from its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.stream import VideoStream
+
+from helios.errors import StitchError
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What segments must share to be joined by copying their streams."""
+
+    codec: str
+    width: int
+    height: int
+    pixel_format: str
+    time_base: Fraction
+    setup: bytes
+    """The decoder's set-up (for H.264: SPS and PPS), byte for byte."""
+
+    def difference(self, other: Format) -> str | None:
+        """What ``other`` has that is unlike this, in words; None where they fit together."""
+        if self.codec != other.codec:
+            return f"its codec is {other.codec}, not {self.codec}"
+        if (self.width, self.height) != (other.width, other.height):
+            return f"its size is {other.width}x{other.height}, not {self.width}x{self.height}"
+        if self.pixel_format != other.pixel_format:
+            return f"its pixel format is {other.pixel_format}, not {self.pixel_format}"
+        if self.time_base != other.time_base:
+            return f"its time base is {other.time_base}, not {self.time_base}"
+        if self.setup != other.setup:
+            return f"it was encoded with other settings (its {self.codec} set-up differs)"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment's video: its format, the times of its frames in order, and how long it lasts, in seconds."""
+
+    path: Path
+    format: Format
+    times: tuple[Fraction, ...]
+    duration: Fraction
+
+
+def read_segment(path: Path) -> Segment:
+    """Reads a segment's video stream from end to end, without decoding it.
+
+    Raises:
+        StitchError: there is no such file, it can't be read to its end, or it has no video.
+    """
+    if not path.is_file():
+        raise StitchError(f"{path} is missing")
+    try:
+        with av.open(str(path.absolute())) as container:
+            if not container.streams.video:
+                raise StitchError(f"{path} has no video")
+            return _read(path, container.streams.video[0])
+    except (OSError, ValueError) as error:
+        raise StitchError(f"{path} can't be read: {error.strerror or error}") from error
+
+
+def _read(path: Path, stream: VideoStream) -> Segment:
+    times: list[int] = []
+    base = stream.time_base
+    if base is None:
+        raise StitchError(f"{path} has no time base")
+    end = 0
+    for packet in stream.container.demux(stream):  # type: ignore[attr-defined]
+        if packet.pts is None:
+            continue  # the flush packet at the end
+        if packet.is_corrupt:
+            raise StitchError(f"{path} is broken at {float(packet.pts * base):.3f} s")
+        times.append(packet.pts)
+        end = max(end, packet.pts + (packet.duration or 0))
+    if not times:
+        raise StitchError(f"{path} has no frames")
+    if stream.frames and stream.frames != len(times):
+        raise StitchError(f"{path} is cut short: {len(times)} of its {stream.frames} frames are there")
+    context = stream.codec_context
+    kind = Format(
+        context.name, context.width, context.height, str(context.pix_fmt), base, context.extradata or b""
+    )
+    return Segment(path, kind, tuple(time * base for time in sorted(times)), (end - min(times)) * base)

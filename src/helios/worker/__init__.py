@@ -1,0 +1,5 @@
+"""What a worker is asked to do, and what came of it."""
+
+from helios.worker.job import WorkerJob, WorkerResult
+
+__all__ = ["WorkerJob", "WorkerResult"]
