@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -68,9 +69,7 @@ class LocalWorkerAdapter:
                 program, *job.args, stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
                 env=dict(job.env), cwd=job.cwd, process_group=0,
             )  # fmt: skip
-        except OSError as error:
-            raise WorkerError(f"{job.command} can't be run: {error}") from error
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise WorkerError(f"{job.command} can't be run: {error}") from error
 
     async def _end(self, process: Process) -> None:
@@ -94,10 +93,8 @@ class LocalWorkerAdapter:
 
 
 def _kill(group: int, number: int = signal.SIGKILL) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass  # nobody of the group is left
 
 
 class _Tail:

@@ -13,7 +13,9 @@ from helios.cli.render import render
 from helios.cli.still import still
 from helios.cli.stitch import stitch
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
+)
 app.command()(render)
 app.command()(still)
 app.command()(stitch)

@@ -22,7 +22,13 @@ from helios.errors import HeliosError
 from helios.renderer.browser import find_browser
 from helios.stitcher.binary import find_ffmpeg
 
-_FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts", "/Library/Fonts")
+_FONT_FOLDERS = (
+    "/usr/share/fonts",
+    "/usr/local/share/fonts",
+    "~/.local/share/fonts",
+    "~/.fonts",
+    "/Library/Fonts",
+)
 _FONT_ENDINGS = {".ttf", ".otf", ".ttc", ".woff2", ".pfb"}
 
 

@@ -10,7 +10,10 @@ import typer
 
 from helios.errors import UsageError
 
-Source = Annotated[str, typer.Argument(metavar="INPUT", help="A page: a file, a folder with index.html, or an http(s) address.")]
+Source = Annotated[
+    str,
+    typer.Argument(metavar="INPUT", help="A page: a file, a folder with index.html, or an http(s) address."),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
 Width = Annotated[int | None, typer.Option(help="Pixels; else the page's, else 1920.")]
 Height = Annotated[int | None, typer.Option(help="Pixels; else the page's, else 1080.")]

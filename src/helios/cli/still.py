@@ -35,6 +35,13 @@ def still(
         fail(error)
     run(
         helios.still(
-            source, output, frame=frame, width=width, height=height, fps=fps, props=values, ready_timeout=ready_timeout
+            source,
+            output,
+            frame=frame,
+            width=width,
+            height=height,
+            fps=fps,
+            props=values,
+            ready_timeout=ready_timeout,
         )
     )

@@ -68,7 +68,13 @@ def compose(source: Source, declared: Declared, *, props: Any = None, ready_time
     if frames <= 0:
         raise UsageError(f"the film must have at least 1 frame, not {frames}")
     return Composition(
-        source=source, width=width, height=height, fps=fps, frames=frames, props=props, ready_timeout=ready_timeout
+        source=source,
+        width=width,
+        height=height,
+        fps=fps,
+        frames=frames,
+        props=props,
+        ready_timeout=ready_timeout,
     )
 
 

@@ -24,10 +24,8 @@ def parse_rate(text: str | int | float | Fraction) -> Fraction:
     match = re.fullmatch(r"(-?\d+(?:\.\d+)?)(?:/(-?\d+))?", label)
     if match is None or match[2] == "0":
         raise UsageError(f"fps {label!r} is not a frame rate: write 30, 23.976 or 30000/1001")
-    if label in _NTSC:
-        rate = Fraction(_NTSC[label] * 1000, 1001)
-    else:
-        rate = Fraction(match[1]) / int(match[2] or 1)
+    ntsc = _NTSC.get(label)
+    rate = Fraction(ntsc * 1000, 1001) if ntsc else Fraction(match[1]) / int(match[2] or 1)
     if not 0 < rate <= MAX_FPS:
         raise UsageError(f"fps must be above 0 and at most {MAX_FPS}, not {label}")
     return rate

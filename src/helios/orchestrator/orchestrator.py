@@ -7,7 +7,7 @@ import errno
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -180,9 +180,7 @@ class _Run:
     async def _attempt(self, chunk: Chunk, worker: int, attempt: int) -> None:
         begun = time.monotonic()
         self.attempts += 1
-        self._emit(
-            ChunkStarted(chunk=chunk.index, attempt=attempt, worker=worker, start=chunk.start, stop=chunk.stop)
-        )
+        self._emit(ChunkStarted(chunk=chunk.index, attempt=attempt, worker=worker, start=chunk.start, stop=chunk.stop))
 
         def progress(percent: float) -> None:
             frames = round(percent * chunk.frames / 100)
@@ -190,7 +188,12 @@ class _Run:
 
         folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{attempt}"
         segment = await run_renderer(
-            self._adapter, "chunk", self._plan.spec(chunk), folder, f"segment{self._plan.encoding.suffix}", progress
+            self._adapter,
+            "chunk",
+            self._plan.spec(chunk),
+            folder,
+            f"segment{self._plan.encoding.suffix}",
+            progress,
         )
         report = ChunkReport.model_validate_json(segment.with_name(segment.name + ".json").read_bytes())
         self._made[chunk.index] = segment, report
@@ -226,7 +229,7 @@ def check_output(output: Path) -> None:
 
 
 @contextmanager
-def _work_folder(output: Path) -> Iterator[Path]:
+def _work_folder(output: Path) -> Generator[Path]:
     """A hidden folder beside the output, on the same disk, gone afterwards."""
     try:
         folder = tempfile.TemporaryDirectory(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 
 from helios.composition import Composition, Declared, Source
 from helios.errors import UsageError
@@ -86,7 +87,7 @@ def split(frames: range, most: int, multiple: int = 1) -> tuple[Chunk, ...]:
     count = -(-len(frames) // most)
     count = min(-(-count // multiple) * multiple, len(frames))
     bounds = [frames.start + len(frames) * i // count for i in range(count + 1)]
-    return tuple(Chunk(i, *pair) for i, pair in enumerate(zip(bounds, bounds[1:], strict=False)))
+    return tuple(Chunk(i, *pair) for i, pair in enumerate(pairwise(bounds)))
 
 
 def paying_workers(frames: int) -> int:

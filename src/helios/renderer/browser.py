@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def find_browser() -> Path:
 @asynccontextmanager
 async def run_browser(
     profile: Path, capture: CaptureMethod, *, flags: Sequence[str] = ()
-) -> AsyncIterator[Connection]:
+) -> AsyncGenerator[Connection]:
     """A browser of its own, with ``profile`` as its (new) folder, for as long as the block runs.
 
     It stays in the caller's process group, so whoever kills the group kills the browser too, and it ends by

@@ -102,7 +102,8 @@ class ScreenshotCapture:
 
     async def _screenshot(self) -> str:
         answer = await self._page.call(
-            "Page.captureScreenshot", {"format": "png", "optimizeForSpeed": True, "captureBeyondViewport": False}
+            "Page.captureScreenshot",
+            {"format": "png", "optimizeForSpeed": True, "captureBeyondViewport": False},
         )
         return answer["data"]
 

@@ -47,7 +47,12 @@ class Connection:
         return cls(reader, transport)
 
     async def call(
-        self, method: str, params: Params | None = None, *, session: str | None = None, timeout: float = CALL_TIMEOUT
+        self,
+        method: str,
+        params: Params | None = None,
+        *,
+        session: str | None = None,
+        timeout: float = CALL_TIMEOUT,
     ) -> Params:
         """Runs a command and returns its result.
 

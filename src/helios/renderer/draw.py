@@ -6,8 +6,8 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.stream import VideoStream
 
 from helios.composition import timescale
 from helios.errors import OutputError, UsageError
@@ -68,7 +70,7 @@ def check_encoding(encoding: Encoding, width: int, height: int, fps: Fraction) -
         context.open()
     except (ValueError, OSError) as error:
         settings = ", ".join(f"{key} {value}" for key, value in context.options.items())
-        raise UsageError(f"{encoding.codec} does not accept its settings ({settings}): {error.strerror}") from None
+        raise UsageError(f"{encoding.codec} does not accept its settings ({settings}): {error}") from None
 
 
 def _configure(context: VideoCodecContext, encoding: Encoding, width: int, height: int, fps: Fraction) -> None:
@@ -123,6 +125,7 @@ class SegmentEncoder:
         self._part = path.with_name(path.name + ".part")
         self._size = (width, height)
         self._reformatter = VideoReformatter()
+        self._pixel_format = pixel_format(encoding)
         self._last: tuple[VideoFrame, str] | None = None
         self._count = 0
         options = {"video_track_timescale": str(timescale(fps))}
@@ -130,9 +133,10 @@ class SegmentEncoder:
             self._container = av.open(str(self._part), "w", format=path.suffix[1:], options=options)
         except OSError as error:
             raise _unwritable(path, error) from error
-        self._stream = self._container.add_stream(encoding.codec, rate=fps)
-        self._context = self._stream.codec_context
-        assert isinstance(self._context, VideoCodecContext)
+        stream = self._container.add_stream(encoding.codec, rate=fps)
+        assert isinstance(stream, VideoStream)
+        self._stream = stream
+        self._context = stream.codec_context
         _configure(self._context, encoding, width, height, fps)
         self._stream.time_base = Fraction(1, timescale(fps))
 
@@ -144,7 +148,7 @@ class SegmentEncoder:
                 raise OutputError(f"the browser drew {rgb.width}x{rgb.height} pixels instead of {self._size}")
             frame = self._reformatter.reformat(
                 rgb,
-                format=self._context.pix_fmt,
+                format=self._pixel_format,
                 src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
                 dst_colorspace=Colorspace.ITU709,
@@ -176,12 +180,12 @@ class SegmentEncoder:
     def __enter__(self) -> SegmentEncoder:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is not None:
-            try:
+            with contextlib.suppress(OSError):  # the segment is given up; its first error is on its way up
                 self._container.close()
-            except OSError:
-                pass  # the segment is given up; its first error is on its way up
             self._part.unlink(missing_ok=True)
 
 

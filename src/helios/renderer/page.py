@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
 from importlib.resources import files
 from pathlib import Path
@@ -188,7 +188,7 @@ async def open_page(
     *,
     props: object = None,
     ready_timeout: float = 30.0,
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page]:
     """A browser with the page of ``source`` loaded in it, for as long as the block runs.
 
     ``workspace`` is a folder that the browser may fill.
@@ -225,11 +225,7 @@ async def _attach(
         page.call("Network.enable"),
         page.call("Inspector.enable"),
         page.call("Page.addScriptToEvaluateOnNewDocument", {"source": source}),
-        *(
-            [page.call("Emulation.setDeviceMetricsOverride", _metrics(size))]
-            if capture == "screenshot"
-            else []
-        ),
+        *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
     )
     return page
 

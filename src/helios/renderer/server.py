@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -18,7 +18,7 @@ ORIGIN = "http://helios.localhost"
 
 
 @contextmanager
-def serve(root: Path) -> Iterator[str]:
+def serve(root: Path) -> Generator[str]:
     """Serves ``root`` for as long as the block runs, and yields the browser flag that leads ``ORIGIN`` there."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(root)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

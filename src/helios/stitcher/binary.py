@@ -25,7 +25,7 @@ def find_ffmpeg() -> Path:
     if path := shutil.which("ffmpeg"):
         return Path(path)
     try:
-        import imageio_ffmpeg
+        import imageio_ffmpeg  # pyright: ignore[reportMissingTypeStubs]
 
         return Path(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from helios.errors import StitchError
@@ -61,18 +62,18 @@ def read_segment(path: Path) -> Segment:
         with av.open(str(path.absolute())) as container:
             if not container.streams.video:
                 raise StitchError(f"{path} has no video")
-            return _read(path, container.streams.video[0])
+            return _read(path, container, container.streams.video[0])
     except (OSError, ValueError) as error:
-        raise StitchError(f"{path} can't be read: {error.strerror or error}") from error
+        raise StitchError(f"{path} can't be read: {error}") from error
 
 
-def _read(path: Path, stream: VideoStream) -> Segment:
+def _read(path: Path, container: InputContainer, stream: VideoStream) -> Segment:
     times: list[int] = []
     base = stream.time_base
     if base is None:
         raise StitchError(f"{path} has no time base")
     end = 0
-    for packet in stream.container.demux(stream):  # type: ignore[attr-defined]
+    for packet in container.demux(stream):
         if packet.pts is None:
             continue  # the flush packet at the end
         if packet.is_corrupt:
@@ -84,7 +85,5 @@ def _read(path: Path, stream: VideoStream) -> Segment:
     if stream.frames and stream.frames != len(times):
         raise StitchError(f"{path} is cut short: {len(times)} of its {stream.frames} frames are there")
     context = stream.codec_context
-    kind = Format(
-        context.name, context.width, context.height, str(context.pix_fmt), base, context.extradata or b""
-    )
+    kind = Format(context.name, context.width, context.height, str(context.pix_fmt), base, context.extradata or b"")
     return Segment(path, kind, tuple(time * base for time in sorted(times)), (end - min(times)) * base)
