@@ -1,0 +1,49 @@
+# One command for each chore; `make help` lists them. scripts/setup makes .venv and installs what is missing.
+SHELL := /bin/sh
+BIN := .venv/bin
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench docs pin clean
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+demo: .venv/ready ## Set up what is missing and render an example to out/demo.mp4
+	@mkdir -p out
+	@$(BIN)/helios render examples/aurora -o out/demo.mp4
+
+test: lint ## Run linters and all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: .venv/ready-dev ## Put the source into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/ready-dev ## Measure speed on this machine
+	$(BIN)/python -m benchmarks
+
+docs: .venv/ready-dev ## Write docs/cli.md from the commands' own help
+	$(BIN)/python scripts/make_cli_docs.py
+
+pin: .venv/ready-dev ## Take the newest versions of all dependencies into constraints.txt
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file constraints.txt
+
+clean: ## Remove everything that these commands made
+	rm -rf .venv out dist .pytest_cache .ruff_cache .hypothesis benchmarks/.work
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready: scripts/setup pyproject.toml constraints.txt
+	@scripts/setup
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	@scripts/setup dev
+	@touch $@
