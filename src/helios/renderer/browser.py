@@ -63,6 +63,7 @@ _BEGIN_FRAME_FLAGS = (
     "--disable-threaded-scrolling",
     "--disable-checker-imaging",
     "--disable-image-animation-resync",
+    "--disable-partial-raster",  # a tile is drawn as a whole, or its antialiasing would tell what was drawn before
 )
 
 

@@ -48,7 +48,7 @@ class BeginFrameCapture:
             # Until the renderer has drawn for the first time, a picture can be missing or blank: the first
             # one is only waited for, the second is true.
             first, picture = picture, await self._begin_frame(self._last_us, draw=True)
-            self._last_us += 1000
+            self._last_us += 1  # so that animations, which begin with the first picture, do not move
             if first:
                 return picture or first
         raise BrowserError("the browser gives no picture")

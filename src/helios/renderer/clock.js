@@ -116,6 +116,12 @@
         }
       },
 
+      /** Everything has arrived: animations that the page has begun by now begin with frame 0. */
+      async ready() {
+        await self.settle();
+        noteAnimations();
+      },
+
       waitingFor: () => [...pending].map((entry) => entry.label),
 
       /**
@@ -158,7 +164,7 @@
       /** How the page can get to a frame: "seek", "jump" (only declared animations) or "step". */
       motion() {
         if (typeof self.helios.seek === "function") return "seek";
-        return self.stateful || timers.size || frames.size || listensInMarkup() ? "step" : "jump";
+        return self.stateful || timers.size || frames.size || chainedInMarkup() ? "step" : "jump";
       },
     };
 
@@ -277,11 +283,15 @@
       }
     }
 
-    function listensInMarkup() {
+    // Handlers, and SMIL animations that begin with an event or with another animation, are passed one by one.
+    function chainedInMarkup() {
+      const chained = (element) => ["begin", "end"].some((name) => /[a-z_][\w-]*\.|[a-z]{4}/i.test(element.getAttribute(name)));
       const names = "onanimationstart onanimationiteration onanimationend onanimationcancel ontransitionrun"
         + " ontransitionstart ontransitionend ontransitioncancel onbegin onend onrepeat";
       const selector = names.split(" ").map((name) => `[${name}]`).join();
-      return [...everyDocument()].some((document) => document.querySelector(selector));
+      return [...everyDocument()].some(
+        (document) => document.querySelector(selector) || [...document.querySelectorAll("[begin], [end]")].some(chained),
+      );
     }
 
     const next = (wanted) => {

@@ -90,10 +90,10 @@ class Page:
         self._raise_failure()
         # Layout is what asks for fonts; without frames nothing else would cause it.
         await self.evaluate("void document.documentElement?.getBoundingClientRect()")
-        await self._patiently(f"{_CLOCK}.settle()", "before frame 0")
+        await self._patiently(f"{_CLOCK}.ready()", "before frame 0")
         while self._loading:
             await self._arrivals("before frame 0")
-            await self._patiently(f"{_CLOCK}.settle()", "before frame 0")
+            await self._patiently(f"{_CLOCK}.ready()", "before frame 0")
         self._raise_failure()
         self._ready = True
 
