@@ -133,7 +133,7 @@
         await runTimers(time);
         self.now = time;
         self.frame = frame;
-        placeAnimations(0);
+        placeAnimations();
         placeSvg();
         placeMedia();
         if (typeof self.helios.seek === "function") {
@@ -151,15 +151,12 @@
         }
         await self.settle();
         noteAnimations();
-        if (config.manual) {
-          placeAnimations(0);
-        } else if (placeAnimations(LEAD - step) > 0) {
-          self.placeWhenDrawn();
-        }
+        if (config.manual) placeAnimations();
+        else if (leadAnimations(step) > 0) self.placeWhenDrawn();
       },
 
       /** Puts running animations to their exact place inside of the next frame that is drawn. */
-      placeWhenDrawn: () => native.requestAnimationFrame(() => placeAnimations(self.now > 0 ? BIAS : 0)),
+      placeWhenDrawn: () => native.requestAnimationFrame(placeAnimations),
 
       /** How the page can get to a frame: "seek", "jump" (only declared animations) or "step". */
       motion() {
@@ -169,8 +166,8 @@
     };
 
     // Chromium rounds the timeline of animations to 0.1 ms with random jitter, so a running animation is put to
-    // its exact place within every frame. Inside of the frame, BIAS lets a boundary that falls on a frame count
-    // as passed; before it, LEAD makes up for the jitter, so that events are sent with the frame they belong to.
+    // its exact place within every frame; BIAS lets a boundary that falls on a frame count as passed. Events are
+    // sent before that, by the jittery time: LEAD takes it clear of the boundary, to the side where it belongs.
     const BIAS = 0.001;
     const LEAD = 0.4;
 
@@ -192,22 +189,47 @@
       }
     }
 
-    function placeAnimations(offset) {
-      let running = 0;
+    function* runningAnimations() {
       for (const animation of everyAnimation()) {
         const place = animations.get(animation);
-        if (!place || !runs(animation)) continue;
-        running++;
-        if (offset < 0 && animation.pending) continue;
-        const time = expected(animation, place);
+        if (place && runs(animation)) yield [animation, place, expected(animation, place)];
+      }
+    }
+
+    function placeAnimations() {
+      const bias = self.now > 0 ? BIAS : 0;
+      for (const [animation, place, time] of runningAnimations()) {
         if (config.manual) hold(animation, place, time);
-        else animation.currentTime = grid(time + offset * animation.playbackRate);
+        else animation.currentTime = grid(time + bias * animation.playbackRate);
+      }
+    }
+
+    /** Places animations so that the next frame, `step` further on, finds them about where they belong. */
+    function leadAnimations(step) {
+      let running = 0;
+      for (const [animation, , time] of runningAnimations()) {
+        running++;
+        if (animation.pending) continue;
+        const lead = untilBoundary(animation, time) < 2 * LEAD + BIAS ? -LEAD : LEAD;
+        animation.currentTime = grid(time + (lead - step) * animation.playbackRate);
       }
       return running;
     }
 
+    /** How long (ms) until the animation begins, repeats or ends. */
+    function untilBoundary(animation, time) {
+      const { delay, duration, endTime } = animation.effect.getComputedTiming();
+      const rate = animation.playbackRate;
+      const [from, until] = rate < 0 ? [-endTime, -delay] : [delay, endTime];
+      const at = rate < 0 ? -time : time;
+      const passed = at + BIAS; // a boundary that falls on this frame is behind it
+      if (passed < from) return (from - at) / Math.abs(rate);
+      const inside = duration > 0 ? duration - ((passed - from) % duration) : Infinity;
+      return Math.min(inside, passed < until ? until - at : Infinity) / Math.abs(rate);
+    }
+
     function runs(animation) {
-      return String(animation.timeline) === "[object DocumentTimeline]"
+      return animation.effect && String(animation.timeline) === "[object DocumentTimeline]"
         && (animation.playState === "running" || animations.get(animation)?.held === true);
     }
 

@@ -1,0 +1,34 @@
+"""Pages driven by what people really bring, unmodified, as npm has it today."""
+
+import shutil
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from films import assert_exact
+from test_parity import draw
+
+LIBRARIES = {"gsap": "gsap", "three": "three", "lottie": "lottie-web", "d3": "d3", "anime": "animejs", "p5": "p5"}
+FRAMES = 21
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, pages: Path) -> Path:
+    npm = shutil.which("npm")
+    assert npm, "npm is missing: apt-get install npm"
+    folder = tmp_path_factory.mktemp("npm")
+    shutil.copytree(pages / "npm", folder, dirs_exist_ok=True)
+    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", *LIBRARIES.values()]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
+    return folder
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_one_three_and_seven_chunks_have_the_same_frames(library: str, project: Path, tmp_path: Path) -> None:
+    page, output = project / f"{library}.html", tmp_path / "film.mp4"
+    whole = draw(page, output, frames=FRAMES, chunk_frames=FRAMES)
+    assert len(set(whole.hashes)) >= FRAMES - 3, "the page moves"
+    for chunks in (1, 3, 7):
+        assert draw(page, output, frames=FRAMES, chunk_frames=FRAMES // chunks).hashes == whole.hashes
+        assert_exact(output, FRAMES, Fraction(30))

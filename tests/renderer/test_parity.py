@@ -1,0 +1,50 @@
+"""Frame k has the same pixels however the film is split, and every time; the film is exact at every rate."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from films import assert_exact
+
+import helios
+
+KINDS = {
+    "css-keyframes": "jump",
+    "web-animations": "step",
+    "raf-clock": "step",
+    "timers": "step",
+    "particles": "step",
+    "canvas-2d": "seek",
+    "webgl": "step",
+    "smil": "step",
+    "web-fonts": "step",
+}
+FRAMES = 21
+
+
+def draw(page: Path, output: Path, **options: object) -> helios.Rendered:
+    return helios.render_sync(page, output, width=320, height=180, preset="ultrafast", workers=2, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_three_and_seven_chunks_have_the_same_frames(kind: str, pages: Path, tmp_path: Path) -> None:
+    page, output = pages / f"{kind}.html", tmp_path / "film.mp4"
+    whole = draw(page, output, frames=FRAMES, chunk_frames=FRAMES)
+    assert len(whole.hashes) == FRAMES
+    assert len(set(whole.hashes)) >= FRAMES // 2, "the page moves"
+    assert_exact(output, FRAMES, Fraction(30))
+    for chunks in (1, 3, 7):
+        events: list[helios.RenderEvent] = []
+        split = draw(page, output, frames=FRAMES, chunk_frames=FRAMES // chunks, on_event=events.append)
+        planned = events[0]
+        assert (planned.event, planned.chunks, planned.motion) == ("planned", chunks, KINDS[kind])  # type: ignore[union-attr]
+        assert split.hashes == whole.hashes, f"in {chunks} chunks"
+        assert_exact(output, FRAMES, Fraction(30))
+
+
+@pytest.mark.parametrize("fps", ["24000/1001", "25", "60"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_frame_stands_at_k_over_fps(kind: str, fps: str, pages: Path, tmp_path: Path) -> None:
+    output = tmp_path / "film.mp4"
+    draw(pages / f"{kind}.html", output, frames=7, fps=fps, chunk_frames=4)
+    assert_exact(output, 7, Fraction(fps))
