@@ -28,9 +28,12 @@ class ProtocolError(BrowserError):
 class Connection:
     """One browser's DevTools connection. ``on_event`` gets each event's method and parameters."""
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.WriteTransport) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, incoming: asyncio.ReadTransport, outgoing: asyncio.WriteTransport
+    ) -> None:
         self._reader = reader
-        self._transport = transport
+        self._incoming = incoming
+        self._outgoing = outgoing
         self._last_id = 0
         self._waiting: dict[int, asyncio.Future[Params]] = {}
         self._closed: BrowserError | None = None
@@ -42,9 +45,9 @@ class Connection:
         """A connection over two pipe ends, which it owns from here on."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=1 << 30)
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb"))
-        transport, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(write_fd, "wb"))
-        return cls(reader, transport)
+        incoming, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb"))
+        outgoing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(write_fd, "wb"))
+        return cls(reader, incoming, outgoing)
 
     async def call(
         self,
@@ -68,7 +71,7 @@ class Connection:
             message["sessionId"] = session
         answer: asyncio.Future[Params] = asyncio.get_running_loop().create_future()
         self._waiting[self._last_id] = answer
-        self._transport.write(json.dumps(message).encode() + b"\0")
+        self._outgoing.write(json.dumps(message).encode() + b"\0")
         try:
             async with asyncio.timeout(timeout):
                 return await answer
@@ -79,7 +82,8 @@ class Connection:
 
     async def close(self) -> None:
         """Closes both pipe ends, at which a browser ends itself."""
-        self._transport.abort()
+        self._outgoing.abort()
+        self._incoming.close()
         self._pump.cancel()
         await asyncio.gather(self._pump, return_exceptions=True)
 

@@ -130,7 +130,9 @@
        */
       async advance(frame, time, step) {
         noteAnimations();
+        const before = self.now;
         await runTimers(time);
+        noteAnimations(before, time);
         self.now = time;
         self.frame = frame;
         placeAnimations();
@@ -151,8 +153,14 @@
         }
         await self.settle();
         noteAnimations();
-        if (config.manual) placeAnimations();
-        else if (leadAnimations(step) > 0) self.placeWhenDrawn();
+        if (config.manual) {
+          placeAnimations();
+          // Events of animations are sent with the browser's own next frame.
+          await new Promise((drawn) => native.requestAnimationFrame(() => native.requestAnimationFrame(drawn)));
+          await self.settle();
+        } else if (leadAnimations(step) > 0) {
+          self.placeWhenDrawn();
+        }
       },
 
       /** Puts running animations to their exact place inside of the next frame that is drawn. */
@@ -174,25 +182,36 @@
     // Timeline arithmetic is in doubles of seconds: multiples of 2^-30 s pass through it without being rounded.
     const grid = (ms) => (Math.round((ms / 1000) * 2 ** 30) / 2 ** 30) * 1000;
 
-    const expected = (animation, place) => place.time + (self.now - place.at) * animation.playbackRate;
+    const expected = (animation, place, now = self.now) => place.time + (now - place.at) * animation.playbackRate;
 
-    function noteAnimations() {
+    /**
+     * Learns where animations stand: those that are new, and those that the page itself paused, resumed or
+     * moved since the clock stood at `before`. What they do from here on begins at `at`.
+     */
+    function noteAnimations(before = self.now, at = self.now) {
       for (const animation of everyAnimation()) {
         const time = animation.currentTime;
-        if (typeof time !== "number" || !runs(animation)) continue;
         const place = animations.get(animation);
-        if (place?.held || (place && Math.abs(time - expected(animation, place)) <= 1)) continue;
-        // What began with a frame that was drawn meanwhile began at the clock's time, give or take the jitter;
-        // what is held still ran in real time until it was seen, which does not count.
-        const begun = !place && !animation.pending && (config.manual || Math.abs(time) < 2);
-        animations.set(animation, { at: self.now, time: begun ? 0 : Math.round(time * 1000) / 1000 });
+        if (typeof time !== "number" || !follows(animation) || place?.held) continue;
+        if (animation.playState === "paused") {
+          // A pause takes effect with the next frame, at a jittery time; setting the time ends it here and now.
+          if (animation.pending && place) animation.currentTime = grid(expected(animation, place, at));
+          if (place) place.paused = true;
+        } else if (animation.playState === "running") {
+          if (place && !place.paused && Math.abs(time - expected(animation, place, before)) <= 1) continue;
+          // What began with a frame that was drawn meanwhile began at the clock's time, give or take the jitter
+          // (or, where frames are not ours to begin, the time until it was seen).
+          const begun = !place && !animation.pending && (config.manual || Math.abs(time) < 2);
+          animations.set(animation, { at, time: begun ? 0 : Math.round(time * 1000) / 1000 });
+          if (config.manual) hold(animation, animations.get(animation), time);
+        }
       }
     }
 
     function* runningAnimations() {
       for (const animation of everyAnimation()) {
         const place = animations.get(animation);
-        if (place && runs(animation)) yield [animation, place, expected(animation, place)];
+        if (place && follows(animation) && (place.held || animation.playState === "running")) yield [animation, place, expected(animation, place)];
       }
     }
 
@@ -228,9 +247,9 @@
       return Math.min(inside, passed < until ? until - at : Infinity) / Math.abs(rate);
     }
 
-    function runs(animation) {
-      return animation.effect && String(animation.timeline) === "[object DocumentTimeline]"
-        && (animation.playState === "running" || animations.get(animation)?.held === true);
+    /** Whether it is the clock that moves it, and not a scroll position. */
+    function follows(animation) {
+      return animation.effect && String(animation.timeline) === "[object DocumentTimeline]";
     }
 
     function hold(animation, place, time) {
@@ -307,7 +326,7 @@
 
     // Handlers, and SMIL animations that begin with an event or with another animation, are passed one by one.
     function chainedInMarkup() {
-      const chained = (element) => ["begin", "end"].some((name) => /[a-z_][\w-]*\.|[a-z]{4}/i.test(element.getAttribute(name)));
+      const chained = (element) => ["begin", "end"].some((name) => /[a-z_][\w-]*\.|[a-z]{4}/i.test(element.getAttribute(name) ?? ""));
       const names = "onanimationstart onanimationiteration onanimationend onanimationcancel ontransitionrun"
         + " ontransitionstart ontransitionend ontransitioncancel onbegin onend onrepeat";
       const selector = names.split(" ").map((name) => `[${name}]`).join();

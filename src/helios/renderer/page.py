@@ -138,7 +138,7 @@ class Page:
             case "Network.requestWillBeSent":
                 kind, url = params.get("type", ""), params["request"]["url"]
                 self._requests[params["requestId"]] = (kind, url)
-                if kind in _AWAITED:
+                if kind in _AWAITED and params["loaderId"]:  # a worker's own script has none, and no end
                     self._loading[params["requestId"]] = url
             case "Network.responseReceived":
                 self._answered(params)
