@@ -1,6 +1,11 @@
 // A bar chart with a line over it. What it shows comes from window.helios.props, for example:
-//   helios render examples/chart --props '{"title": "Visitors", "bars": [12, 30, 24], "labels": ["a", "b", "c"], "line": []}'
-const DEFAULTS = {
+//   helios render examples/chart --props '{"title": "Visitors", "bars": [12, 30, 24], "labels": ["a", "b", "c"]}'
+const PLAIN = {
+  title: "", subtitle: "", labels: [], bars: [], line: [], barName: "", lineName: "", unit: "", decimals: 0,
+  colour: "#2f5d8a", source: "",
+};
+const DAYLIGHT = {
+  ...PLAIN,
   title: "The north trades winter for summer",
   subtitle: "Hours from sunrise to sunset on the 21st of each month",
   labels: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
@@ -10,10 +15,10 @@ const DEFAULTS = {
   lineName: "Oslo, 60° N",
   unit: "h",
   decimals: 1,
-  colour: "#2f5d8a",
   source: "Computed from the sunrise equation",
 };
-const props = { ...DEFAULTS, ...window.helios?.props };
+const given = window.helios?.props ?? {};
+const props = { ...(given.bars ? PLAIN : DAYLIGHT), ...given };
 const { labels, bars, line } = props;
 
 const [LEFT, RIGHT, TOP, BASE] = [150, 1828, 340, 930];
@@ -77,8 +82,11 @@ const halo = add("path", { class: "halo", d: curve, pathLength: 1 });
 const path = add("path", { class: "line", d: curve, pathLength: 1 });
 const dots = line.map((value, i) => add("circle", { class: "dot", cx: x(i), cy: y(value) }));
 
-const legend = [...legendItem(LEFT - 58, props.barName, "bar")];
-if (line.length) legend.push(...legendItem(LEFT + 60 + legend[1].getComputedTextLength(), props.lineName, "line"));
+const legend = props.barName ? legendItem(LEFT - 58, props.barName, "bar") : [];
+if (props.lineName) {
+  const after = legend.length ? LEFT + 60 + legend[1].getComputedTextLength() : LEFT - 58;
+  legend.push(...legendItem(after, props.lineName, "line"));
+}
 
 function legendItem(left, name, kind) {
   const y = 262;

@@ -1,0 +1,71 @@
+"""Writes docs/cli.md from the commands' own help. With --check it only says whether the file is up to date."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import typer
+
+from helios.cli import app
+
+TARGET = Path(__file__).parent.parent / "docs" / "cli.md"
+HEAD = """# The `helios` command
+
+<!-- Made by scripts/make_cli_docs.py (`make docs`): change the commands' own help instead. -->
+
+Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 and 143 stopped by Ctrl-C or SIGTERM.
+An output appears whole or not at all.
+"""
+_KINDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
+
+
+def reference() -> str:
+    """The whole of docs/cli.md."""
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return "\n".join([HEAD, *(line for name, command in commands.items() for line in _section(name, command))])
+
+
+def _section(name: str, command: Any) -> Iterator[str]:
+    arguments = [param for param in command.params if not param.opts[0].startswith("-")]
+    options = [param for param in command.params if param.opts[0].startswith("-")]
+    yield f"## helios {name}\n"
+    yield f"```\n{' '.join(['helios', name, *(param.metavar for param in arguments), '[OPTIONS]'])}\n```\n"
+    text, _, examples = inspect.cleandoc(command.help).partition("Example")
+    yield f"{text.strip()}\n"
+    lines = [line.strip() for line in examples.splitlines()[1:] if line.strip()]
+    if lines:
+        yield "```sh\n" + "\n".join(lines) + "\n```\n"
+    if command.params:
+        yield "| | | default |\n| --- | --- | --- |"
+        hints = get_type_hints(inspect.unwrap(command.callback))
+        yield from (f"| `{param.metavar}` | {param.help} | |" for param in arguments)
+        yield from (_option(param, hints[param.name]) for param in options)
+        yield ""
+
+
+def _option(param: Any, hint: Any) -> str:
+    kinds = [shown for kind, shown in _KINDS.items() if kind is hint or kind in getattr(hint, "__args__", ())]
+    value = "" if param.is_flag else f" {param.metavar or kinds[0]}"
+    shown = " ".join(f"`{name}{value}`" for name in param.opts)
+    default = "" if param.is_flag or param.default is None else f"`{param.default}`"
+    return f"| {shown} | {param.help} | {default} |".replace("N|auto", r"N\|auto")
+
+
+def main() -> int:
+    """Writes or checks the file; returns the exit code."""
+    text = reference()
+    if "--check" in sys.argv[1:]:
+        if TARGET.read_text("utf-8") == text:
+            return 0
+        sys.stderr.write("docs/cli.md is out of date: run make docs\n")
+        return 1
+    TARGET.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

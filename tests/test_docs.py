@@ -1,0 +1,106 @@
+"""The documents say what is so."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import helios
+from helios.cli import app
+from helios.orchestrator.events import Failed, RenderEvent
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
+EVENTS = [*get_args(RenderEvent), Failed]
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The fenced blocks of a document that are in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[list[str]]:
+    """Every line of a document's shell blocks that calls ``program``, as words."""
+    lines = [line for path in DOCUMENTS for block in blocks(path, "sh") for line in block.splitlines()]
+    calls = [shlex.split(line, comments=True) for line in lines]
+    return [words for words in calls if words[:1] == [program]]
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link into a document may name after #, as GitHub makes it from headings."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_reference_is_up_to_date() -> None:
+    script = [sys.executable, str(ROOT / "scripts" / "make_cli_docs.py"), "--check"]
+    checked = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_every_command_is_documented() -> None:
+    names: set[str] = set(vars(typer.main.get_command(app))["commands"])
+    assert {"render", "still", "stitch", "doctor"} <= names
+    assert set(re.findall(r"^## helios (\S+)$", (ROOT / "docs/cli.md").read_text("utf-8"), re.MULTILINE)) == names
+    assert names <= {call[1] for call in commands("helios")}
+
+
+@pytest.mark.parametrize("call", commands("helios"), ids=shlex.join)
+def test_a_command_that_a_document_shows_is_understood(
+    call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[tuple[Any, ...]] = []
+
+    async def stand_in(*arguments: Any, **options: Any) -> None:
+        called.append((arguments, options))
+
+    for verb in ("render", "still", "stitch"):
+        monkeypatch.setattr(helios, verb, stand_in)
+    monkeypatch.chdir(tmp_path)
+    Path("props.json").write_text("{}")
+    outcome = CliRunner().invoke(app, call[1:])
+    assert outcome.exit_code == 0, outcome.output
+    assert called
+
+
+def test_make_commands_that_documents_show_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    shown = {target for path in DOCUMENTS for target in re.findall(r"`make (\w+)`", path.read_text("utf-8"))}
+    shown |= {words[1] for words in commands("make")}
+    assert {"demo", "test"} <= shown <= targets
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (path.parent / name) if name else path
+        assert linked.exists(), f"{path.name} links to {target}"
+        assert not anchor or anchor in anchors(linked), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_python_that_a_document_shows_uses_what_there_is(path: Path) -> None:
+    for block in blocks(path, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "helios":
+                assert hasattr(helios, node.attr), f"helios.{node.attr}"
+
+
+def test_every_event_is_documented_with_its_fields() -> None:
+    text = (ROOT / "docs/events.md").read_text("utf-8")
+    documented: dict[str, set[str]] = {}
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        cells = re.findall(r"^\| (`[^|]+) \|", section, re.MULTILINE)
+        documented[section.split("\n", 1)[0]] = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    fields = {event.model_fields["event"].default: {*event.model_fields} - {"event"} for event in EVENTS}
+    assert documented == fields
