@@ -45,7 +45,9 @@ class Connection:
         """A connection over two pipe ends, which it owns from here on."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=1 << 30)
-        incoming, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb"))
+        incoming, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb")
+        )
         outgoing, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, os.fdopen(write_fd, "wb"))
         return cls(reader, incoming, outgoing)
 

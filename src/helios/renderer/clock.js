@@ -46,6 +46,8 @@
       frame: -1,
       activity: 0,
       stateful: false, // something was seen that only stepping through every frame can repeat
+      unseen: false, // something draws without the page's layers being changed
+      videos: 0,
       level: 0,
       nextId: 1,
       roots: new Set(), // shadow roots, weakly held
@@ -126,7 +128,8 @@
 
       /**
        * Moves the page from where it stands to `time` (ms), the time of `frame`. `step` is how far (ms) the
-       * compositor's own time will move with the frame that is drawn next.
+       * compositor's own time will move with the frame that is drawn next. Resolves to whether all that can
+       * change on the page shows as a change of its layers.
        */
       async advance(frame, time, step) {
         noteAnimations();
@@ -161,6 +164,7 @@
         } else if (leadAnimations(step) > 0) {
           self.placeWhenDrawn();
         }
+        return !self.unseen && self.videos === 0;
       },
 
       /** Puts running animations to their exact place inside of the next frame that is drawn. */
@@ -280,7 +284,9 @@
     }
 
     function placeMedia() {
+      self.videos = 0;
       for (const document of everyDocument()) {
+        self.videos += document.querySelectorAll("video").length;
         for (const element of document.querySelectorAll("video, audio")) self.media.get(element)?.place();
       }
     }
@@ -457,6 +463,11 @@
     window.postMessage = function (...args) {
       clock.activity++;
       return post.apply(window, args);
+    };
+    const transfer = HTMLCanvasElement.prototype.transferControlToOffscreen;
+    HTMLCanvasElement.prototype.transferControlToOffscreen = function () {
+      clock.unseen = true;
+      return transfer.call(this);
     };
     for (const name of ["Worker", "SharedWorker", "WebSocket", "EventSource"]) {
       if (!window[name]) continue;

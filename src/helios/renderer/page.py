@@ -23,7 +23,7 @@ SEED = 0x48454C49
 
 _CLOCK = "window[Symbol.for('helios.clock')]"
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
-_NETWORK = frozenset({"net::ERR_ABORTED"})
+_MOVING = ("video/", "image/gif", "image/webp", "image/png", "image/apng", "image/avif")
 
 
 class Page:
@@ -40,6 +40,10 @@ class Page:
         self._failure: PageError | None = None
         self._ready = False
         self.browser = browser
+        self.damaged = True
+        """Whether the page's layers have changed since this was last set to False."""
+        self.tells_damage = True
+        """Whether all that can change shows in its layers: videos, workers and moving pictures do not."""
         self.warnings: list[str] = []
         connection.on_event = self._on_event
 
@@ -60,7 +64,8 @@ class Page:
 
     async def advance(self, frame: int, time_ms: float, step_ms: float) -> None:
         """Moves the page to ``frame`` at ``time_ms`` and waits until nothing it began is under way."""
-        await self._patiently(f"{_CLOCK}.advance({frame}, {time_ms!r}, {step_ms!r})", f"at frame {frame}")
+        told = await self._patiently(f"{_CLOCK}.advance({frame}, {time_ms!r}, {step_ms!r})", f"at frame {frame}")
+        self.tells_damage = self.tells_damage and told
         while self._loading:
             await self._arrivals(f"at frame {frame}")
             await self._patiently(f"{_CLOCK}.settle()", f"at frame {frame}")
@@ -96,10 +101,12 @@ class Page:
             await self._patiently(f"{_CLOCK}.ready()", "before frame 0")
         self._raise_failure()
         self._ready = True
+        await self.call("DOM.enable")
+        await self.call("LayerTree.enable")
 
-    async def _patiently(self, expression: str, when: str) -> None:
+    async def _patiently(self, expression: str, when: str) -> Any:
         try:
-            await self.evaluate(expression, timeout=self._ready_timeout)
+            return await self.evaluate(expression, timeout=self._ready_timeout)
         except ProtocolError as error:
             raise PageError(f"the page went away {when}: {error}") from error
         except BrowserError:
@@ -140,13 +147,17 @@ class Page:
                 self._requests[params["requestId"]] = (kind, url)
                 if kind in _AWAITED and params["loaderId"]:  # a worker's own script has none, and no end
                     self._loading[params["requestId"]] = url
+            case "LayerTree.layerTreeDidChange":
+                self.damaged = True
             case "Network.responseReceived":
+                if params["response"]["mimeType"].startswith(_MOVING) or not params["loaderId"]:
+                    self.tells_damage = False
                 self._answered(params)
             case "Network.loadingFinished":
                 self._arrived(params["requestId"])
             case "Network.loadingFailed":
                 _, url = self._requests.get(params["requestId"], ("", ""))
-                if not params.get("canceled") and params["errorText"] not in _NETWORK and url:
+                if not params.get("canceled") and params["errorText"] != "net::ERR_ABORTED" and url:
                     self._warn(f"{_shown(url)} could not be loaded: {params['errorText']}")
                 self._arrived(params["requestId"])
             case "Runtime.exceptionThrown":
