@@ -1,0 +1,112 @@
+"""``python -m benchmarks``: prints one table of how fast this machine renders. It judges nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import floors, overhead, stages, table
+from benchmarks.compare import Options, compare
+from benchmarks.contenders import PEERS
+from benchmarks.install import install
+from benchmarks.scenes import SCENES, WORK
+from helios.errors import HeliosError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Does what the command line asks for; returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    scenes: tuple[str, ...] = tuple(asked.scene or SCENES)
+    try:
+        match asked.what:
+            case "install":
+                return install()
+            case "stages":
+                asyncio.run(_stages(scenes, asked.frames, asked.pictures))
+            case "floor":
+                _floor(asked, scenes[0])
+            case _:
+                asyncio.run(_compare(asked, scenes))
+    except HeliosError as error:
+        sys.stderr.write(f"benchmarks: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "what", nargs="?", default="compare", choices=["compare", "stages", "install", "floor"],
+        help="compare: Helios, its peers and the floor (the default); stages: where a frame's time goes; "
+        "install: the peers, into benchmarks/.work; floor: one floor, by itself",
+    )  # fmt: skip
+    parser.add_argument("kind", nargs="?", choices=["draw", "encode"], help="which floor")
+    parser.add_argument("--scene", action="append", choices=SCENES, help="only this scene; may be repeated")
+    parser.add_argument("--frames", type=int, default=150, metavar="N", help="frames of a film (150)")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each is run (3)")
+    parser.add_argument("--workers", type=_counts, default=(), metavar="N,N", help="Helios with so many workers")
+    parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
+    parser.add_argument("--no-floors", action="store_true", help="leave drawing alone and encoding alone out")
+    parser.add_argument("--pictures", action="store_true", help="stages: also other ways to take a picture")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run to FILE")
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    return parser
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _floor(asked: argparse.Namespace, scene: str) -> None:
+    workers = asked.workers[0] if asked.workers else _cores()
+    if asked.kind == "draw":
+        asyncio.run(floors.draw(scene, asked.frames, workers))
+    else:
+        floors.encode(asked.frames, workers, asked.folder, asked.json)
+
+
+async def _compare(asked: argparse.Namespace, scenes: tuple[str, ...]) -> None:
+    missing = [name for name in PEERS if not (WORK / name / "ready").exists()]
+    if missing and not asked.no_peers:
+        _print(f"not installed: {', '.join(missing)} (python -m benchmarks install)")
+    _print(table.machine(overhead.browser_name()))
+    workers: tuple[int | None, ...] = asked.workers or (None,)
+    options = Options(scenes, asked.frames, asked.runs, workers, not asked.no_peers, not asked.no_floors)
+    bare, adapted = await overhead.adapter_ms()
+    ready, whole = await overhead.ready_ms(scenes[0])
+    rows = await compare(options, _cores())
+    table.show(rows)
+    _print(f"LocalWorkerAdapter adds {adapted - bare:.2f} ms to a job ({bare:.2f} ms bare, median of 200 each)")
+    _print(f"browser start to first picture: {ready:.0f} ms; a chunk of one frame: {whole:.0f} ms ({scenes[0]})")
+    if asked.json:
+        figures = {"adapter_ms": adapted - bare, "ready_ms": ready, "rows": [asdict(row) for row in rows]}
+        asked.json.write_text(json.dumps(figures, indent=1), "utf-8")
+
+
+async def _stages(scenes: tuple[str, ...], frames: int, pictures: bool) -> None:
+    for scene in scenes:
+        for stage, value in (await stages.stages(scene, frames)).items():
+            _print(f"{scene:8} {stage:20} {value:8.2f} {'' if 'MB' in stage else 'ms'}")
+        if pictures:
+            for name, taking, decoding, size, same in await stages.pictures(scene, max(1, frames // 6)):
+                kept = "same pixels" if same else "other pixels"
+                _print(f"{scene:8} {name:20} {taking:8.2f} ms, decoded in {decoding:.2f} ms, {size:.2f} MB, {kept}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Everyone renders the same scenes, in turns, so that a machine that slows down slows all of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from statistics import median
+
+from benchmarks import contenders, films, floors
+from benchmarks.contenders import Contender
+from benchmarks.measure import CommandFailed, Usage, adopt_orphans, run
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is measured. ``workers`` holds every number of workers that Helios is to be measured with."""
+
+    scenes: tuple[str, ...]
+    frames: int
+    runs: int
+    workers: tuple[int | None, ...]
+    peers: bool
+    floors: bool
+
+
+@dataclass(slots=True)
+class Row:
+    """What came of one contender on one scene: a usage for each run, and what it made or why it failed."""
+
+    scene: str
+    name: str
+    usages: list[Usage] = field(default_factory=list[Usage])
+    frames: int | None = None
+    megabytes: float | None = None
+    likeness: float | None = None
+    failure: str | None = None
+
+    def median(self) -> Usage | None:
+        """The medians of all runs, each for itself."""
+        if not self.usages:
+            return None
+        each = [asdict(usage) for usage in self.usages]
+        return Usage(**{name: median(usage[name] for usage in each) for name in each[0]})
+
+    def spread(self) -> float:
+        """How far the runs' wall seconds lie apart, as a part of their median."""
+        walls = [usage.wall for usage in self.usages]
+        return (max(walls) - min(walls)) / median(walls)
+
+
+async def compare(options: Options, cores: int) -> list[Row]:
+    """A row for each contender on each scene, Helios first."""
+    adopt_orphans()
+    rows: list[Row] = []
+    for scene in options.scenes:
+        with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
+            _say(f"{scene}: drawing its frames without loss, to encode and to compare with")
+            await floors.draw_raw(scene, options.frames, Path(folder))
+            rows += _scene(scene, options, cores, Path(folder))
+    return rows
+
+
+def _scene(scene: str, options: Options, cores: int, folder: Path) -> list[Row]:
+    frames = options.frames
+    truth = films.read(floors.raw_film(folder), frames).middle
+    field_ = [contenders.helios(scene, frames, workers, folder) for workers in options.workers]
+    if options.floors:
+        field_ += [contenders.floor(kind, scene, frames, cores, folder) for kind in ("draw", "encode")]
+    if options.peers:
+        field_ += contenders.peers(scene, frames, cores, folder)
+    rows = {contender.name: Row(scene, contender.name) for contender in field_}
+    for number in range(options.runs):
+        for contender in field_:
+            row = rows[contender.name]
+            if row.failure:
+                continue
+            _say(f"{scene}: {contender.name}, run {number + 1} of {options.runs}")
+            try:
+                _measure(contender, row, frames, truth, folder)
+            except (CommandFailed, films.WrongFilm, OSError) as error:
+                row.failure = str(error)
+                _say(f"{scene}: {contender.name} failed: {error}")
+    return list(rows.values())
+
+
+def _measure(contender: Contender, row: Row, frames: int, truth: films.Pixels, folder: Path) -> None:
+    if contender.output:
+        contender.output.unlink(missing_ok=True)
+    usage = run(contender.command, folder / "log", env=contender.env, cwd=contender.cwd)
+    if contender.inner:
+        told = json.loads(contender.inner.read_bytes())
+        usage = replace(usage, wall=told["wall"], cpu=told["cpu"], busy=float("nan"))
+    if contender.output:
+        film = films.read(contender.output, frames)
+        row.frames, row.megabytes = film.frames, film.megabytes
+        row.likeness = films.likeness(film.middle, truth)
+    row.usages.append(usage)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"benchmarks: {text}\n")

@@ -1,0 +1,60 @@
+"""What Helios adds around the work itself: starting a job, and starting to draw."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from benchmarks.scenes import ENCODING, composition
+from helios.adapters import LocalWorkerAdapter
+from helios.orchestrator.dispatch import run_renderer
+from helios.renderer.browser import find_browser
+from helios.renderer.spec import ChunkReport, ChunkSpec
+from helios.worker import WorkerJob
+
+_TRUE = "/bin/true"
+
+
+async def adapter_ms(times: int = 200) -> tuple[float, float]:
+    """Milliseconds to run /bin/true: bare, and through the local adapter. Medians of interleaved runs."""
+    adapter = LocalWorkerAdapter()
+    bare: list[float] = []
+    adapted: list[float] = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        _spawn_and_wait()
+        between = time.perf_counter()
+        await adapter.execute(WorkerJob(_TRUE))
+        bare.append(between - begun)
+        adapted.append(time.perf_counter() - between)
+    return median(bare) * 1000, median(adapted) * 1000
+
+
+def _spawn_and_wait() -> None:
+    os.waitpid(os.posix_spawn(_TRUE, [_TRUE], {}), 0)
+
+
+async def ready_ms(scene: str, times: int = 5) -> tuple[float, float]:
+    """Milliseconds from a browser's start to its first picture, and of a whole chunk of one frame."""
+    spec = ChunkSpec(
+        composition=composition(scene, 1), start=0, stop=1, encoding=ENCODING, capture="begin-frame", motion="step"
+    )
+    ready: list[float] = []
+    whole: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
+        for number in range(times):
+            begun = time.perf_counter()
+            made = await run_renderer(LocalWorkerAdapter(), "chunk", spec, Path(folder, str(number)), "segment.mp4")
+            whole.append((time.perf_counter() - begun) * 1000)
+            report = made.with_name(made.name + ".json").read_bytes()
+            ready.append(ChunkReport.model_validate_json(report).ready_ms)
+    return median(ready), median(whole)
+
+
+def browser_name() -> str:
+    """The browser's name and version, as it says them."""
+    return subprocess.run([find_browser(), "--version"], capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,60 @@
+"""What was measured, for reading."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+from rich.box import ASCII_DOUBLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.compare import Row
+
+_HEADINGS = ("wall s", "±%", "x Helios", "CPU s", "machine s", "peak MB", "frames", "film MB", "PSNR dB")
+
+
+def machine(browser: str) -> str:
+    """One line about where this was measured."""
+    load = os.getloadavg()[0]
+    cores = len(os.sched_getaffinity(0))
+    return f"{platform.machine()}, {cores} cores, load {load:.1f} before the first run, {browser}"
+
+
+def show(rows: list[Row]) -> None:
+    """Prints one table of all scenes."""
+    console = Console(width=130, soft_wrap=True)
+    table = Table(box=ASCII_DOUBLE_HEAD)
+    table.add_column("scene")
+    table.add_column("who")
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="right")
+    scene = rows[0].scene if rows else ""
+    for row in rows:
+        if row.scene != scene:
+            table.add_section()
+            scene = row.scene
+        table.add_row(row.scene, row.name, *cells(row, rows))
+    console.print(table)
+    for row in rows:
+        if row.failure:
+            console.print(f"{row.scene}, {row.name}: {row.failure}", markup=False)
+
+
+def cells(row: Row, rows: list[Row]) -> list[str]:
+    """A row's figures as text; Helios' first row of the scene is what others are compared with."""
+    usage = row.median()
+    if row.failure or not usage:
+        return ["failed", *[""] * (len(_HEADINGS) - 1)]
+    base = next(other for other in rows if other.scene == row.scene).median()
+    return [
+        f"{usage.wall:.2f}",
+        f"{row.spread() * 50:.0f}",
+        f"{usage.wall / base.wall:.2f}" if base else "",
+        f"{usage.cpu:.1f}",
+        f"{usage.busy:.1f}" if usage.busy == usage.busy else "-",
+        f"{usage.peak_mb:.0f}",
+        "-" if row.frames is None else str(row.frames),
+        "-" if row.megabytes is None else f"{row.megabytes:.1f}",
+        "-" if row.likeness is None else f"{row.likeness:.1f}",
+    ]
