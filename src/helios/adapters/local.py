@@ -8,7 +8,8 @@ import os
 import shutil
 import signal
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Callable
 
 from helios.adapters.base import LineSink
 from helios.errors import CommandNotFound, WorkerError, WorkerTimeout
@@ -32,69 +33,127 @@ class LocalWorkerAdapter:
         self._kept = kept
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
-        """Runs ``job`` here. See ``WorkerAdapter.execute``."""
+        """Runs ``job`` here. See ``WorkerAdapter.execute``. What ``on_line`` raises ends the job."""
         begun = time.monotonic()
-        process = await self._start(job)
-        assert process.stdout
-        assert process.stderr
-        tails = _Tail(self._kept, on_line), _Tail(self._kept, None)
-        readers = asyncio.gather(tails[0].fill(process.stdout), tails[1].fill(process.stderr))
+        said = _Said(self._kept, on_line)
+        transport = await self._start(job, said)
+        group = transport.get_pid()
         try:
             async with asyncio.timeout(job.timeout):
-                await process.wait()
+                await said.news.wait()
+            if said.error:
+                await self._end(group, said)
+            _kill(group)
+            await self._drain(said)
         except TimeoutError:
-            await self._end(process)
-            await self._drain(readers)
+            await self._end(group, said)
+            await self._drain(said)
             raise WorkerTimeout(
                 f"{job.command} ran longer than its time-out of {job.timeout:g} s and was stopped: {job}",
-                stdout=tails[0].text(),
-                stderr=tails[1].text(),
+                stdout=said.stdout.text(),
+                stderr=said.stderr.text(),
             ) from None
         except asyncio.CancelledError:
-            await asyncio.shield(self._end(process))
-            readers.cancel()
+            await self._end(group, said)
             raise
-        _kill(process.pid)
-        await self._drain(readers)
-        assert process.returncode is not None
+        finally:
+            said.over = True
+            transport.close()
+        if said.error:
+            raise said.error
+        exit_code = transport.get_returncode()
+        assert exit_code is not None
         duration = (time.monotonic() - begun) * 1000
-        return WorkerResult(process.returncode, tails[0].text(), tails[1].text(), duration)
+        return WorkerResult(exit_code, said.stdout.text(), said.stderr.text(), duration)
 
-    async def _start(self, job: WorkerJob) -> Process:
-        program = shutil.which(job.command, path=job.env.get("PATH", os.defpath))
+    async def _start(self, job: WorkerJob, said: _Said) -> asyncio.SubprocessTransport:
+        command = job.command
+        if job.cwd and os.sep in command:  # relative to where it runs, as for a shell after cd
+            command = str(job.cwd.absolute() / command)
+        program = shutil.which(command, path=job.env.get("PATH", os.defpath))
         if program is None:
             raise CommandNotFound(f"there is no command {job.command!r} here, or it may not be run")
-        try:
-            return await asyncio.create_subprocess_exec(
-                program, *job.args, stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
+        starting = asyncio.ensure_future(
+            asyncio.get_running_loop().subprocess_exec(
+                lambda: said, program, *job.args, stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
                 env=dict(job.env), cwd=job.cwd, process_group=0,
-            )  # fmt: skip
+            )
+        )  # fmt: skip
+        try:
+            transport, _ = await asyncio.shield(starting)
         except (OSError, ValueError) as error:
             raise WorkerError(f"{job.command} can't be run: {error}") from error
+        except asyncio.CancelledError:
+            # Half begun is begun: asyncio would kill the leader, and nobody else of the group.
+            with contextlib.suppress(OSError, ValueError):
+                transport, _ = await starting
+                await self._end(transport.get_pid(), said)
+                transport.close()
+            raise
+        return transport
 
-    async def _end(self, process: Process) -> None:
-        """The ladder: ask, wait, kill. Afterwards no process of the group is left."""
-        _kill(process.pid, signal.SIGTERM)
+    async def _end(self, group: int, said: _Said) -> None:
+        """The ladder: ask, wait, kill. Afterwards no process of the group is left, even if this is cancelled."""
         try:
+            _kill(group, signal.SIGTERM)
             async with asyncio.timeout(self._grace):
-                await process.wait()
+                await said.exited.wait()
         except TimeoutError:
             pass
-        _kill(process.pid)
-        await process.wait()
+        finally:
+            _kill(group)
+            await said.exited.wait()
 
-    async def _drain(self, readers: asyncio.Future[tuple[None, None]]) -> None:
+    async def _drain(self, said: _Said) -> None:
         """Waits for the ends of the pipes; a process that left the group may hold them open, but not for ever."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._grace):
-                await readers
-        except TimeoutError:
-            readers.cancel()
+                await said.silent.wait()
 
 
 def _kill(group: int, number: int = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
         os.killpg(group, number)
+
+
+class _Said(asyncio.SubprocessProtocol):
+    """What a process says. ``Process`` won't do: before Python 3.13 its wait() also waits for grandchildren
+    that hold the pipes open.
+
+    ``exited``: the leader has. ``silent``: so has everyone who could say anything more. ``error``: what
+    ``on_line`` raised. ``news``: it has exited, or there is an error. ``over``: nobody listens any more.
+    """
+
+    def __init__(self, kept: int, on_line: LineSink | None) -> None:
+        self.stdout = _Tail(kept, on_line)
+        self.stderr = _Tail(kept, None)
+        self.exited = asyncio.Event()
+        self.silent = asyncio.Event()
+        self.news = asyncio.Event()
+        self.error: Exception | None = None
+        self.over = False
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._hear(lambda: (self.stdout if fd == 1 else self.stderr).add(data))
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._hear((self.stdout if fd == 1 else self.stderr).end)
+
+    def process_exited(self) -> None:
+        self.exited.set()
+        self.news.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.silent.set()
+
+    def _hear(self, hear: Callable[[], None]) -> None:
+        if self.over or self.error:
+            return
+        try:
+            hear()
+        except Exception as error:  # noqa: BLE001 - execute() raises it
+            self.error = error
+            self.news.set()
 
 
 class _Tail:
@@ -107,13 +166,14 @@ class _Tail:
         self._line = bytearray()
         self._dropped = 0
 
-    async def fill(self, stream: asyncio.StreamReader) -> None:
-        while data := await stream.read(65536):
-            self._data += data
-            if (extra := len(self._data) - self._kept) > self._kept:
-                self._drop(extra)
-            if self._on_line:
-                self._tell(data, self._on_line)
+    def add(self, data: bytes) -> None:
+        self._data += data
+        if (extra := len(self._data) - self._kept) > self._kept:
+            self._drop(extra)
+        if self._on_line:
+            self._tell(data, self._on_line)
+
+    def end(self) -> None:
         if self._line and self._on_line:
             self._on_line(_decode(self._line))
 
