@@ -17,6 +17,7 @@ from helios.orchestrator.events import EventSink
 from helios.orchestrator.orchestrator import check_output
 from helios.renderer.spec import Encoding
 from helios.stitcher import FfmpegStitcher
+from helios.stitcher.ffmpeg import container_suffix
 
 
 class CompositionOptions(TypedDict, total=False):
@@ -66,6 +67,7 @@ async def render(
     """
     path = Path(output)
     orchestrator = _orchestrator()
+    container_suffix(path)
     check_output(path)
     plan = await orchestrator.plan(_request(source, options))
     return await orchestrator.render(plan, path, on_event)

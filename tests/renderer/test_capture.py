@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from films import assert_exact, frame_pixels
 
 import helios
+from films import assert_exact, frame_pixels
 from helios.composition import Composition, Source
 from helios.renderer.draw import draw_chunk
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion
@@ -23,9 +23,7 @@ STILL = "<!doctype html><body style='margin:0;background:#264'><h1>Nothing moves
 def draw(
     page: Path, folder: Path, frames: range, *, method: CaptureMethod = "begin-frame", motion: Motion = "step"
 ) -> ChunkReport:
-    composition = Composition(
-        source=Source.parse(page), width=320, height=180, fps=Fraction(30), frames=frames.stop
-    )
+    composition = Composition(source=Source.parse(page), width=320, height=180, fps=Fraction(30), frames=frames.stop)
     spec = ChunkSpec(
         composition=composition,
         start=frames.start,

@@ -4,9 +4,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from films import assert_exact
 
 import helios
+from films import assert_exact
 
 KINDS = {
     "css-keyframes": "jump",

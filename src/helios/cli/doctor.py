@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from json import dumps
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 import helios
-from helios.cli import options
 from helios.errors import HeliosError
 from helios.renderer.browser import find_browser
 from helios.stitcher.binary import find_ffmpeg
@@ -42,7 +42,9 @@ class Finding:
     mend: str = ""
 
 
-def doctor(json: options.Json = False) -> None:
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print findings as JSON, a line each.")] = False,
+) -> None:
     """Look at what Helios needs on this machine, and say how to mend what is missing.
 
     Ends with 0 where films can be rendered, else with 1.

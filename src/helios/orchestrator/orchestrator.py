@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import tempfile
 import time
 from collections.abc import Generator, Iterator
@@ -224,8 +223,11 @@ def check_output(output: Path) -> None:
         raise OutputError(f"{output} is a folder: name a file in it")
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder} for {output.name}: make it first")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"the folder {folder} can't be written to")
+    try:
+        with tempfile.TemporaryFile(prefix=".helios-", dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"the folder {folder} can't be written to: {error.strerror}") from None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ and ``openjd_fail: TEXT``. Its exit code tells the class of an error (spec.EXIT_
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import signal
 import sys
 import tempfile
@@ -58,8 +59,16 @@ def _say(kind: str, text: str) -> None:
     sys.stdout.flush()
 
 
+def _end_with_parent() -> None:
+    """Has the kernel ask this process to end when whoever started it is gone (Linux: prctl(2))."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
 def main() -> int:
     """Runs the command; returns its exit code."""
+    _end_with_parent()
     kinds = ("chunk", "still", "probe")
     if len(sys.argv) != 4 or sys.argv[1] not in kinds:
         sys.stderr.write("usage: python -m helios.renderer chunk|still|probe SPEC OUTPUT\n")

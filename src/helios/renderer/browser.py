@@ -119,7 +119,8 @@ async def run_browser(
             await connection.call("Browser.getVersion", timeout=30)
         except BrowserError as error:
             said = " ".join(log.read_text(errors="replace").split("\n")[-4:]).strip()
-            raise BrowserError(f"{binary} does not start: {error}. It said: {said or 'nothing'}") from error
+            hint = " (apt-get install chromium-sandbox, or HELIOS_NO_SANDBOX=1)" if "sandbox" in said else ""
+            raise BrowserError(f"{binary} does not start: {error}. It said: {said or 'nothing'}{hint}") from error
         yield connection
     finally:
         await connection.close()

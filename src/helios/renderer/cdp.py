@@ -25,6 +25,12 @@ class ProtocolError(BrowserError):
     code = "protocol"
 
 
+class Unanswered(BrowserError):
+    """The browser has not answered a command in time."""
+
+    code = "unanswered"
+
+
 class Connection:
     """One browser's DevTools connection. ``on_event`` gets each event's method and parameters."""
 
@@ -63,7 +69,8 @@ class Connection:
 
         Raises:
             ProtocolError: the browser refused it.
-            BrowserError: the browser is gone, or has not answered for ``timeout`` seconds.
+            Unanswered: it has not answered for ``timeout`` seconds.
+            BrowserError: it is gone.
         """
         if self._closed:
             raise self._closed
@@ -78,13 +85,14 @@ class Connection:
             async with asyncio.timeout(timeout):
                 return await answer
         except TimeoutError:
-            raise BrowserError(f"the browser has not answered {method} for {timeout:g} s") from None
+            raise Unanswered(f"the browser has not answered {method} for {timeout:g} s") from None
         finally:
             self._waiting.pop(message["id"], None)
 
     async def close(self) -> None:
         """Closes both pipe ends, at which a browser ends itself."""
-        self._outgoing.abort()
+        if not self._outgoing.is_closing():
+            self._outgoing.abort()
         self._incoming.close()
         self._pump.cancel()
         await asyncio.gather(self._pump, return_exceptions=True)
@@ -104,7 +112,7 @@ class Connection:
             self._fail(BrowserError("the browser ended unexpectedly"))
 
     def _event(self, method: str, params: Params) -> None:
-        if method in ("Inspector.targetCrashed", "Target.targetCrashed"):
+        if method == "Target.targetCrashed":
             self._fail(BrowserError("the page's process crashed (out of memory, or killed)"))
         else:
             self.on_event(method, params)

@@ -48,6 +48,8 @@ def check_encoding(encoding: Encoding, width: int, height: int, fps: Fraction) -
         shape = av.VideoFormat(name, width, height)
     except ValueError:
         raise UsageError(f"there is no pixel format {name!r}: usual ones are yuv420p, yuv422p and yuv444p") from None
+    if shape.is_rgb:
+        raise UsageError(f"films are made in YUV, not in {name}: usual pixel formats are yuv420p, yuv422p and yuv444p")
     for what, size, chroma in (
         ("width", width, shape.chroma_width()),
         ("height", height, shape.chroma_height()),

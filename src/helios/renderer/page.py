@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from helios.composition import Source
-from helios.errors import BrowserError, PageError
+from helios.errors import PageError
 from helios.renderer.browser import run_browser
-from helios.renderer.cdp import Connection, Params, ProtocolError
+from helios.renderer.cdp import Connection, Params, ProtocolError, Unanswered
 from helios.renderer.server import ORIGIN, serve
 from helios.renderer.spec import CaptureMethod, Motion
 
@@ -109,7 +109,7 @@ class Page:
             return await self.evaluate(expression, timeout=self._ready_timeout)
         except ProtocolError as error:
             raise PageError(f"the page went away {when}: {error}") from error
-        except BrowserError:
+        except Unanswered:
             if not await self._answers():
                 raise PageError(f"the page's script has not come back {when} for {self._ready_timeout:g} s") from None
             labels = await self.evaluate(f"{_CLOCK}.waitingFor()")
@@ -118,7 +118,7 @@ class Page:
     async def _answers(self) -> bool:
         try:
             return await self.evaluate("true", timeout=2) is True
-        except BrowserError:
+        except Unanswered:
             return False
 
     async def _arrivals(self, when: str) -> None:
@@ -223,6 +223,7 @@ async def _attach(
     target: Params = {"url": "about:blank", "width": size[0], "height": size[1]}
     if capture == "begin-frame":
         target["enableBeginFrameControl"] = True
+    await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
     created = await connection.call("Target.createTarget", target)
     attached = await connection.call("Target.attachToTarget", {"targetId": created["targetId"], "flatten": True})
     browser = (await connection.call("Browser.getVersion"))["product"]
@@ -234,7 +235,6 @@ async def _attach(
         page.call("Page.enable"),
         page.call("Runtime.enable"),
         page.call("Network.enable"),
-        page.call("Inspector.enable"),
         page.call("Page.addScriptToEvaluateOnNewDocument", {"source": source}),
         *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
     )

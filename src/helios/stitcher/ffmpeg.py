@@ -11,10 +11,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import OutputError, StitchError
+from helios.errors import OutputError, StitchError, UsageError
 from helios.stitcher.binary import find_ffmpeg
 from helios.stitcher.segment import Segment, read_segment
 from helios.worker import WorkerJob
+
+RETRIES = 3
+"""How often a join is tried again whose ffmpeg was killed."""
 
 _MOV = frozenset({".mp4", ".m4v", ".mov"})
 _CONTAINERS = _MOV | {".mkv", ".webm", ".ts"}
@@ -28,33 +31,39 @@ class FfmpegStitcher:
     """
 
     def __init__(self, adapter: WorkerAdapter) -> None:
+        """Finds ffmpeg. Raises MissingTool where there is none: better now than when all frames are drawn."""
         self._adapter = adapter
+        self._ffmpeg = find_ffmpeg()
 
     async def stitch(self, inputs: Sequence[Path], output: Path) -> None:
         """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
         if not inputs:
             raise StitchError("there is nothing to stitch")
-        ffmpeg = find_ffmpeg()
         suffix = container_suffix(output)
         segments = await asyncio.to_thread(_read_alike, inputs)
         try:
             with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.absolute().parent) as folder:
                 joined = Path(folder) / f"joined{suffix}"
-                await self._join(ffmpeg, segments, joined)
+                await self._join(segments, joined)
                 await asyncio.to_thread(_check, segments, joined)
                 joined.replace(output)
         except OSError as error:
             raise _unwritable(output, error) from error
 
-    async def _join(self, ffmpeg: Path, segments: Sequence[Segment], joined: Path) -> None:
+    async def _join(self, segments: Sequence[Segment], joined: Path) -> None:
         folder = joined.parent
         names = [f"{number:06}{segment.path.suffix}" for number, segment in enumerate(segments)]
         for name, segment in zip(names, segments, strict=True):
             (folder / name).symlink_to(segment.path.absolute())
         (folder / "list.txt").write_text(concat_script(names, [segment.duration for segment in segments]))
         scale = segments[0].format.time_base
-        job = WorkerJob(str(ffmpeg), concat_arguments(joined.name, scale), cwd=folder)
+        job = WorkerJob(str(self._ffmpeg), concat_arguments(joined.name, scale), cwd=folder)
         result = await self._adapter.execute(job)
+        for _ in range(RETRIES):
+            if result.exit_code >= 0:
+                break
+            joined.unlink(missing_ok=True)  # ffmpeg was killed: that says nothing of the segments
+            result = await self._adapter.execute(job)
         if result.exit_code != 0:
             said = result.stderr.strip().splitlines()[-5:]
             if any("No space left on device" in line for line in said):
@@ -66,12 +75,12 @@ def container_suffix(output: Path) -> str:
     """The output's ending, which names its container.
 
     Raises:
-        OutputError: no such container.
+        UsageError: no such container.
     """
     suffix = output.suffix.lower()
     if suffix not in _CONTAINERS:
         known = " ".join(sorted(_CONTAINERS))
-        raise OutputError(f"{output.name}: the name must end in one of {known}")
+        raise UsageError(f"{output.name}: the name must end in one of {known}")
     return suffix
 
 

@@ -1,0 +1,5 @@
+"""``python -m helios``: the command line."""
+
+from helios.cli import main
+
+main()

@@ -1,0 +1,43 @@
+"""Looking at processes, for tests."""
+
+import time
+from collections.abc import Callable
+
+import psutil
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """All processes below `pid`."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it still runs; a zombie does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def named(pid: int, *words: str) -> list[psutil.Process]:
+    """The processes below `pid` whose command line has all the words."""
+    found: list[psutil.Process] = []
+    for process in descendants(pid):
+        try:
+            line = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if all(word in line for word in words):
+            found.append(process)
+    return found
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+    """Polls until the condition holds; fails with `what` when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.01)
