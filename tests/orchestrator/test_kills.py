@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,7 +18,10 @@ from processes import named
 
 PAGE = """<!doctype html><style>@keyframes k{to{transform:translateX(250px) rotate(90deg)}}
 p{width:60px;height:60px;background:linear-gradient(red,blue);animation:k 2s infinite alternate}</style><p>a</p>"""
-SIZE: helios.RenderOptions = {"width": 1280, "height": 720}
+
+
+def render(page: Path, output: Path, **options: Any) -> helios.Rendered:
+    return helios.render_sync(page, output, width=1280, height=720, **options)
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def render_killing(
                 found[0].kill()
                 killed.add(key)
 
-    rendered = helios.render_sync(page, output, frames=30, chunk_frames=10, workers=1, on_event=on_event, **SIZE)
+    rendered = render(page, output, frames=30, chunk_frames=10, workers=1, on_event=on_event)
     assert len(killed) == times
     return rendered, events
 
@@ -69,7 +73,7 @@ def page_processes() -> list[psutil.Process]:
 def test_a_kill_in_mid_chunk_costs_an_attempt_and_the_film_is_exact(
     find: Callable[[], list[psutil.Process]], page: Path, tmp_path: Path
 ) -> None:
-    undisturbed = helios.render_sync(page, tmp_path / "a.mp4", frames=30, **SIZE)
+    undisturbed = render(page, tmp_path / "a.mp4", frames=30)
     rendered, events = render_killing(page, tmp_path / "b.mp4", find, times=2)
     assert rendered.hashes == undisturbed.hashes
     assert rendered.attempts == 5
@@ -100,7 +104,7 @@ def test_a_page_that_fails_later_stops_the_other_chunks_at_once(tmp_path: Path) 
     output = tmp_path / "out"
     output.mkdir()
     with pytest.raises(helios.PageError, match="never there"):
-        helios.render_sync(page, output / "a.mp4", frames=600, chunk_frames=20, workers=2, ready_timeout=1, **SIZE)
+        render(page, output / "a.mp4", frames=600, chunk_frames=20, workers=2, ready_timeout=1)
     assert list(output.iterdir()) == []
     assert named(os.getpid(), "helios.renderer") == []
 
@@ -113,7 +117,7 @@ def test_an_ffmpeg_that_is_killed_is_started_again(page: Path, tmp_path: Path, m
     tool.write_text(f'#!/bin/sh\n[ -e {once} ] || {{ : > {once}; kill -9 $$; }}\nexec {find_ffmpeg()} "$@"\n')
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("HELIOS_FFMPEG", str(tool))
-    helios.render_sync(page, tmp_path / "a.mp4", frames=6, chunk_frames=3, **SIZE)
+    render(page, tmp_path / "a.mp4", frames=6, chunk_frames=3)
     assert once.exists()
     assert_exact(tmp_path / "a.mp4", 6, Fraction(30))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 
 import helios
 from films import assert_exact, frame_pixels
@@ -70,6 +71,7 @@ def test_a_moving_picture_moves(kind: str, tmp_path: Path) -> None:
     pictures = [np.full((16, 16, 3), shade, np.uint8) for shade in (10, 90, 170, 250)]
     with av.open(str(tmp_path / f"moving.{kind}"), "w", format=kind, options={"loop": "0", "plays": "0"}) as container:
         stream = container.add_stream(kind, rate=10)
+        assert isinstance(stream, VideoStream)
         stream.width = stream.height = 16
         stream.pix_fmt = {"gif": "rgb8", "apng": "rgb24"}[kind]
         for pixels in pictures:
