@@ -21,7 +21,7 @@ def frame_pixels(path: Path, index: int) -> NDArray[np.uint8]:
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number == index:
-                return frame.to_ndarray(format="rgb24")
+                return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     raise AssertionError(f"{path} has no frame {index}")
 
 
