@@ -1,5 +1,6 @@
 """Pages driven by what people really bring, unmodified, as npm has it today."""
 
+import os
 import shutil
 import subprocess
 from fractions import Fraction
@@ -17,7 +18,9 @@ FRAMES = 21
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, pages: Path) -> Path:
     npm = shutil.which("npm")
-    assert npm, "npm is missing: apt-get install npm"
+    if npm is None:
+        assert not os.environ.get("CI"), "npm is missing: apt-get install npm"
+        pytest.skip("npm is missing")
     folder = tmp_path_factory.mktemp("npm")
     shutil.copytree(pages / "npm", folder, dirs_exist_ok=True)
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", *LIBRARIES.values()]
