@@ -21,9 +21,9 @@ def find_ffmpeg() -> Path:
         path = shutil.which(named)
         if path is None:
             raise MissingTool(f"HELIOS_FFMPEG is {named}, which is no program on this machine. Mend it: {HINT}")
-        return Path(path)
+        return Path(path).absolute()
     if path := shutil.which("ffmpeg"):
-        return Path(path)
+        return Path(path).absolute()
     try:
         import imageio_ffmpeg  # pyright: ignore[reportMissingTypeStubs]
 

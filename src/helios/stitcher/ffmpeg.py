@@ -52,12 +52,12 @@ class FfmpegStitcher:
 
     async def _join(self, segments: Sequence[Segment], joined: Path) -> None:
         folder = joined.parent
-        names = [f"{number:06}{segment.path.suffix}" for number, segment in enumerate(segments)]
+        names = [f"{number:06}" for number in range(len(segments))]
         for name, segment in zip(names, segments, strict=True):
             (folder / name).symlink_to(segment.path.absolute())
         (folder / "list.txt").write_text(concat_script(names, [segment.duration for segment in segments]))
-        scale = segments[0].format.time_base
-        job = WorkerJob(str(self._ffmpeg), concat_arguments(joined.name, scale), cwd=folder)
+        arguments = concat_arguments(joined.name, segments[0].format.time_base, steady_decoding(segments))
+        job = WorkerJob(str(self._ffmpeg), arguments, cwd=folder)
         result = await self._adapter.execute(job)
         for _ in range(RETRIES):
             if result.exit_code >= 0:
@@ -100,10 +100,29 @@ def concat_script(names: Sequence[str], durations: Sequence[Fraction]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def concat_arguments(output: str, time_base: Fraction) -> tuple[str, ...]:
+def steady_decoding(segments: Sequence[Segment]) -> str | None:
+    """The filter that gives every packet a new decoding time, where the segments' own don't fit together.
+
+    A segment of 1 or 2 frames has nothing out of order and no delay; between others that have, decoding times
+    would overlap, ffmpeg would squeeze them, and the film would be said to end too early.
+    """
+    delays = {segment.delay for segment in segments}
+    if len(delays) == 1:
+        return None
+    frame = segments[0].duration / len(segments[0].times)
+    for segment in segments:
+        steady = (segment.times[0] + k * frame for k in range(len(segment.times)))
+        if segment.duration != len(segment.times) * frame or segment.times != tuple(steady):
+            return None  # frames of unlike lengths: ffmpeg does what it can
+    return f"setts=pts=PTS:dts=round((N*{frame}-{max(delays)})/TB)"
+
+
+def concat_arguments(output: str, time_base: Fraction, packet_filter: str | None = None) -> tuple[str, ...]:
     """ffmpeg's arguments, in the folder that holds ``list.txt`` and the segments."""
     arguments = ["-hide_banner", "-nostdin", "-loglevel", "warning"]
     arguments += ["-f", "concat", "-i", "list.txt", "-map", "0", "-c", "copy"]
+    if packet_filter:
+        arguments += ["-bsf:v", packet_filter]
     if Path(output).suffix in _MOV:
         # The segments' own ticks, so that no time is rounded; the index first, so that players can start.
         arguments += ["-video_track_timescale", str(time_base.denominator), "-movflags", "+faststart"]

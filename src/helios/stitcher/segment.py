@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from helios.errors import StitchError
@@ -42,12 +43,16 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment's video: its format, the times of its frames in order, and how long it lasts, in seconds."""
+    """A segment's video: its format, the times of its frames in order, and how long it lasts, in seconds.
+
+    ``delay`` is by how much decoding begins before the first frame is shown: room for frames out of order.
+    """
 
     path: Path
     format: Format
     times: tuple[Fraction, ...]
     duration: Fraction
+    delay: Fraction
 
 
 def read_segment(path: Path) -> Segment:
@@ -63,7 +68,7 @@ def read_segment(path: Path) -> Segment:
             if not container.streams.video:
                 raise StitchError(f"{path} has no video")
             return _read(path, container, container.streams.video[0])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, FFmpegError) as error:
         raise StitchError(f"{path} can't be read: {error}") from error
 
 
@@ -72,6 +77,7 @@ def _read(path: Path, container: InputContainer, stream: VideoStream) -> Segment
     base = stream.time_base
     if base is None:
         raise StitchError(f"{path} has no time base")
+    first: int | None = None
     end = 0
     for packet in container.demux(stream):
         if packet.pts is None:
@@ -79,6 +85,7 @@ def _read(path: Path, container: InputContainer, stream: VideoStream) -> Segment
         if packet.is_corrupt:
             raise StitchError(f"{path} is broken at {float(packet.pts * base):.3f} s")
         times.append(packet.pts)
+        first = packet.dts if first is None else first
         end = max(end, packet.pts + (packet.duration or 0))
     if not times:
         raise StitchError(f"{path} has no frames")
@@ -86,4 +93,6 @@ def _read(path: Path, container: InputContainer, stream: VideoStream) -> Segment
         raise StitchError(f"{path} is cut short: {len(times)} of its {stream.frames} frames are there")
     context = stream.codec_context
     kind = Format(context.name, context.width, context.height, str(context.pix_fmt), base, context.extradata or b"")
-    return Segment(path, kind, tuple(time * base for time in sorted(times)), (end - min(times)) * base)
+    times.sort()
+    delay = 0 if first is None else times[0] - first
+    return Segment(path, kind, tuple(time * base for time in times), (end - times[0]) * base, delay * base)
