@@ -121,9 +121,9 @@ def concat_arguments(output: str, time_base: Fraction, packet_filter: str | None
     """ffmpeg's arguments, in the folder that holds ``list.txt`` and the segments."""
     arguments = ["-hide_banner", "-nostdin", "-loglevel", "warning"]
     arguments += ["-f", "concat", "-i", "list.txt", "-map", "0", "-c", "copy"]
-    if packet_filter:
-        arguments += ["-bsf:v", packet_filter]
     if Path(output).suffix in _MOV:
+        if packet_filter:  # the others keep no decoding times, or say no duration by them
+            arguments += ["-bsf:v", packet_filter]
         # The segments' own ticks, so that no time is rounded; the index first, so that players can start.
         arguments += ["-video_track_timescale", str(time_base.denominator), "-movflags", "+faststart"]
     return (*arguments, output)

@@ -1,0 +1,370 @@
+"""Segments are joined exactly or not at all."""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from films import assert_exact, frame_times
+from helios.adapters import LocalWorkerAdapter
+from helios.errors import OutputError, StitchError, UsageError
+from helios.stitcher import FfmpegStitcher
+from helios.stitcher.binary import find_ffmpeg
+from helios.stitcher.ffmpeg import concat_arguments, concat_script, steady_decoding
+from helios.stitcher.segment import Format, Segment, read_segment
+from processes import descendants, wait_until
+from segments import decoding_times, frame_numbers, make_film, make_segment, told_duration
+
+FILM = Fraction(24000, 1001)
+MIXED = [1, 2, 3, 7, 1, 12]
+
+
+def stitch(inputs: Sequence[Path], output: Path) -> None:
+    asyncio.run(FfmpegStitcher(LocalWorkerAdapter()).stitch(inputs, output))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for the output."""
+    path = tmp_path / "output"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def kept(folder: Path) -> Iterator[Path]:
+    """A film that is there already; after the test it must be as it was, and alone."""
+    path = folder / "film.mp4"
+    path.write_bytes(b"of before")
+    yield path
+    assert list(folder.iterdir()) == [path]
+    assert path.read_bytes() == b"of before"
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> list[Path]:
+    """Two segments of 3 frames that fit together, at 25 fps."""
+    return make_film(tmp_path, [3, 3], Fraction(25))
+
+
+def fake_ffmpeg(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the stitcher run a shell script, where $real is ffmpeg and $last the output."""
+    path.write_text(f"#!/bin/sh\nPATH={os.defpath}; real={find_ffmpeg()}; for last; do :; done\n{script}\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("HELIOS_FFMPEG", str(path))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "fps"),
+    [
+        *((MIXED, fps) for fps in (FILM, Fraction(25), Fraction(30), Fraction(60), Fraction(30000, 1001))),
+        *((lengths, FILM) for lengths in ([1] * 5, [2] * 4, [3] * 4, [2, 3, 3], [3, 2, 2], [13, 12], [12, 12, 1])),
+        *(([2, 3, 3], Fraction(number)) for number in ("1", "0.5", "1000", "12.5", "119880/1001")),
+    ],
+)
+def test_every_frame_is_there_once_and_on_time(lengths: list[int], fps: Fraction, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    stitch(make_film(tmp_path, lengths, fps), film)
+    count = sum(lengths)
+    assert_exact(film, count, fps)
+    assert frame_numbers(film) == list(range(count))
+    assert told_duration(film) == count / fps
+    steps = {later - earlier for earlier, later in pairwise(decoding_times(film))}
+    assert steps == {1 / fps}
+
+
+def test_the_segments_have_frames_out_of_order(tmp_path: Path) -> None:
+    (path,) = make_film(tmp_path, [12], FILM)
+    assert read_segment(path).delay > 0, "else the tests here would say nothing of them"
+
+
+def test_one_segment_alone_is_a_film(tmp_path: Path) -> None:
+    stitch(make_film(tmp_path, [5], FILM), tmp_path / "film.mp4")
+    assert_exact(tmp_path / "film.mp4", 5, FILM)
+
+
+def test_a_film_of_films_is_exact(tmp_path: Path) -> None:
+    segments = make_film(tmp_path, [3, 4, 2, 5], FILM)
+    stitch(segments[:2], tmp_path / "a.mp4")
+    stitch(segments[2:], tmp_path / "b.mp4")
+    stitch([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "film.mp4")
+    assert_exact(tmp_path / "film.mp4", 14, FILM)
+    assert frame_numbers(tmp_path / "film.mp4") == list(range(14))
+
+
+def test_the_same_segment_may_come_twice(pair: list[Path], folder: Path) -> None:
+    stitch([pair[1], pair[0], pair[1]], folder / "film.mp4")
+    assert frame_numbers(folder / "film.mp4") == [3, 4, 5, 0, 1, 2, 3, 4, 5]
+    assert_exact(folder / "film.mp4", 9, Fraction(25))
+
+
+def test_thousands_of_segments_are_joined_exactly(tmp_path: Path) -> None:
+    fps = Fraction(30000, 1001)
+    distinct = make_film(tmp_path, [2, 3, 4, 3], fps)
+    inputs = [tmp_path / f"segment-{number}.mp4" for number in range(2000)]
+    for number, path in enumerate(inputs):
+        path.symlink_to(distinct[number % 4])
+    stitch(inputs, tmp_path / "film.mp4")
+    film = read_segment(tmp_path / "film.mp4")
+    assert film.times == tuple(k / fps for k in range(6000))
+    assert told_duration(tmp_path / "film.mp4") == 6000 / fps
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".m4v", ".MP4"])
+@pytest.mark.parametrize("lengths", [MIXED, [5, 5]])
+def test_quicktimes_kin_are_exact(suffix: str, lengths: list[int], tmp_path: Path) -> None:
+    film = tmp_path / f"film{suffix}"
+    stitch(make_film(tmp_path, lengths, FILM), film)
+    assert_exact(film, sum(lengths), FILM)
+
+
+@pytest.mark.parametrize(("suffix", "tick"), [(".mkv", Fraction(1, 1000)), (".ts", Fraction(1, 90_000))])
+@pytest.mark.parametrize("lengths", [MIXED, [5, 5]])
+def test_containers_with_ticks_of_their_own_round_to_the_nearest(
+    suffix: str, tick: Fraction, lengths: list[int], tmp_path: Path
+) -> None:
+    film = tmp_path / f"film{suffix}"
+    stitch(make_film(tmp_path, lengths, FILM), film)
+    times = frame_times(film)
+    assert len(times) == sum(lengths)
+    start = times[0] if suffix == ".ts" else 0
+    assert max(abs(time - start - k / FILM) for k, time in enumerate(times)) <= tick / 2
+    assert frame_numbers(film) == list(range(sum(lengths)))
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format", "inputs", "suffix"),
+    [
+        ("libvpx-vp9", "yuv420p", ".mp4", ".webm"),
+        ("libx265", "yuv420p", ".mp4", ".mp4"),
+        ("prores_ks", "yuv422p10le", ".mov", ".mov"),
+    ],
+)
+def test_other_codecs_are_joined(codec: str, pixel_format: str, inputs: str, suffix: str, tmp_path: Path) -> None:
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    segments = [
+        make_segment(
+            tmp_path / f"{k}{inputs}", 4, FILM, first=4 * k, codec=codec, pixel_format=pixel_format, options=options
+        )
+        for k in range(3)
+    ]
+    film = tmp_path / f"film{suffix}"
+    stitch(segments, film)
+    assert frame_numbers(film) == list(range(12))
+
+
+NAMES = [
+    "a b",
+    "it's",
+    '"q"',
+    "two\nlines",
+    "ünï-日本",
+    "-i",
+    "%d",
+    "%06d",
+    "a:b",
+    "#",
+    "\\",
+    "file 'x'",
+    "[1]*?",
+    "...",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_may_be_anything(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / f"in {name}"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    first = make_segment(folder / "0.mp4", 2).rename(folder / f"{name}.mp4")
+    second = make_segment(folder / "1.mp4", 2, first=2).rename(folder / f"x.{name}")
+    stitch([Path(f"{name}.mp4"), second], Path(f"{name}.film.mp4"))
+    assert frame_numbers(folder / f"{name}.film.mp4") == [0, 1, 2, 3]
+    assert set(folder.iterdir()) == {first, second, folder / f"{name}.film.mp4"}
+
+
+def test_the_output_appears_whole_and_alone(pair: list[Path], folder: Path) -> None:
+    film = folder / "film.mp4"
+    film.write_bytes(b"of before")
+    stitch(pair, film)
+    assert_exact(film, 6, Fraction(25))
+    assert list(folder.iterdir()) == [film]
+
+
+def test_inputs_are_left_as_they_were(pair: list[Path], folder: Path) -> None:
+    before = [path.read_bytes() for path in pair]
+    stitch(pair, folder / "film.mp4")
+    assert [path.read_bytes() for path in pair] == before
+
+
+def test_the_output_may_be_one_of_the_inputs(pair: list[Path]) -> None:
+    stitch(pair, pair[0])
+    assert frame_numbers(pair[0]) == list(range(6))
+
+
+def test_nothing_to_stitch_is_an_error(kept: Path) -> None:
+    with pytest.raises(StitchError, match="nothing to stitch"):
+        stitch([], kept)
+
+
+def test_a_missing_segment_is_told(pair: list[Path], kept: Path) -> None:
+    pair[1].unlink()
+    with pytest.raises(StitchError, match=r"1\.mp4 is missing"):
+        stitch(pair, kept)
+
+
+def test_a_truncated_segment_is_told(pair: list[Path], kept: Path) -> None:
+    pair[1].write_bytes(pair[1].read_bytes()[:-200])
+    with pytest.raises(StitchError, match=r"1\.mp4"):
+        stitch(pair, kept)
+
+
+def test_a_text_file_is_no_segment(pair: list[Path], kept: Path) -> None:
+    pair[0].write_text("this is no film\n")
+    with pytest.raises(StitchError, match=r"0\.mp4 can't be read"):
+        stitch(pair, kept)
+
+
+@pytest.mark.parametrize(
+    ("unlike", "said"),
+    [
+        ({"codec": "mpeg4"}, "its codec is mpeg4, not h264"),
+        ({"size": (32, 48)}, "its size is 32x48, not 64x48"),
+        ({"pixel_format": "yuv444p"}, "its pixel format is yuv444p, not yuv420p"),
+        ({"fps": Fraction(30)}, "its time base is 1/10020, not 1/10000"),
+        ({"options": {"bf": "0"}}, "it was encoded with other settings"),
+    ],
+)
+def test_the_odd_one_out_is_named_with_what_differs(
+    unlike: dict[str, str], said: str, pair: list[Path], kept: Path
+) -> None:
+    odd = make_segment(pair[0].with_name("odd.mp4"), 3, **unlike)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(StitchError) as caught:
+        stitch([*pair, odd, *pair], kept)
+    assert f"{odd} does not fit to {pair[0]}: {said}" in str(caught.value)
+
+
+def test_a_codec_that_the_container_can_not_hold_is_told(pair: list[Path], folder: Path) -> None:
+    with pytest.raises(StitchError, match="could not join"):
+        stitch(pair, folder / "film.webm")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_missing_output_folder_is_told(pair: list[Path], folder: Path) -> None:
+    with pytest.raises(OutputError, match="none"):
+        stitch(pair, folder / "none" / "film.mp4")
+    assert list(folder.iterdir()) == []
+
+
+def test_an_output_that_is_a_folder_is_told(pair: list[Path], folder: Path) -> None:
+    (folder / "film.mp4").mkdir()
+    with pytest.raises(OutputError, match=r"film\.mp4"):
+        stitch(pair, folder / "film.mp4")
+    assert list(folder.iterdir()) == [folder / "film.mp4"]
+
+
+@pytest.mark.parametrize("name", ["film.doc", "film", "mp4", ".mp4"])
+def test_an_unknown_container_is_told(name: str, pair: list[Path], folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"must end in one of \.m4v \.mkv \.mov \.mp4 \.ts \.webm"):
+        stitch(pair, folder / name)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ('cp 000000 "$last"', "has 3 frames instead of 6"),
+        ('exec "$real" -itsscale 2 "$@"', r"frame 1 of the joined film is at 0\.08 s instead of 0\.04 s"),
+        ("echo why >&2; exit 3", r"exit code 3\): why"),
+        ('head -c 300 000000 > "$last"', "can't be read"),
+        ("true", "is missing"),
+        ('cp 000000 "$last"; kill -9 $$', "exit code -9"),
+    ],
+)
+def test_a_join_that_is_off_is_never_kept(
+    script: str, said: str, pair: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_ffmpeg(tmp_path / "tool", script, monkeypatch)
+    with pytest.raises(StitchError, match=said):
+        stitch(pair, kept)
+
+
+def test_a_full_disk_is_told(pair: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ffmpeg(tmp_path / "tool", "echo 'av_write_frame(): No space left on device' >&2; exit 1", monkeypatch)
+    with pytest.raises(OutputError, match="disk is full"):
+        stitch(pair, kept)
+
+
+def test_a_cancelled_stitch_leaves_nothing(
+    pair: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_ffmpeg(tmp_path / "tool", f': > "$last"; mkfifo {tmp_path}/gate; read x < {tmp_path}/gate', monkeypatch)
+
+    async def main() -> None:
+        task = asyncio.create_task(FfmpegStitcher(LocalWorkerAdapter()).stitch(pair, kept))
+        await asyncio.to_thread(wait_until, (tmp_path / "gate").exists, "ffmpeg to run")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    wait_until(lambda: not descendants(os.getpid()), "ffmpeg to end")
+
+
+def test_the_script_for_ffmpeg() -> None:
+    thirds = [Fraction(1, 3), Fraction(4, 3), Fraction(2, 3), Fraction(60)]
+    assert concat_script(["000000", "000001", "000002", "000003"], thirds) == (
+        "ffconcat version 1.0\n"
+        "file 000000\nduration 0.333333\n"
+        "file 000001\nduration 1.333334\n"
+        "file 000002\nduration 0.666666\n"
+        "file 000003\nduration 60.000000\n"
+    )
+
+
+rates = st.sampled_from([FILM, Fraction(30000, 1001), Fraction(60000, 1001), Fraction(30), Fraction(7), Fraction(999)])
+
+
+@given(rates, st.lists(st.integers(1, 100_000), min_size=1, max_size=200))
+def test_no_start_in_the_script_is_off_by_more_than_half_a_microsecond(fps: Fraction, lengths: list[int]) -> None:
+    script = concat_script(["x"] * len(lengths), [length / fps for length in lengths])
+    told = [Fraction(line.removeprefix("duration ")) for line in script.splitlines() if line.startswith("duration ")]
+    assert len(told) == len(lengths)
+    for number in range(1, len(lengths) + 1):
+        assert abs(sum(told[:number]) - sum(lengths[:number]) / fps) <= Fraction(1, 2_000_000)
+
+
+def test_the_arguments_for_ffmpeg() -> None:
+    base = ("-hide_banner", "-nostdin", "-loglevel", "warning", "-f", "concat", "-i", "list.txt", "-map", "0")
+    base += ("-c", "copy")
+    ticks = Fraction(1, 24_000)
+    mov = ("-video_track_timescale", "24000", "-movflags", "+faststart")
+    assert concat_arguments("joined.mp4", ticks) == (*base, *mov, "joined.mp4")
+    assert concat_arguments("joined.mkv", ticks, "setts") == (*base, "joined.mkv")
+    assert concat_arguments("joined.mov", ticks, "setts") == (*base, "-bsf:v", "setts", *mov, "joined.mov")
+
+
+def segment(frames: int, delay: int, frame: Fraction = 1 / FILM) -> Segment:
+    kind = Format("h264", 64, 48, "yuv420p", Fraction(1, 24_000), b"")
+    return Segment(Path("x"), kind, tuple(k * frame for k in range(frames)), frames * frame, delay * frame)
+
+
+def test_decoding_times_are_left_alone_where_they_fit() -> None:
+    assert steady_decoding([segment(1, 0)]) is None
+    assert steady_decoding([segment(2, 0), segment(1, 0)]) is None
+    assert steady_decoding([segment(9, 2), segment(3, 2)]) is None
+
+
+def test_decoding_times_are_given_anew_where_delays_are_unlike() -> None:
+    wanted = "setts=pts=PTS:dts=round((N*1001/24000-1001/12000)/TB)"
+    assert steady_decoding([segment(2, 0), segment(9, 2), segment(3, 1)]) == wanted
+
+
+def test_decoding_times_are_left_alone_where_frames_are_of_unlike_lengths() -> None:
+    assert steady_decoding([segment(2, 0), segment(9, 2, 2 / FILM)]) is None
