@@ -67,6 +67,8 @@ def compose(source: Source, declared: Declared, *, props: Any = None, ready_time
         )
     if frames <= 0:
         raise UsageError(f"the film must have at least 1 frame, not {frames}")
+    if not 0 < ready_timeout < math.inf:
+        raise UsageError(f"ready-timeout must be above 0 seconds and finite, not {ready_timeout:g}")
     return Composition(
         source=source,
         width=width,

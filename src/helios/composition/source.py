@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,12 +32,24 @@ class Source(BaseModel):
             UsageError: there is no such page.
         """
         label = str(text)
-        scheme = urlsplit(label).scheme.lower()
-        if scheme in ("http", "https"):
+        scheme = re.match(r"([a-z][a-z0-9+.-]*)://", label, re.IGNORECASE)
+        if scheme and scheme[1].lower() in ("http", "https"):
             return cls(root=None, entry=label)
-        if scheme and "://" in label:
+        if scheme:
             raise UsageError(f"{label}: only http and https addresses, files and folders can be rendered")
-        path = Path(label).expanduser().absolute()
+        path = Path(label)
+        with contextlib.suppress(RuntimeError):  # nobody's home: a file whose name begins with ~
+            path = path.expanduser()
+        try:
+            str(path.absolute()).encode()
+            return cls._of_path(label, path.absolute())
+        except UnicodeEncodeError:
+            raise UsageError(f"{label!a}: a page's path must be UTF-8") from None
+        except OSError as error:
+            raise UsageError(f"{label}: {error.strerror}") from None
+
+    @classmethod
+    def _of_path(cls, label: str, path: Path) -> Source:
         if path.is_dir():
             page = path / "index.html"
             if not page.is_file():
