@@ -229,16 +229,21 @@ async def _attach(
     browser = (await connection.call("Browser.getVersion"))["product"]
     page = Page(connection, attached["sessionId"], browser, ready_timeout)
     config = {"epoch": EPOCH_MS, "seed": SEED, "props": props, "manual": capture == "screenshot"}
-    clock = files("helios.renderer").joinpath("clock.js").read_text("utf-8")
-    source = clock.replace("HELIOS_CONFIG;", f"{json.dumps(config)};", 1)
     await asyncio.gather(
         page.call("Page.enable"),
         page.call("Runtime.enable"),
         page.call("Network.enable"),
-        page.call("Page.addScriptToEvaluateOnNewDocument", {"source": source}),
+        page.call("Page.addScriptToEvaluateOnNewDocument", {"source": _clock_script(config)}),
         *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
     )
     return page
+
+
+def _clock_script(config: Params) -> str:
+    """The files of clock/ as one function, which sees ``config``."""
+    parts = sorted(files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: part.name)
+    source = "\n".join(part.read_text("utf-8") for part in parts)
+    return f"((config) => {{\n{source}\n}})({json.dumps(config)});"
 
 
 def _metrics(size: tuple[int, int]) -> Params:

@@ -1,0 +1,251 @@
+// The clock of a page. It runs before any script of the page, in every document of it, and puts time into
+// Helios' hands: Date, Temporal, performance.now, timers, animation frames, CSS and Web Animations, SVG/SMIL,
+// media elements and Math.random all follow the frame that is asked for by `advance`.
+//
+// One clock serves a page and its same-origin frames. page.py puts the files of this folder into one function,
+// with `config` in front of them: {epoch: ms since 1970 at frame 0, seed, props, manual: animations are held
+// still, where frames are not ours to begin}.
+
+const KEY = Symbol.for("helios.clock");
+const native = {
+  requestAnimationFrame: window.requestAnimationFrame.bind(window),
+  post: MessagePort.prototype.postMessage,
+};
+const clock = window[KEY] ?? parentClock() ?? createClock();
+if (!window[KEY]) {
+  Object.defineProperty(window, KEY, { value: clock });
+  governTime();
+  governTimers();
+  governRandom();
+  governAnimations();
+  governMedia();
+  watchLoading();
+  offerHelios();
+}
+
+function parentClock() {
+  try {
+    return window.parent === window ? null : window.parent[KEY];
+  } catch {
+    return null; // another origin: this document keeps a clock of its own
+  }
+}
+
+function createClock() {
+  const timers = new Map(); // id -> {owner, due, order, run, every, level, eager}
+  const frames = new Map(); // id -> {owner, callback}
+  const pending = new Set(); // labels of what must end before the page may be drawn
+  const channel = new MessageChannel();
+  const turns = [];
+  channel.port1.onmessage = () => turns.shift()();
+
+  const self = {
+    now: 0,
+    frame: -1,
+    activity: 0,
+    stateful: false, // something was seen that only stepping through every frame can repeat
+    unseen: false, // something draws without the page's layers being changed
+    videos: 0,
+    level: 0,
+    nextId: 1,
+    roots: new Set(), // shadow roots, weakly held
+    media: new WeakMap(), // element -> what governMedia keeps of it
+    tracked: new WeakSet(), // what the page has been found waiting for by looking
+    helios: { props: config.props, seek: null },
+    pending,
+    places: new WeakMap(), // animation -> {at, time}: it stood at `time` when the clock stood at `at`
+
+    addTimer(owner, run, delay, every) {
+      const wanted = Number(delay) || 0;
+      const level = self.level + 1;
+      const wait = Math.max(level > 5 ? 4 : 1, Math.min(wanted, 2 ** 31 - 1));
+      const id = self.nextId++;
+      const eager = !every && wanted <= 0 && level <= 5 && self.frame < 0;
+      timers.set(id, { owner, due: self.now + wait, order: id, run, every: every ? wait : 0, level, eager });
+      self.activity++;
+      return id;
+    },
+    dropTimer: (id) => void timers.delete(Number(id)),
+
+    addFrame(owner, callback) {
+      const id = self.nextId++;
+      frames.set(id, { owner, callback });
+      return id;
+    },
+    dropFrame: (id) => void frames.delete(id),
+
+    /** Keeps the page from being drawn until `promise` is settled. */
+    track(promise, label) {
+      const entry = { label, promise };
+      pending.add(entry);
+      self.activity++;
+      const done = () => {
+        pending.delete(entry);
+        self.activity++;
+      };
+      promise.then(done, done);
+      return promise;
+    },
+
+    /** One turn of the event loop: tasks and microtasks that are ready get to run. */
+    turn() {
+      return new Promise((resolve) => {
+        turns.push(resolve);
+        native.post.call(channel.port2, 0);
+      });
+    },
+
+    /** Resolves when nothing that the page has begun is still under way. */
+    async settle() {
+      for (let quiet = 0, round = 0; quiet < 2 && round < 200; round++) {
+        const before = self.activity;
+        await self.turn();
+        watchDocuments(self);
+        const waiting = [...pending];
+        if (waiting.length && waiting.every((entry) => entry.held) && self.activity === before) {
+          // Only the page itself holds. Time stands, so what it waits for may be a time-out of its own.
+          if (await fireEarliestTimeout()) continue;
+        }
+        if (waiting.length) {
+          await Promise.race([...pending].map((entry) => entry.promise.catch(() => {})));
+          quiet = 0;
+          round = 0;
+          continue;
+        }
+        if (self.frame < 0 && (await fireEager())) continue;
+        quiet = self.activity === before ? quiet + 1 : 0;
+      }
+    },
+
+    /** Everything has arrived: animations that the page has begun by now begin with frame 0. */
+    async ready() {
+      await self.settle();
+      animations.note();
+    },
+
+    waitingFor: () => [...pending].map((entry) => entry.label),
+
+    /**
+     * Moves the page from where it stands to `time` (ms), the time of `frame`. `step` is how far (ms) the
+     * compositor's own time will move with the frame that is drawn next. Resolves to whether all that can
+     * change on the page shows as a change of its layers.
+     */
+    async advance(frame, time, step) {
+      animations.note();
+      const before = self.now;
+      await runTimers(time);
+      animations.note(before, time);
+      self.now = time;
+      self.frame = frame;
+      animations.place();
+      placeSvg(self);
+      placeMedia(self);
+      if (typeof self.helios.seek === "function") {
+        guard(() => {
+          const outcome = self.helios.seek(time / 1000);
+          if (typeof outcome?.then === "function") self.track(Promise.resolve(outcome), "helios.seek()");
+        });
+        await self.turn();
+      }
+      const due = [...frames];
+      for (const [id, { owner, callback }] of due) {
+        if (!frames.delete(id) || owner.closed) continue;
+        guard(() => callback.call(owner, time));
+        await self.turn();
+      }
+      await self.settle();
+      animations.note();
+      if (config.manual) {
+        animations.place();
+        // Events of animations are sent with the browser's own next frame.
+        await new Promise((drawn) => native.requestAnimationFrame(() => native.requestAnimationFrame(drawn)));
+        await self.settle();
+      } else if (animations.lead(step) > 0) {
+        self.placeWhenDrawn();
+      }
+      return !self.unseen && self.videos === 0;
+    },
+
+    /** Puts running animations to their exact place inside of the next frame that is drawn. */
+    placeWhenDrawn: () => native.requestAnimationFrame(animations.place),
+
+    /** How the page can get to a frame: "seek", "jump" (only declared animations) or "step". */
+    motion() {
+      if (typeof self.helios.seek === "function") return "seek";
+      return self.stateful || timers.size || frames.size || chainedInMarkup() ? "step" : "jump";
+    },
+  };
+
+  const animations = placeableAnimations(self);
+
+  const next = (wanted) => {
+    let best = null;
+    for (const [id, timer] of timers) {
+      if (!wanted(timer)) continue;
+      if (!best || timer.due < best[1].due || (timer.due === best[1].due && timer.order < best[1].order)) {
+        best = [id, timer];
+      }
+    }
+    return best;
+  };
+
+  async function fire([id, timer]) {
+    if (timer.every) {
+      timer.due += timer.every;
+      timer.order = self.nextId++;
+    } else {
+      timers.delete(id);
+    }
+    if (timer.owner.closed) return void timers.delete(id);
+    self.level = timer.level;
+    guard(timer.run);
+    self.level = 0;
+    self.activity++;
+    await self.turn();
+  }
+
+  async function runTimers(until) {
+    for (let due; (due = next((timer) => timer.due <= until)); ) {
+      self.now = Math.max(self.now, due[1].due);
+      await fire(due);
+    }
+  }
+
+  async function fireEager() {
+    const due = next((timer) => timer.eager);
+    if (due) await fire(due);
+    return due !== null;
+  }
+
+  async function fireEarliestTimeout() {
+    const due = next((timer) => !timer.every);
+    if (due) await fire(due);
+    return due !== null;
+  }
+
+  return self;
+}
+
+function guard(run) {
+  try {
+    return run();
+  } catch (error) {
+    reportError(error); // as the browser would: window.onerror, and the script goes on
+  }
+}
+
+function ended(target, ...types) {
+  return new Promise((resolve) => {
+    for (const type of types) target.addEventListener(type, resolve, { once: true });
+  });
+}
+
+function replace(target, name, value) {
+  Object.defineProperty(target, name, { value, configurable: true, enumerable: true, writable: true });
+}
+
+function redefine(prototype, name, wrap) {
+  const original = Object.getOwnPropertyDescriptor(prototype, name);
+  Object.defineProperty(prototype, name, { ...original, ...wrap(original) });
+  return original;
+}
