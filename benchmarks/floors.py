@@ -14,16 +14,15 @@ from pathlib import Path
 
 import av
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from benchmarks.bare import bare_page
 from benchmarks.scenes import ENCODING, FPS, SIZE, composition
 from helios.adapters import LocalWorkerAdapter
 from helios.orchestrator.dispatch import run_renderer
+from helios.renderer.encoder import configure
 from helios.renderer.spec import ChunkSpec, Encoding
 
-_BT709 = 1
 _LOSSLESS = Encoding(codec="h264", crf=0, preset="ultrafast")
 
 
@@ -81,12 +80,7 @@ def _encode(frames: list[VideoFrame], output: Path) -> None:
     with av.open(str(output), "w") as container:
         stream = container.add_stream(ENCODING.codec, rate=FPS)
         assert isinstance(stream, VideoStream)
-        context = stream.codec_context
-        context.width, context.height = SIZE
-        context.pix_fmt = "yuv420p"
-        context.color_range = ColorRange.MPEG
-        context.color_primaries = context.color_trc = context.colorspace = _BT709
-        context.options = {"crf": f"{ENCODING.crf:g}", "preset": str(ENCODING.preset)}
+        configure(stream.codec_context, ENCODING, *SIZE, FPS)
         for number, frame in enumerate(frames):
             frame.pts, frame.time_base = number, 1 / FPS
             container.mux(stream.encode(frame))

@@ -21,7 +21,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from benchmarks.bare import FAST_PNG, BarePage, bare_page
 from benchmarks.scenes import ENCODING, FPS, SIZE
 from helios.renderer.cdp import Params
-from helios.renderer.encoder import decode_picture, hash_frame
+from helios.renderer.encoder import configure, decode_picture, hash_frame
 
 T = TypeVar("T")
 Times = dict[str, list[float]]
@@ -76,10 +76,7 @@ class _Encoder:
         self._reformatter = VideoReformatter()
         context = CodecContext.create(ENCODING.codec, "w")
         assert isinstance(context, VideoCodecContext)
-        context.width, context.height = SIZE
-        context.pix_fmt = "yuv420p"
-        context.framerate, context.time_base = FPS, 1 / FPS
-        context.options = {"crf": f"{ENCODING.crf:g}", "preset": str(ENCODING.preset)}
+        configure(context, ENCODING, *SIZE, FPS)
         self._context = context
         self._frames: list[VideoFrame] = []
 

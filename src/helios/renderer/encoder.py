@@ -67,7 +67,7 @@ def check_encoding(encoding: Encoding, width: int, height: int, fps: Fraction) -
         raise UsageError(f"{encoding.codec} can't encode {name}: it takes {', '.join(formats)}")
     context = CodecContext.create(encoding.codec, "w")
     assert isinstance(context, VideoCodecContext)
-    _configure(context, encoding, width, height, fps)
+    configure(context, encoding, width, height, fps)
     try:
         context.open()
     except (ValueError, OSError) as error:
@@ -75,10 +75,13 @@ def check_encoding(encoding: Encoding, width: int, height: int, fps: Fraction) -
         raise UsageError(f"{encoding.codec} does not accept its settings ({settings}): {error}") from None
 
 
-def _configure(context: VideoCodecContext, encoding: Encoding, width: int, height: int, fps: Fraction) -> None:
+def configure(context: VideoCodecContext, encoding: Encoding, width: int, height: int, fps: Fraction) -> None:
+    """Sets an encoder up, before it is opened."""
     context.width, context.height = width, height
     context.pix_fmt = pixel_format(encoding)
     context.framerate = fps
+    # Workers are parallel already; and what an encoder writes must not depend on the cores of a machine.
+    context.thread_count = 1
     context.time_base = 1 / fps
     context.color_range = ColorRange.MPEG
     context.color_primaries = context.color_trc = context.colorspace = _BT709
@@ -139,7 +142,7 @@ class SegmentEncoder:
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self._context = stream.codec_context
-        _configure(self._context, encoding, width, height, fps)
+        configure(self._context, encoding, width, height, fps)
         self._stream.time_base = Fraction(1, timescale(fps))
 
     def add(self, picture: str | None) -> str:
