@@ -4,10 +4,10 @@ BIN := .venv/bin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs pin clean
+.PHONY: help demo test lint format bench bench-peers docs pin clean
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 demo: .venv/ready ## Set up what is missing and render an example to out/demo.mp4
 	@mkdir -p out
@@ -27,6 +27,9 @@ format: .venv/ready-dev ## Put the source into the house style
 
 bench: .venv/ready-dev ## Measure speed on this machine
 	$(BIN)/python -m benchmarks
+
+bench-peers: .venv/ready-dev ## Install the peers that bench compares with, by npm
+	$(BIN)/python -m benchmarks install
 
 docs: .venv/ready-dev ## Write docs/cli.md from the commands' own help
 	$(BIN)/python scripts/make_cli_docs.py
