@@ -1,9 +1,9 @@
 """Helios renders web pages into exact video, in parallel chunks.
 
-    import helios
+import helios
 
-    film = helios.render_sync("page.html", "out.mp4", duration=8)
-    print(film.frames, film.seconds)
+film = helios.render_sync("page.html", "out.mp4", duration=8)
+print(film.frames, film.seconds)
 """
 
 from importlib import import_module
