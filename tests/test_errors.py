@@ -10,7 +10,7 @@ from itertools import chain
 import pytest
 
 import helios
-from helios import errors
+from helios import errors, renderer
 from helios.errors import ChunkFailed, HeliosError, WorkerTimeout
 from helios.renderer.spec import EXIT_CODES
 
@@ -93,11 +93,8 @@ def test_the_renderers_exit_codes_are_distinct_and_free() -> None:
 
 def test_every_error_of_the_renderer_has_an_exit_code() -> None:
     """What the classes with an exit code don't cover could not cross the process boundary."""
-    from helios.renderer import browser, capture, cdp, draw, encoder, page, server, spec
-
-    names = chain.from_iterable(
-        vars(module).values() for module in (browser, capture, cdp, draw, encoder, page, server, spec)
-    )
+    modules = [f"helios.renderer.{module.name}" for module in pkgutil.iter_modules(renderer.__path__)]
+    names = chain.from_iterable(vars(importlib.import_module(name)).values() for name in modules)
     used = {name for name in names if isinstance(name, type) and issubclass(name, HeliosError)} - {HeliosError}
     assert used
     assert not {kind for kind in used if not issubclass(kind, tuple(EXIT_CODES))}

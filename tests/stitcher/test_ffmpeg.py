@@ -65,7 +65,10 @@ def fake_ffmpeg(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Non
     [
         *((MIXED, fps) for fps in (FILM, Fraction(25), Fraction(30), Fraction(60), Fraction(30000, 1001))),
         *((lengths, FILM) for lengths in ([1] * 5, [2] * 4, [3] * 4, [2, 3, 3], [3, 2, 2], [13, 12], [12, 12, 1])),
-        *(([2, 3, 3], Fraction(number)) for number in ("1", "0.5", "1000", "12.5", "119880/1001")),
+        *(
+            ([2, 3, 3], Fraction(number))
+            for number in ("1", "0.5", "1000", "12.5", "120000/1001", "1000000/33333", "998999/1000")
+        ),
     ],
 )
 def test_every_frame_is_there_once_and_on_time(lengths: list[int], fps: Fraction, tmp_path: Path) -> None:

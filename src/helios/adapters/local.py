@@ -87,8 +87,10 @@ class LocalWorkerAdapter:
             # Half begun is begun: asyncio would kill the leader, and nobody else of the group.
             with contextlib.suppress(OSError, ValueError):
                 transport, _ = await starting
-                await self._end(transport.get_pid(), said)
-                transport.close()
+                try:
+                    await self._end(transport.get_pid(), said)
+                finally:
+                    transport.close()
             raise
         return transport
 
