@@ -14,6 +14,7 @@ from helios.errors import UsageError
 
 DEFAULT_SIZE = (1920, 1080)
 DEFAULT_FPS = Fraction(30)
+MAX_FRAMES = 100_000_000
 MAX_SIDE = 16384  # x264 and Chromium's surfaces end here
 
 
@@ -67,6 +68,8 @@ def compose(source: Source, declared: Declared, *, props: Any = None, ready_time
         )
     if frames <= 0:
         raise UsageError(f"the film must have at least 1 frame, not {frames}")
+    if frames > MAX_FRAMES:
+        raise UsageError(f"the film must have at most {MAX_FRAMES:,} frames, not {frames:,}")
     if not 0 < ready_timeout < math.inf:
         raise UsageError(f"ready-timeout must be above 0 seconds and finite, not {ready_timeout:g}")
     return Composition(

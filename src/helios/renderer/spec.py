@@ -30,7 +30,7 @@ EXIT_CODES: dict[type[HeliosError], int] = {
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     version: Literal[1] = VERSION
 
