@@ -18,7 +18,12 @@ HINT = (
     "apt-get install chromium-headless-shell (Debian, Ubuntu), or "
     "pip install playwright && playwright install --only-shell chromium, or set HELIOS_BROWSER to its path"
 )
-_SHELLS = ("chromium-headless-shell", "chrome-headless-shell", "headless_shell")
+_SHELLS = (
+    "/usr/lib/chromium/chromium-headless-shell",  # Debian's; its command is a shell script around this
+    "chromium-headless-shell",
+    "chrome-headless-shell",
+    "headless_shell",
+)
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _PLAYWRIGHT = "chromium_headless_shell-*/chrome-*/*headless[_-]shell"
 
