@@ -153,6 +153,13 @@ def test_a_video_in_the_page_shows_the_frame_of_the_clock(tmp_path: Path) -> Non
             assert np.abs(seen.astype(int) - shades[frame]).max() <= 3, f"frame {frame}"
 
 
+def test_only_a_segment_s_first_frame_is_a_key_frame(pages: Path, tmp_path: Path) -> None:
+    draw(pages / "css-keyframes.html", tmp_path / "work", range(0, 12))
+    with av.open(str(tmp_path / "work" / "segment.mp4")) as container:
+        keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
+    assert keys == [True] + [False] * 11
+
+
 def av_picture(path: Path, colour: tuple[int, int, int]) -> None:
     with av.open(str(path), "w", format="image2") as container:
         stream = container.add_stream("png", rate=1)

@@ -13,7 +13,7 @@ import av
 import xxhash
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
@@ -158,6 +158,7 @@ class SegmentEncoder:
                 dst_color_range=ColorRange.MPEG,
                 dst_colorspace=Colorspace.ITU709,
             )
+            frame.pict_type = PictureType.NONE  # a PNG is a key frame; what the film's are is the encoder's to say
             self._last = frame, hash_frame(rgb)
         assert self._last is not None, "a segment begins with a picture"
         frame, digest = self._last
