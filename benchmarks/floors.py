@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from benchmarks.bare import bare_page
@@ -82,6 +82,6 @@ def _encode(frames: list[VideoFrame], output: Path) -> None:
         assert isinstance(stream, VideoStream)
         configure(stream.codec_context, ENCODING, *SIZE, FPS)
         for number, frame in enumerate(frames):
-            frame.pts, frame.time_base = number, 1 / FPS
+            frame.pts, frame.time_base, frame.pict_type = number, 1 / FPS, PictureType.NONE
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
