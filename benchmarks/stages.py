@@ -15,7 +15,7 @@ from typing import TypeVar
 import av
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from benchmarks.bare import FAST_PNG, BarePage, bare_page
@@ -94,7 +94,7 @@ class _Encoder:
         """Mean milliseconds of a frame, by the clock and on all cores."""
         wall, cpu = time.perf_counter(), time.process_time()
         for number, frame in enumerate(self._frames):
-            frame.pts, frame.time_base = number, 1 / FPS
+            frame.pts, frame.time_base, frame.pict_type = number, 1 / FPS, PictureType.NONE
             self._context.encode(frame)
         self._context.encode(None)
         count = len(self._frames) / 1000
