@@ -21,7 +21,8 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from benchmarks.bare import FAST_PNG, BarePage, bare_page
 from benchmarks.scenes import ENCODING, FPS, SIZE
 from helios.renderer.cdp import Params
-from helios.renderer.encoder import configure, decode_picture, hash_frame
+from helios.renderer.encoder import configure, hash_pixels
+from helios.renderer.picture import PngPicture
 
 T = TypeVar("T")
 Times = dict[str, list[float]]
@@ -60,10 +61,10 @@ async def _frame(bare: BarePage, frame: int, pictured: bool, times: Times, encod
     data = _run(times, "base64", lambda: base64.b64decode(picture))
     times["picture MB"].append(len(data) / 1e6)
     whole = time.perf_counter()
-    rgb = decode_picture(picture)
+    pixels = PngPicture(picture).pixels()
     times["decode"].append((time.perf_counter() - whole) * 1000 - times["base64"][-1])
-    _run(times, "hash", lambda: hash_frame(rgb))
-    _run(times, "to YUV", lambda: encoder.convert(rgb))
+    _run(times, "hash", lambda: hash_pixels(pixels))
+    _run(times, "to YUV", lambda: encoder.convert(pixels))
 
 
 class _Encoder:
@@ -80,9 +81,9 @@ class _Encoder:
         self._context = context
         self._frames: list[VideoFrame] = []
 
-    def convert(self, rgb: VideoFrame) -> None:
+    def convert(self, pixels: VideoFrame) -> None:
         frame = self._reformatter.reformat(
-            rgb,
+            pixels,
             format="yuv420p",
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
@@ -125,7 +126,7 @@ async def pictures(scene: str, frames: int) -> list[tuple[str, float, float, flo
                     pixels = _run(decoding, name, lambda picture=picture, kind=ways[name]: _decode(picture, kind))
                     truth = await bare.draw(FAST_PNG)
                     assert truth
-                    same[name].append(hash_frame(pixels) == hash_frame(decode_picture(truth)))
+                    same[name].append(hash_pixels(pixels) == hash_pixels(PngPicture(truth).pixels()))
     bare_ms = median(took.pop(""))
     return [
         (name, median(took[name]) - bare_ms, median(decoding[name]), median(sizes[name]), any(same[name]))
@@ -138,7 +139,7 @@ def _decode(picture: str, kind: Params) -> VideoFrame:
     decoder = CodecContext.create(codec, "r")
     assert isinstance(decoder, VideoCodecContext)
     (frame,) = decoder.decode(av.Packet(base64.b64decode(picture)))
-    return frame.reformat(format="rgb24")
+    return frame.reformat(format="bgr0")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from helios.errors import (
     BrowserError,
+    CaptureUnsafe,
     ChunkFailed,
     CommandNotFound,
     HeliosError,
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BrowserError",
+    "CaptureUnsafe",
     "ChunkFailed",
     "CommandNotFound",
     "CompositionOptions",

@@ -15,7 +15,7 @@ from helios.composition import Declared, Source, parse_rate
 from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, RenderRequest
 from helios.orchestrator.events import EventSink
 from helios.orchestrator.orchestrator import check_output
-from helios.renderer.spec import Encoding
+from helios.renderer.spec import CaptureChoice, Encoding
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
 
@@ -41,7 +41,7 @@ class RenderOptions(CompositionOptions, total=False):
 
     ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here;
     ``chunk_frames`` is the most frames that a chunk may have; ``codec`` is h264, h265, vp9, av1, prores or an
-    encoder of ffmpeg's.
+    encoder of ffmpeg's; ``capture`` is "auto", "fast" or "faithful": see docs/performance.md.
     """
 
     frame_range: str | None
@@ -51,6 +51,7 @@ class RenderOptions(CompositionOptions, total=False):
     crf: float | None
     preset: str | None
     pixel_format: str | None
+    capture: CaptureChoice
 
 
 async def render(
@@ -157,5 +158,6 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         frame_range=options.get("frame_range"),
         workers=options.get("workers"),
         chunk_frames=options.get("chunk_frames"),
+        capture=options.get("capture", "auto"),
         ready_timeout=options.get("ready_timeout", 30.0),
     )

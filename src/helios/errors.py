@@ -7,6 +7,7 @@
     ├── MissingTool           no browser or no ffmpeg; says how to get one             exit code 1
     ├── StitchError           segments that don't fit together, or a join that is off  exit code 1
     ├── BrowserError          the browser died or stopped answering       (retryable)  exit code 1
+    ├── CaptureUnsafe         fast capture can't draw this page as it is               exit code 1
     ├── WorkerError           a command could not be run at all
     │   ├── CommandNotFound   no such command on that worker
     │   └── WorkerTimeout     it ran past its time-out                    (retryable)
@@ -66,6 +67,12 @@ class BrowserError(HeliosError):
 
     code = "browser"
     retryable = True
+
+
+class CaptureUnsafe(HeliosError):
+    """Something stands on the page that fast capture would not draw as the browser shows it."""
+
+    code = "capture-unsafe"
 
 
 class WorkerError(HeliosError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -12,6 +12,7 @@ from helios.cli import options
 from helios.cli.progress import Reporter, reporter
 from helios.cli.run import fail, run
 from helios.errors import HeliosError, UsageError
+from helios.renderer.spec import CaptureChoice
 
 
 def render(
@@ -32,6 +33,12 @@ def render(
     crf: Annotated[float | None, typer.Option(help="Quality; lower is better. Else 18 for h264.")] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's preset. Else medium for h264.")] = None,
     pixel_format: Annotated[str | None, typer.Option(help="Else yuv420p.")] = None,
+    capture: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|fast|faithful", help="Draw fast, or as the browser shows it, or fast where both agree."
+        ),
+    ] = "auto",
     ready_timeout: options.ReadyTimeout = 30.0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     json: options.Json = False,
@@ -74,6 +81,7 @@ def render(
                 crf=crf,
                 preset=preset,
                 pixel_format=pixel_format,
+                capture=cast(CaptureChoice, capture),  # helios.render refuses any other
                 ready_timeout=ready_timeout,
             ),
             json=json,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from helios.renderer.spec import CaptureMethod, Motion
+from helios.renderer.spec import CaptureMethod, Comparison, Motion
 
 
 class _Event(BaseModel):
@@ -17,7 +17,11 @@ class _Event(BaseModel):
 
 
 class Planned(_Event):
-    """The page was looked at, and what is to be drawn is settled. ``frames`` are those of the chunks."""
+    """The page was looked at, and what is to be drawn is settled. ``frames`` are those of the chunks.
+
+    ``comparison`` says why ``capture`` was chosen, where the choice was left to Helios. It comes a second time if
+    fast capture turned out to be unsafe and the film is drawn again.
+    """
 
     event: Literal["planned"] = "planned"
     width: int
@@ -27,6 +31,7 @@ class Planned(_Event):
     chunks: int
     workers: int
     capture: CaptureMethod
+    comparison: Comparison | None
     motion: Motion
     browser: str
 

@@ -9,10 +9,11 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Declared, parse_range
-from helios.errors import ChunkFailed, HeliosError, OutputError, UsageError
+from helios.errors import CaptureUnsafe, ChunkFailed, HeliosError, OutputError, UsageError
 from helios.orchestrator.dispatch import run_renderer
 from helios.orchestrator.events import (
     ChunkAttemptFailed,
@@ -26,7 +27,7 @@ from helios.orchestrator.events import (
     Warned,
 )
 from helios.orchestrator.plan import Chunk, RenderPlan, RenderRequest, chunks_for, paying_workers
-from helios.renderer.spec import ChunkReport, Probe, ProbeSpec, StillSpec
+from helios.renderer.spec import CaptureChoice, ChunkReport, Probe, ProbeSpec, StillSpec
 from helios.stitcher import VideoStitcher
 
 RETRIES = 3
@@ -49,27 +50,37 @@ class RenderOrchestrator:
         """
         if request.workers is not None and request.workers < 1:
             raise UsageError(f"there must be at least 1 worker, not {request.workers}")
+        if request.capture not in get_args(CaptureChoice):
+            raise UsageError(f"capture is auto, fast or faithful, not {request.capture!r}")
         found = await self._probe(
             ProbeSpec(
                 source=request.source,
                 declared=request.declared,
                 encoding=request.encoding,
+                capture=request.capture,
                 props=request.props,
                 ready_timeout=request.ready_timeout,
             )
         )
+        if request.capture == "fast" and found.capture != "stage":
+            raise UsageError(
+                f"{found.browser} has no begin-frame control, which fast capture needs: --capture faithful"
+            )
         composition = found.composition
         frames = range(composition.frames)
         if request.frame_range is not None:
             frames = parse_range(request.frame_range, composition.frames)
         workers = request.workers or paying_workers(len(frames))
         chunks = chunks_for(frames, found.motion, workers, request.chunk_frames)
-        return RenderPlan(composition, request.encoding, found, chunks, min(workers, len(chunks)))
+        workers = min(workers, len(chunks))
+        return RenderPlan(composition, request.encoding, found, chunks, workers, may_go_back=request.capture == "auto")
 
     async def render(self, plan: RenderPlan, output: Path, emit: EventSink = lambda event: None) -> Rendered:
         """Draws a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
-        A chunk whose worker fails is tried again up to 3 times. ``emit`` gets every event, ``Rendered`` last.
+        A chunk whose worker fails is tried again up to 3 times. If fast capture, chosen by the probe, turns out to
+        be unsafe in a frame that the probe did not see, the whole film is drawn again faithfully. ``emit`` gets
+        every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
@@ -82,8 +93,17 @@ class RenderOrchestrator:
         for warning in plan.probe.warnings:
             emit(Warned(message=warning))
         with _work_folder(output) as folder:
-            run = _Run(self._adapter, plan, folder, emit)
-            segments, reports = await run.all_chunks()
+            run = _Run(self._adapter, plan, folder / plan.probe.capture, emit)
+            try:
+                segments, reports = await run.all_chunks()
+            except CaptureUnsafe as error:
+                if not plan.may_go_back:
+                    raise
+                emit(Warned(message=f"fast capture is not safe for this page: {error}. It is drawn again faithfully"))
+                plan = plan.faithful()
+                emit(_planned(plan))
+                run = _Run(self._adapter, plan, folder / plan.probe.capture, emit)
+                segments, reports = await run.all_chunks()
             emit(Stitching(segments=len(segments)))
             await self._stitcher.stitch(segments, output)
         rendered = Rendered(
@@ -255,6 +275,7 @@ def _planned(plan: RenderPlan) -> Planned:
         chunks=len(plan.chunks),
         workers=plan.workers,
         capture=plan.probe.capture,
+        comparison=plan.probe.comparison,
         motion=plan.probe.motion,
         browser=plan.probe.browser,
     )

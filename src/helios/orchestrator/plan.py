@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from helios.composition import Composition, Declared, Source
 from helios.errors import UsageError
-from helios.renderer.spec import ChunkSpec, Encoding, Motion, Probe
+from helios.renderer.spec import CaptureChoice, ChunkSpec, Encoding, Motion, Probe
 
 MAX_CHUNK = {"seek": 600, "jump": 600, "step": 3000}
 """The most frames that a chunk gets when nothing is said. A page that is stepped is stepped through all frames
@@ -29,6 +29,7 @@ class RenderRequest:
     frame_range: str | None = None
     workers: int | None = None
     chunk_frames: int | None = None
+    capture: CaptureChoice = "auto"
     ready_timeout: float = 30.0
 
 
@@ -58,11 +59,18 @@ class RenderPlan:
     probe: Probe
     chunks: tuple[Chunk, ...]
     workers: int
+    may_go_back: bool = False
+    """Whether the film may be drawn faithfully if fast capture turns out to be unsafe."""
 
     @property
     def frames(self) -> int:
         """Frames in all chunks."""
         return sum(chunk.frames for chunk in self.chunks)
+
+    def faithful(self) -> RenderPlan:
+        """The same film, drawn faithfully."""
+        probe = self.probe.model_copy(update={"capture": self.probe.faithful})
+        return replace(self, probe=probe, may_go_back=False)
 
     def spec(self, chunk: Chunk) -> ChunkSpec:
         """The message that has ``chunk`` drawn."""

@@ -18,7 +18,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from helios.errors import HeliosError, UsageError
-from helios.renderer.draw import draw_chunk, draw_still, probe
+from helios.renderer.draw import draw_chunk, draw_still
+from helios.renderer.probe import probe
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, StillSpec
 
 _PROGRESS_INTERVAL = 0.1

@@ -112,8 +112,10 @@ async def run_browser(
     profile.mkdir(parents=True, exist_ok=True)
     log = profile / "browser.log"
     arguments = [str(binary), *_FLAGS, f"--user-data-dir={profile}", *flags]
-    if capture == "begin-frame":
+    if capture != "screenshot":
         arguments += _BEGIN_FRAME_FLAGS
+    if capture == "stage":
+        arguments.append("--enable-blink-features=CanvasDrawElement")
     if os.geteuid() == 0 or os.environ.get("HELIOS_NO_SANDBOX"):
         arguments.append("--no-sandbox")
     arguments.append("about:blank")

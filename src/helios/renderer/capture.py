@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from fractions import Fraction
 from typing import Protocol
 
 from helios.composition import frame_time_ms
-from helios.errors import BrowserError
+from helios.errors import BrowserError, CaptureUnsafe
+from helios.renderer.cdp import Params
 from helios.renderer.page import Page
+from helios.renderer.picture import Picture, PngPicture, RawPicture
+from helios.renderer.ring import SLOTS
+from helios.renderer.scripts import STAGE
 from helios.renderer.spec import CaptureMethod
 
 
 class Capture(Protocol):
-    """Moves a page from frame to frame. Pictures are PNG, in base64 as the protocol carries them."""
+    """Moves a page from frame to frame and takes its picture."""
 
-    async def warm_up(self) -> str:
-        """Draws the page as it stands before frame 0; the picture is what a first frame without damage repeats."""
+    async def warm_up(self) -> None:
+        """Draws the page as it stands before frame 0."""
         ...
 
     async def step(self, frame: int) -> None:
         """Moves the page to ``frame`` without a picture."""
         ...
 
-    async def draw(self, frame: int) -> str | None:
+    async def draw(self, frame: int) -> Picture | None:
         """Moves the page to ``frame`` and takes its picture; None where nothing changed since the last."""
         ...
 
 
-class BeginFrameCapture:
-    """Every frame is one ``HeadlessExperimental.beginFrame``, at a time that we choose.
+class _BeginFrames:
+    """Begins each frame of a page at a time that we choose.
 
     Frame times lie a day in the future of the browser's own clock, so that real time never passes them.
-
-    Asked for a picture, Chromium reports damage always. So once a picture was the same as the one before, the
-    next frame is begun without one first, and a picture is taken only if the page changed its layers in it.
     """
 
     _AHEAD_MS = 1e8
@@ -43,60 +45,77 @@ class BeginFrameCapture:
         self._page = page
         self._fps = fps
         self._origin_us = int((time.monotonic() * 1000 + self._AHEAD_MS) * 1000)
-        self._last_us = self._origin_us - 100
-        self._last_picture: str | None = None
-        self._still = False
+        self._ticks_us = self._origin_us - 100
 
-    async def warm_up(self) -> str:
-        picture = None
-        for _ in range(10):
-            # Until the renderer has drawn for the first time, a picture can be missing or blank: the first
-            # one is only waited for, the second is true.
-            first, picture = picture, await self._begin_frame(self._last_us, picture=True)
-            self._last_us += 1  # so that animations, which begin with the first picture, do not move
-            if first and picture:
-                return picture
-        raise BrowserError("the browser gives no picture")
-
-    async def step(self, frame: int) -> None:
-        await self._begin_frame(await self._move(frame), show=False)
-
-    async def draw(self, frame: int) -> str | None:
-        ticks = await self._move(frame)
-        if self._still and self._page.tells_damage:
-            self._page.damaged = False
-            await self._begin_frame(ticks)
-            await self._page.place_when_drawn()  # its answer comes behind the news of what has changed
-            if not self._page.damaged:
-                return None
-            ticks += 1
-            self._last_us = ticks
-        picture = await self._begin_frame(ticks, picture=True)
-        if not picture:
-            raise BrowserError("the browser drew a frame but gave no picture of it")
-        self._still = picture == self._last_picture
-        self._last_picture = picture
-        return None if self._still else picture
-
-    async def _move(self, frame: int) -> int:
+    async def move(self, frame: int) -> None:
+        """Moves the page's clock to ``frame``, which is begun next."""
         time_ms = frame_time_ms(frame, self._fps)
         ticks = self._origin_us + round(time_ms * 1000)
-        await self._page.advance(frame, time_ms, (ticks - self._last_us) / 1000)
-        self._last_us = ticks
-        return ticks
+        await self._page.advance(frame, time_ms, (ticks - self._ticks_us) / 1000)
+        self._ticks_us = ticks
 
-    async def _begin_frame(self, ticks_us: int, *, show: bool = True, picture: bool = False) -> str | None:
+    def nudge(self) -> None:
+        """Has the next frame begin a microsecond on, so that animations do not move."""
+        self._ticks_us += 1
+
+    async def begin(self, *, show: bool = True, picture: bool = False) -> str | None:
+        """Begins a frame; its picture, if one was asked for and given."""
         screenshot = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if picture else {}
         answer = await self._page.call(
             "HeadlessExperimental.beginFrame",
             {
-                "frameTimeTicks": ticks_us / 1000,
+                "frameTimeTicks": self._ticks_us / 1000,
                 "interval": float(1000 / self._fps),
                 "noDisplayUpdates": not show,
                 **screenshot,
             },
         )
         return answer.get("screenshotData")
+
+
+class BeginFrameCapture:
+    """Every frame is one ``HeadlessExperimental.beginFrame``.
+
+    Asked for a picture, Chromium reports damage always. So once a picture was the same as the one before, the
+    next frame is begun without one first, and a picture is taken only if the page changed its layers in it.
+    """
+
+    def __init__(self, page: Page, fps: Fraction) -> None:
+        self._page = page
+        self._frames = _BeginFrames(page, fps)
+        self._last: str | None = None
+        self._still = False
+
+    async def warm_up(self) -> None:
+        picture = None
+        for _ in range(10):
+            # Until the renderer has drawn for the first time, a picture can be missing or blank: the first
+            # one is only waited for, the second is true.
+            first, picture = picture, await self._frames.begin(picture=True)
+            self._frames.nudge()
+            if first and picture:
+                return
+        raise BrowserError("the browser gives no picture")
+
+    async def step(self, frame: int) -> None:
+        await self._frames.move(frame)
+        await self._frames.begin(show=False)
+
+    async def draw(self, frame: int) -> PngPicture | None:
+        await self._frames.move(frame)
+        if self._still and self._page.tells_damage:
+            self._page.damaged = False
+            await self._frames.begin()
+            await self._page.place_when_drawn()  # its answer comes behind the news of what has changed
+            if not self._page.damaged:
+                return None
+            self._frames.nudge()
+        picture = await self._frames.begin(picture=True)
+        if not picture:
+            raise BrowserError("the browser drew a frame but gave no picture of it")
+        self._still = picture == self._last
+        self._last = picture
+        return None if self._still else PngPicture(picture)
 
 
 class ScreenshotCapture:
@@ -106,15 +125,15 @@ class ScreenshotCapture:
         self._page = page
         self._fps = fps
 
-    async def warm_up(self) -> str:
-        return await self._screenshot()
+    async def warm_up(self) -> None:
+        await self._screenshot()
 
     async def step(self, frame: int) -> None:
         await self._page.advance(frame, frame_time_ms(frame, self._fps), 0.0)
 
-    async def draw(self, frame: int) -> str | None:
+    async def draw(self, frame: int) -> PngPicture:
         await self.step(frame)
-        return await self._screenshot()
+        return PngPicture(await self._screenshot())
 
     async def _screenshot(self) -> str:
         answer = await self._page.call(
@@ -124,6 +143,82 @@ class ScreenshotCapture:
         return answer["data"]
 
 
+class StageCapture:
+    """The page is drawn into the stage's canvas, and its pixels come through the ring (stage/, ring.py).
+
+    The picture of a frame is still on its way when ``draw`` returns it. Chromium paints the canvas' content
+    only where something in it has changed: a frame in which nothing has costs next to nothing.
+    """
+
+    def __init__(self, page: Page, fps: Fraction) -> None:
+        assert page.ring, "the page stands on a stage"
+        self._page = page
+        self._ring = page.ring
+        self._frames = _BeginFrames(page, fps)
+        self._room = asyncio.Semaphore(SLOTS)
+        self._on_way: dict[int, RawPicture] = {}
+        self._taken = 0
+        self._written = 0
+        self._armed = False
+        self._failure: CaptureUnsafe | None = None
+        page.on_stage = self._on_stage
+
+    async def warm_up(self) -> None:
+        for _ in range(2):
+            await self._frames.begin()
+            self._frames.nudge()
+
+    async def step(self, frame: int) -> None:
+        await self._arm(False)
+        await self._frames.move(frame)
+        await self._frames.begin(show=False)
+
+    async def draw(self, frame: int) -> RawPicture | None:
+        await self._room.acquire()
+        if self._failure:
+            raise self._failure
+        await self._arm(True)
+        await self._frames.move(frame)
+        await self._frames.begin(show=False)
+        outcome = await self._page.evaluate(f"{STAGE}.outcome()")
+        if self._page.foreign:
+            raise CaptureUnsafe(f"{self._page.foreign} is of another origin (at frame {frame})")
+        if outcome is None:
+            self._room.release()
+            return None
+        if "error" in outcome:
+            raise CaptureUnsafe(f"{outcome['error']} (at frame {frame})")
+        if outcome["frame"] != frame:
+            raise BrowserError(f"the stage drew frame {outcome['frame']} instead of {frame}")
+        picture = RawPicture(self._ring, self._taken, frame, self._room.release)
+        self._on_way[self._taken] = picture
+        self._taken += 1
+        self._deliver()
+        return picture
+
+    async def _arm(self, armed: bool) -> None:
+        """Has frames taken from here on, the first of them even if nothing changes in it; or has them passed by."""
+        if armed != self._armed:
+            await self._page.evaluate(f"{STAGE}.arm({'true' if armed else 'false'})")
+            self._armed = armed
+
+    def _on_stage(self, message: Params) -> None:
+        if "error" in message:
+            self._failure = CaptureUnsafe(message["error"])
+        else:
+            self._written = message["sequence"] + 1
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """The worker may be done with a picture before we are told that it was taken."""
+        if self._failure:
+            for picture in self._on_way.values():
+                picture.fail(self._failure)
+        for sequence in [sequence for sequence in self._on_way if sequence < self._written]:
+            self._on_way.pop(sequence).arrive()
+
+
 def capture_with(method: CaptureMethod, page: Page, fps: Fraction) -> Capture:
     """The capture of that name, on ``page``."""
-    return BeginFrameCapture(page, fps) if method == "begin-frame" else ScreenshotCapture(page, fps)
+    kinds = {"stage": StageCapture, "begin-frame": BeginFrameCapture, "screenshot": ScreenshotCapture}
+    return kinds[method](page, fps)

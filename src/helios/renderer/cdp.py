@@ -32,7 +32,7 @@ class Unanswered(BrowserError):
 
 
 class Connection:
-    """One browser's DevTools connection. ``on_event`` gets each event's method and parameters."""
+    """One browser's DevTools connection. A session's events go to whoever listens to it."""
 
     def __init__(
         self, reader: asyncio.StreamReader, incoming: asyncio.ReadTransport, outgoing: asyncio.WriteTransport
@@ -44,7 +44,11 @@ class Connection:
         self._waiting: dict[int, asyncio.Future[Params]] = {}
         self._closed: BrowserError | None = None
         self._pump = asyncio.create_task(self._receive())
-        self.on_event: Callable[[str, Params], None] = lambda method, params: None
+        self._listeners: dict[str, Callable[[str, Params], None]] = {}
+
+    def listen(self, session: str, listener: Callable[[str, Params], None]) -> None:
+        """Has ``listener`` called with the method and parameters of each event of a session."""
+        self._listeners[session] = listener
 
     @classmethod
     async def open(cls, read_fd: int, write_fd: int) -> Connection:
@@ -102,7 +106,7 @@ class Connection:
             while True:
                 message = json.loads((await self._reader.readuntil(b"\0"))[:-1])
                 if "id" not in message:
-                    self._event(message["method"], message.get("params", {}))
+                    self._event(message["method"], message.get("params", {}), message.get("sessionId", ""))
                 elif (answer := self._waiting.get(message["id"])) and not answer.done():
                     if "error" in message:
                         answer.set_exception(ProtocolError(message["error"]["message"]))
@@ -110,12 +114,15 @@ class Connection:
                         answer.set_result(message["result"])
         except (asyncio.IncompleteReadError, OSError):
             self._fail(BrowserError("the browser ended unexpectedly"))
+        except Exception as error:
+            self._fail(BrowserError(f"what the browser said was not understood: {error!r}"))
+            raise
 
-    def _event(self, method: str, params: Params) -> None:
+    def _event(self, method: str, params: Params, session: str) -> None:
         if method == "Target.targetCrashed":
             self._fail(BrowserError("the page's process crashed (out of memory, or killed)"))
-        else:
-            self.on_event(method, params)
+        elif listener := self._listeners.get(session):
+            listener(method, params)
 
     def _fail(self, error: BrowserError) -> None:
         self._closed = error

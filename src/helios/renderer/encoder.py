@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import errno
 from fractions import Fraction
@@ -19,6 +18,7 @@ from av.video.stream import VideoStream
 
 from helios.composition import timescale
 from helios.errors import OutputError, UsageError
+from helios.renderer.picture import Picture
 from helios.renderer.spec import Encoding
 
 _BT709 = 1  # ITU-T H.273: primaries, transfer and matrix of BT.709 all have code point 1
@@ -93,20 +93,10 @@ def configure(context: VideoCodecContext, encoding: Encoding, width: int, height
     context.options = options
 
 
-def decode_picture(picture: str) -> VideoFrame:
-    """The pixels of a picture as the browser sends it (PNG in base64), as rgb24.
-
-    Each picture has a decoder of its own: ffmpeg's keeps parts of one picture for the next.
-    """
-    (frame,) = CodecContext.create("png", "r").decode(av.Packet(base64.b64decode(picture)))
-    assert isinstance(frame, VideoFrame)
-    return frame if frame.format.name == "rgb24" else frame.reformat(format="rgb24")
-
-
-def hash_frame(frame: VideoFrame) -> str:
-    """XXH3-128 of an rgb24 frame's pixels, row by row, in hexadecimal."""
-    plane = frame.planes[0]
-    width = frame.width * 3
+def hash_pixels(frame: VideoFrame) -> str:
+    """XXH3-128 of a bgr0 frame's pixels, row by row, in hexadecimal."""
+    (plane,) = frame.planes
+    width = frame.width * 4
     data = memoryview(plane)
     if plane.line_size == width:
         return xxhash.xxh3_128_hexdigest(data)
@@ -145,21 +135,21 @@ class SegmentEncoder:
         configure(self._context, encoding, width, height, fps)
         self._stream.time_base = Fraction(1, timescale(fps))
 
-    def add(self, picture: str | None) -> str:
-        """Appends a picture, or the last one again; returns its hash."""
+    def add(self, picture: Picture | None) -> str:
+        """Appends a picture that has arrived, or the last one again; returns the hash of its pixels."""
         if picture is not None:
-            rgb = decode_picture(picture)
-            if (rgb.width, rgb.height) != self._size:
-                raise OutputError(f"the browser drew {rgb.width}x{rgb.height} pixels instead of {self._size}")
+            pixels = picture.pixels()
+            if (pixels.width, pixels.height) != self._size:
+                raise OutputError(f"the browser drew {pixels.width}x{pixels.height} pixels instead of {self._size}")
             frame = self._reformatter.reformat(
-                rgb,
+                pixels,
                 format=self._pixel_format,
                 src_color_range=ColorRange.JPEG,
                 dst_color_range=ColorRange.MPEG,
                 dst_colorspace=Colorspace.ITU709,
             )
             frame.pict_type = PictureType.NONE  # a PNG is a key frame; what the film's are is the encoder's to say
-            self._last = frame, hash_frame(rgb)
+            self._last = frame, hash_pixels(pixels)
         assert self._last is not None, "a segment begins with a picture"
         frame, digest = self._last
         frame.pts = self._count

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, nullcontext
-from importlib.resources import files
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from helios.composition import Source
-from helios.errors import PageError
+from helios.errors import CaptureUnsafe, PageError
 from helios.renderer.browser import run_browser
 from helios.renderer.cdp import Connection, Params, ProtocolError, Unanswered
+from helios.renderer.ring import Ring, ring_folder
+from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, clock_script, stage_document
 from helios.renderer.server import ORIGIN, serve
 from helios.renderer.spec import CaptureMethod, Motion
 
-EPOCH_MS = 1_767_225_600_000
-"""What ``Date.now()`` says at frame 0: 2026-01-01T00:00:00Z, in every render, so that films can be repeated."""
-SEED = 0x48454C49
-
-_CLOCK = "window[Symbol.for('helios.clock')]"
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
 _MOVING = ("video/", "image/gif", "image/webp", "image/png", "image/apng", "image/avif")
 
 
 class Page:
-    """A page that has been loaded, and stands before frame 0."""
+    """A page that has been loaded, and stands before frame 0.
 
-    def __init__(self, connection: Connection, session: str, browser: str, ready_timeout: float) -> None:
+    With a ring it stands on a stage: in a frame, in a canvas, of a document of Helios' own at its origin.
+    """
+
+    def __init__(
+        self, connection: Connection, session: str, browser: str, ready_timeout: float, ring: Ring | None
+    ) -> None:
         self._connection = connection
         self._session = session
         self._ready_timeout = ready_timeout
+        self._origin = ""
+        self._stage = b""
+        self._sending: set[asyncio.Task[Params]] = set()
         self._loading: dict[str, str] = {}
         self._requests: dict[str, tuple[str, str]] = {}
         self._changed = asyncio.Event()
@@ -45,7 +51,12 @@ class Page:
         self.tells_damage = True
         """Whether all that can change shows in its layers: videos, workers and moving pictures do not."""
         self.warnings: list[str] = []
-        connection.on_event = self._on_event
+        self.ring = ring
+        self.foreign: str | None = None
+        """A picture or film of another origin, which a stage would leave out."""
+        self.on_stage: Callable[[Params], None] = lambda message: None
+        """Gets what the stage's worker tells."""
+        connection.listen(session, self._on_event)
 
     async def call(self, method: str, params: Params | None = None, *, timeout: float = 60.0) -> Params:
         """Runs a DevTools command on this page."""
@@ -64,19 +75,19 @@ class Page:
 
     async def advance(self, frame: int, time_ms: float, step_ms: float) -> None:
         """Moves the page to ``frame`` at ``time_ms`` and waits until nothing it began is under way."""
-        told = await self._patiently(f"{_CLOCK}.advance({frame}, {time_ms!r}, {step_ms!r})", f"at frame {frame}")
+        told = await self._patiently(f"{CLOCK}.advance({frame}, {time_ms!r}, {step_ms!r})", f"at frame {frame}")
         self.tells_damage = self.tells_damage and told
         while self._loading:
             await self._arrivals(f"at frame {frame}")
-            await self._patiently(f"{_CLOCK}.settle()", f"at frame {frame}")
+            await self._patiently(f"{CLOCK}.settle()", f"at frame {frame}")
 
     async def place_when_drawn(self) -> None:
         """Puts animations to their exact place in the next frame that is drawn, without moving the clock."""
-        await self.evaluate(f"{_CLOCK}.placeWhenDrawn()")
+        await self.evaluate(f"{CLOCK}.placeWhenDrawn()")
 
     async def motion(self) -> Motion:
         """How this page gets to a frame."""
-        return await self.evaluate(f"{_CLOCK}.motion()")
+        return await self.evaluate(f"{CLOCK}.motion()")
 
     async def load(self, url: str) -> None:
         """Goes to ``url`` and waits until its styles, fonts, pictures and scripts are there.
@@ -84,7 +95,14 @@ class Page:
         Raises:
             PageError: it can't be loaded, a script of it throws, or it is not ready in time.
         """
-        answer = await self.call("Page.navigate", {"url": url}, timeout=self._ready_timeout + 60)
+        parts = urlsplit(url)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        where = url
+        if self.ring:
+            where = self._origin + STAGE_PATH
+            self._stage = stage_document(url, self.ring.size).encode()
+            await self.call("Fetch.enable", {"patterns": [{"urlPattern": where}]})
+        answer = await self.call("Page.navigate", {"url": where}, timeout=self._ready_timeout + 60)
         if text := answer.get("errorText"):
             raise PageError(f"{_shown(url)} can't be loaded: {text}")
         try:
@@ -93,16 +111,26 @@ class Page:
         except TimeoutError:
             raise PageError(self._late("while loading", list(self._loading.values()))) from None
         self._raise_failure()
-        # Layout is what asks for fonts; without frames nothing else would cause it.
-        await self.evaluate("void document.documentElement?.getBoundingClientRect()")
-        await self._patiently(f"{_CLOCK}.ready()", "before frame 0")
+        if self.ring:
+            await self._open_stage(self.ring)
+        await self._patiently(f"{CLOCK}.ready()", "before frame 0")
         while self._loading:
             await self._arrivals("before frame 0")
-            await self._patiently(f"{_CLOCK}.ready()", "before frame 0")
+            await self._patiently(f"{CLOCK}.ready()", "before frame 0")
         self._raise_failure()
         self._ready = True
         await self.call("DOM.enable")
         await self.call("LayerTree.enable")
+
+    async def _open_stage(self, ring: Ring) -> None:
+        try:
+            if reason := await self.evaluate(f"{STAGE}.unsafe()"):
+                raise CaptureUnsafe(f"there is {reason}")
+            arguments = json.dumps([ring.bytes, ring.slot, ring.token])
+            await self.evaluate(f"{STAGE}.open(...{arguments})")
+        except PageError as error:
+            raise CaptureUnsafe(f"the stage can't be opened: {error}") from error
+        ring.map()
 
     async def _patiently(self, expression: str, when: str) -> Any:
         try:
@@ -112,7 +140,7 @@ class Page:
         except Unanswered:
             if not await self._answers():
                 raise PageError(f"the page's script has not come back {when} for {self._ready_timeout:g} s") from None
-            labels = await self.evaluate(f"{_CLOCK}.waitingFor()")
+            labels = await self.evaluate(f"{CLOCK}.waitingFor()")
             raise PageError(self._late(when, labels)) from None
 
     async def _answers(self) -> bool:
@@ -149,7 +177,12 @@ class Page:
                     self._loading[params["requestId"]] = url
             case "LayerTree.layerTreeDidChange":
                 self.damaged = True
+            case "Runtime.bindingCalled":
+                self.on_stage(json.loads(params["payload"]))
+            case "Fetch.requestPaused":
+                self._send_stage(params["requestId"])
             case "Network.responseReceived":
+                self._note_origin(params)
                 if params["response"]["mimeType"].startswith(_MOVING) or not params["loaderId"]:
                     self.tells_damage = False
                 self._answered(params)
@@ -168,6 +201,23 @@ class Page:
                     self._failure = PageError(f"the page's script failed while loading: {said}")
             case _:
                 pass
+
+    def _send_stage(self, request: str) -> None:
+        answer = {
+            "requestId": request,
+            "responseCode": 200,
+            "responseHeaders": [{"name": "Content-Type", "value": "text/html"}],
+            "body": base64.b64encode(self._stage).decode(),
+        }
+        task = asyncio.create_task(self.call("Fetch.fulfillRequest", answer))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def _note_origin(self, params: Params) -> None:
+        url = params["response"]["url"]
+        foreign = not url.startswith((self._origin + "/", "data:", "blob:"))
+        if foreign and params.get("type") in ("Image", "Media"):
+            self.foreign = self.foreign or url
 
     def _answered(self, params: Params) -> None:
         response = params["response"]
@@ -190,6 +240,72 @@ class Page:
             self.warnings.append(text)
 
 
+class Browser:
+    """A browser that runs, and can be given pages of one source."""
+
+    def __init__(self, connection: Connection, source: Source, files: Path | None) -> None:
+        self._connection = connection
+        self._source = source
+        self._files = files
+
+    async def open(
+        self, size: tuple[int, int], capture: CaptureMethod, *, props: object = None, ready_timeout: float = 30.0
+    ) -> Page:
+        """The page, loaded into a target of its own.
+
+        Raises:
+            PageError: it can't be loaded, its script throws, or it does not become ready.
+            CaptureUnsafe: it can't be put on the stage.
+        """
+        staged = capture == "stage"
+        target: Params = {"url": "about:blank", "width": size[0], "height": size[1]}
+        if capture != "screenshot":
+            target["enableBeginFrameControl"] = True
+        created = await self._connection.call("Target.createTarget", target)
+        answer = await self._connection.call(
+            "Target.attachToTarget", {"targetId": created["targetId"], "flatten": True}
+        )
+        browser = (await self._connection.call("Browser.getVersion"))["product"]
+        ring = Ring(self._files, size) if staged and self._files else None
+        page = Page(self._connection, answer["sessionId"], browser, ready_timeout, ring)
+        script = clock_script(props=props, manual=capture == "screenshot", staged=staged)
+        await asyncio.gather(
+            page.call("Page.enable"),
+            page.call("Runtime.enable"),
+            page.call("Network.enable"),
+            page.call("Page.addScriptToEvaluateOnNewDocument", {"source": script}),
+            *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
+            *([page.call("Runtime.addBinding", {"name": "heliosStage"})] if staged else []),
+        )
+        await page.load(self._source.url(ORIGIN))
+        return page
+
+
+@asynccontextmanager
+async def open_browser(
+    source: Source, size: tuple[int, int], capture: CaptureMethod, workspace: Path
+) -> AsyncGenerator[Browser]:
+    """A browser for the page of ``source``, and the server of its folder, for as long as the block runs.
+
+    ``workspace`` is a folder that the browser may fill. One for the stage can also open pages without it.
+
+    Raises:
+        MissingTool: there is no browser.
+        BrowserError: it does not start.
+    """
+    profile = workspace / "browser"
+    with ExitStack() as stack:
+        flags = [f"--window-size={size[0]},{size[1]}"]
+        if source.root:
+            flags.append(stack.enter_context(serve(source.root)))
+        elif capture == "stage":  # which needs what only secure contexts have
+            flags.append(f"--unsafely-treat-insecure-origin-as-secure={source.entry}")
+        files = stack.enter_context(ring_folder(profile, size)) if capture == "stage" else None
+        async with run_browser(profile, capture, flags=flags) as connection:
+            await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
+            yield Browser(connection, source, files)
+
+
 @asynccontextmanager
 async def open_page(
     source: Source,
@@ -200,50 +316,13 @@ async def open_page(
     props: object = None,
     ready_timeout: float = 30.0,
 ) -> AsyncGenerator[Page]:
-    """A browser with the page of ``source`` loaded in it, for as long as the block runs.
-
-    ``workspace`` is a folder that the browser may fill.
+    """The page of ``source`` in a browser of its own, for as long as the block runs.
 
     Raises:
-        MissingTool: there is no browser.
-        PageError: the page can't be loaded, its script throws, or it does not become ready.
+        as ``open_browser`` and ``Browser.open``.
     """
-    server = serve(source.root) if source.root else nullcontext("")
-    with server as flag:
-        flags = [f"--window-size={size[0]},{size[1]}", *([flag] if flag else [])]
-        async with run_browser(workspace / "browser", capture, flags=flags) as connection:
-            page = await _attach(connection, size, capture, props, ready_timeout)
-            await page.load(source.url(ORIGIN))
-            yield page
-
-
-async def _attach(
-    connection: Connection, size: tuple[int, int], capture: CaptureMethod, props: object, ready_timeout: float
-) -> Page:
-    target: Params = {"url": "about:blank", "width": size[0], "height": size[1]}
-    if capture == "begin-frame":
-        target["enableBeginFrameControl"] = True
-    await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
-    created = await connection.call("Target.createTarget", target)
-    attached = await connection.call("Target.attachToTarget", {"targetId": created["targetId"], "flatten": True})
-    browser = (await connection.call("Browser.getVersion"))["product"]
-    page = Page(connection, attached["sessionId"], browser, ready_timeout)
-    config = {"epoch": EPOCH_MS, "seed": SEED, "props": props, "manual": capture == "screenshot"}
-    await asyncio.gather(
-        page.call("Page.enable"),
-        page.call("Runtime.enable"),
-        page.call("Network.enable"),
-        page.call("Page.addScriptToEvaluateOnNewDocument", {"source": _clock_script(config)}),
-        *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
-    )
-    return page
-
-
-def _clock_script(config: Params) -> str:
-    """The files of clock/ as one function, which sees ``config``."""
-    parts = sorted(files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: part.name)
-    source = "\n".join(part.read_text("utf-8") for part in parts)
-    return f"((config) => {{\n{source}\n}})({json.dumps(config)});"
+    async with open_browser(source, size, capture, workspace) as browser:
+        yield await browser.open(size, capture, props=props, ready_timeout=ready_timeout)
 
 
 def _metrics(size: tuple[int, int]) -> Params:

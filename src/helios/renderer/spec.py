@@ -8,12 +8,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from helios.composition import Composition, Declared, Source
-from helios.errors import BrowserError, HeliosError, MissingTool, OutputError, PageError, UsageError
+from helios.errors import BrowserError, CaptureUnsafe, HeliosError, MissingTool, OutputError, PageError, UsageError
 
 VERSION = 1
 
-CaptureMethod = Literal["begin-frame", "screenshot"]
-"""How pictures are taken: frame by frame under begin-frame control, or as screenshots where there is none."""
+CaptureMethod = Literal["stage", "begin-frame", "screenshot"]
+"""How pictures are taken: raw from a canvas that the page is drawn into, as PNG of each frame under begin-frame
+control, or as screenshots where there is no such control."""
+
+CaptureChoice = Literal["auto", "fast", "faithful"]
+"""What a caller may ask for: the stage, one of the others, or whichever the probe finds fit."""
 
 Motion = Literal["seek", "jump", "step"]
 """How a page gets to a frame: it can seek, it only has declared animations, or it must be stepped through."""
@@ -24,6 +28,7 @@ EXIT_CODES: dict[type[HeliosError], int] = {
     PageError: os.EX_DATAERR,
     MissingTool: os.EX_UNAVAILABLE,
     OutputError: os.EX_CANTCREAT,
+    CaptureUnsafe: os.EX_CONFIG,
     BrowserError: os.EX_TEMPFAIL,
 }
 """What the renderer's process ends with for each class of error (sysexits.h)."""
@@ -67,6 +72,8 @@ class Encoding(_Message):
 class ProbeSpec(_Message):
     """Asks what a page says of itself and how it can be captured, and whether ``encoding`` is possible.
 
+    With ``capture`` auto, frames are drawn both ways and compared; with fast, the stage is taken at its word.
+
     What ``declared`` says wins over the page; ``fallback`` is taken where neither says anything.
     """
 
@@ -74,18 +81,42 @@ class ProbeSpec(_Message):
     declared: Declared
     fallback: Declared = Declared()
     encoding: Encoding | None = None
+    capture: CaptureChoice = "faithful"
     props: object = None
     ready_timeout: float = 30.0
 
 
+class Comparison(_Message):
+    """How fast capture compares with faithful capture, on ``frames``.
+
+    ``difference`` is the largest by which the mean of a block of 8 x 8 pixels differs in any of them, of 255; up to
+    ``threshold`` they agree. ``reason`` says why they don't, or why nothing could be compared.
+    """
+
+    frames: tuple[int, ...]
+    difference: int | None
+    threshold: int
+    reason: str | None
+
+    @property
+    def agree(self) -> bool:
+        """Whether fast capture may be taken."""
+        return self.reason is None
+
+
 class Probe(_Message):
-    """What is to be drawn, and how. ``browser`` is the browser's name and version."""
+    """What is to be drawn, and how. ``browser`` is the browser's name and version.
+
+    ``faithful`` is the method to go back to where the stage proves unsafe later.
+    """
 
     composition: Composition
     capture: CaptureMethod
     motion: Motion
     browser: str
     warnings: tuple[str, ...]
+    faithful: CaptureMethod = "begin-frame"
+    comparison: Comparison | None = None
 
 
 class ChunkSpec(_Message):

@@ -4,7 +4,7 @@
 //
 // One clock serves a page and its same-origin frames. page.py puts the files of this folder into one function,
 // with `config` in front of them: {epoch: ms since 1970 at frame 0, seed, props, manual: animations are held
-// still, where frames are not ours to begin}.
+// still, where frames are not ours to begin; staged: the page stands in a frame of the stage's document}.
 
 const KEY = Symbol.for("helios.clock");
 const native = {
@@ -12,8 +12,16 @@ const native = {
   post: MessagePort.prototype.postMessage,
 };
 const clock = window[KEY] ?? parentClock() ?? createClock();
-if (!window[KEY]) {
+const isStage = config.staged && window === window.top;
+const onStage = config.staged && !isStage && window.parent === window.top;
+const isEmpty = onStage && location.href === "about:blank"; // what the frame on the stage holds before the page
+if (!window[KEY] && !isEmpty) {
   Object.defineProperty(window, KEY, { value: clock });
+  if (!isStage) govern();
+}
+
+function govern() {
+  if (onStage) hideStage();
   governTime();
   governTimers();
   governRandom();
@@ -50,6 +58,7 @@ function createClock() {
     nextId: 1,
     roots: new Set(), // shadow roots, weakly held
     media: new WeakMap(), // element -> what governMedia keeps of it
+    contexts: new WeakMap(), // canvas -> the kind of its context
     tracked: new WeakSet(), // what the page has been found waiting for by looking
     helios: { props: config.props, seek: null },
     pending,
@@ -119,6 +128,8 @@ function createClock() {
 
     /** Everything has arrived: animations that the page has begun by now begin with frame 0. */
     async ready() {
+      // Layout is what asks for fonts; without frames nothing else would cause it.
+      for (const document of everyDocument()) document.documentElement?.getBoundingClientRect();
       await self.settle();
       animations.note();
     },

@@ -56,6 +56,14 @@ function governTimers() {
     clock.unseen = true;
     return transfer.call(this);
   };
+  for (const prototype of [HTMLCanvasElement.prototype, OffscreenCanvas.prototype]) {
+    const getContext = prototype.getContext;
+    prototype.getContext = function (kind, ...rest) {
+      const context = getContext.call(this, kind, ...rest);
+      if (context) clock.contexts.set(this, kind);
+      return context;
+    };
+  }
   for (const name of ["Worker", "SharedWorker", "WebSocket", "EventSource"]) {
     if (!window[name]) continue;
     window[name] = new Proxy(window[name], {
@@ -81,6 +89,13 @@ function governRandom() {
   };
   for (let i = 0; i < 15; i++) random();
   Math.random = () => ((random() >>> 5) * 2 ** 26 + (random() >>> 6)) / 2 ** 53;
+}
+
+/** A page on the stage sees no window above its own. */
+function hideStage() {
+  redefine(window, "parent", () => ({ get: () => window }));
+  redefine(window, "frameElement", () => ({ get: () => null }));
+  Document.prototype.hasFocus = () => true;
 }
 
 function offerHelios() {

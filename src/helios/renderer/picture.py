@@ -1,0 +1,95 @@
+"""Pictures of frames, on their way from the browser to the encoder. Their pixels are BGRX, 8 bits each, X full."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from helios.errors import HeliosError
+from helios.renderer.ring import Ring
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+
+class Picture(Protocol):
+    """One frame as it was drawn."""
+
+    async def arrived(self) -> None:
+        """Waits until its pixels are in this process.
+
+        Raises:
+            HeliosError: they will not come.
+        """
+        ...
+
+    def pixels(self) -> VideoFrame:
+        """Its pixels (bgr0), to be asked for once. It blocks: call it from a thread."""
+        ...
+
+
+class PngPicture:
+    """A picture as the DevTools protocol carries it: PNG, in base64."""
+
+    def __init__(self, data: str) -> None:
+        self._data = data
+
+    def png(self) -> bytes:
+        """The picture as a file."""
+        return base64.b64decode(self._data)
+
+    async def arrived(self) -> None:
+        return
+
+    def pixels(self) -> VideoFrame:
+        """Each picture has a decoder of its own: ffmpeg's keeps parts of one picture for the next."""
+        import av  # here, and below: it loads while the browser starts
+        from av.codec.context import CodecContext
+        from av.video.frame import VideoFrame
+
+        (frame,) = CodecContext.create("png", "r").decode(av.Packet(self.png()))
+        assert isinstance(frame, VideoFrame)
+        return frame.reformat(format="bgr0")
+
+
+class RawPicture:
+    """A picture that comes through the ring, where it keeps a slot until its pixels have been asked for."""
+
+    def __init__(self, ring: Ring, sequence: int, frame: int, free: Callable[[], None]) -> None:
+        self._ring = ring
+        self._sequence = sequence
+        self._frame = frame
+        self._free = free
+        self._loop = asyncio.get_running_loop()
+        self._arrival: asyncio.Future[None] = self._loop.create_future()
+
+    def arrive(self) -> None:
+        """Its pixels are in the ring."""
+        if not self._arrival.done():
+            self._arrival.set_result(None)
+
+    def fail(self, error: HeliosError) -> None:
+        """Its pixels will never come."""
+        if not self._arrival.done():
+            self._arrival.set_exception(error)
+
+    async def arrived(self) -> None:
+        await self._arrival
+
+    def pixels(self) -> VideoFrame:
+        from av.video.frame import VideoFrame
+
+        width, height = self._ring.size
+        frame = VideoFrame(width, height, "bgr0")
+        pixels = self._ring.picture(self._sequence, self._frame)
+        (plane,) = frame.planes
+        if plane.line_size == 4 * width:
+            plane.update(pixels)  # pyright: ignore[reportArgumentType]: any buffer will do
+        else:
+            rows = memoryview(plane)
+            for row in range(height):
+                rows[row * plane.line_size : row * plane.line_size + 4 * width] = pixels[4 * width * row :][: 4 * width]
+        self._loop.call_soon_threadsafe(self._free)
+        return frame

@@ -1,0 +1,129 @@
+"""Raw pictures from a browser's page: a file of its private file system that this process maps.
+
+The browser keeps an origin's private files (OPFS) under its profile. That folder is a link to one in memory where
+there is room; once the file is open on both sides it is unlinked, so that its memory goes with the processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import secrets
+import shutil
+import struct
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from helios.errors import BrowserError
+
+SLOTS = 4
+"""Pictures that may be under way at once."""
+MEMORY = Path("/dev/shm")
+_SPARE = 16 << 20  # bytes that are left in memory for what else lives there
+_PREFIX = "helios-ring-"
+_FOOTER = struct.Struct("<4I")  # frame, number of the picture, width, height: stage/writer.js
+
+
+class Ring:
+    """Slots for pictures of one size, BGRX, row by row; picture n lies in slot n modulo their count."""
+
+    def __init__(self, folder: Path, size: tuple[int, int]) -> None:
+        self._folder = folder
+        self.size = size
+        self._pixels = 4 * size[0] * size[1]
+        self.slot = self._pixels + _FOOTER.size
+        self.token = secrets.token_hex(16)
+        self.bytes = SLOTS * self.slot + len(self.token)
+        self._map: mmap.mmap | None = None
+
+    def map(self) -> None:
+        """Maps the file that the page has opened, and unlinks it.
+
+        Raises:
+            BrowserError: it is not to be found, or there is no room for it.
+        """
+        for path in self._folder.glob("*/t/*/*"):
+            if path.is_file() and path.stat().st_size == self.bytes:
+                with path.open("r+b") as file:
+                    file.seek(-len(self.token), os.SEEK_END)
+                    if file.read() != self.token.encode():
+                        continue
+                    path.unlink()
+                    try:
+                        os.posix_fallocate(file.fileno(), 0, self.bytes)
+                    except OSError as error:
+                        raise BrowserError(f"there is no room for pictures in {self._folder}: {error}") from None
+                    self._map = mmap.mmap(file.fileno(), self.bytes, prot=mmap.PROT_READ)
+                    return
+        raise BrowserError("the browser keeps its pictures where they can't be found")
+
+    def picture(self, sequence: int, frame: int) -> memoryview:
+        """The pixels of picture ``sequence``, which must be of ``frame``.
+
+        Raises:
+            BrowserError: another picture lies there.
+        """
+        assert self._map is not None, "a ring is mapped before it is read"
+        at = sequence % SLOTS * self.slot
+        found = _FOOTER.unpack_from(self._map, at + self._pixels)
+        if found != (frame, sequence % 2**32, *self.size):
+            raise BrowserError(f"picture {sequence} of frame {frame} was wanted, and {found} found in its place")
+        return memoryview(self._map)[at : at + self._pixels]
+
+
+@contextmanager
+def ring_folder(profile: Path, size: tuple[int, int]) -> Generator[Path]:
+    """Where a browser whose profile will be ``profile`` keeps private files; in memory if a ring has room there.
+
+    It is gone with the block, or with this process and the next one that opens a ring.
+    """
+    files = profile / "Default" / "File System"
+    files.parent.mkdir(parents=True)
+    _sweep()
+    if not _has_room(Ring(files, size).bytes):
+        yield files
+        return
+    with _locked_folder() as folder:
+        files.symlink_to(folder)
+        yield folder
+
+
+@contextmanager
+def _locked_folder() -> Generator[Path]:
+    """A folder in memory that is locked for as long as this process lives."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
+        with contextlib.suppress(FileNotFoundError):  # swept by another process before it was locked
+            descriptor = os.open(folder, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if folder.is_dir():
+                break
+            os.close(descriptor)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _has_room(size: int) -> bool:
+    try:
+        return os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= size + _SPARE
+    except OSError:
+        return False
+
+
+def _sweep() -> None:
+    """Removes what processes that were killed have left."""
+    for folder in MEMORY.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)

@@ -1,0 +1,55 @@
+// The stage's worker: copies pictures into the slots of the ring, a file of the origin's private file system.
+//
+// A slot holds a picture's pixels (BGRX, row by row) and 16 bytes behind them: four unsigned 32-bit numbers, little
+// endian: the frame's number, the picture's number, and the picture's width and height.
+
+let file;
+let slot;
+let slots;
+let bytes;
+let turn = Promise.resolve();
+
+async function open({ size, slot: length, token }) {
+  const folder = await navigator.storage.getDirectory();
+  const handle = await folder.getFileHandle("helios-ring", { create: true });
+  file = await handle.createSyncAccessHandle();
+  file.truncate(size);
+  file.write(new TextEncoder().encode(token), { at: size - token.length });
+  file.flush();
+  slot = length;
+  slots = Math.floor(size / slot);
+  bytes = new Uint8Array(length);
+}
+
+async function keep({ picture, frame, sequence }) {
+  const { codedWidth, codedHeight, format } = picture;
+  const length = 4 * codedWidth * codedHeight;
+  try {
+    if (length + 16 !== slot || !/^BGR[AX]$/.test(format)) {
+      throw new Error(`the picture is ${codedWidth}x${codedHeight} pixels of ${format}`);
+    }
+    await picture.copyTo(bytes.subarray(0, length));
+  } finally {
+    picture.close();
+  }
+  const pixels = new Uint32Array(bytes.buffer, 0, length / 4);
+  if (format === "BGRA" && !opaque(pixels)) throw new Error("the page's canvas is not opaque");
+  new Uint32Array(bytes.buffer, length).set([frame, sequence, codedWidth, codedHeight]);
+  const written = file.write(bytes, { at: (sequence % slots) * slot });
+  if (written !== slot) throw new Error("the ring has no room");
+  return { frame, sequence };
+}
+
+function opaque(pixels) {
+  let all = 0xff000000;
+  for (let i = 0; i < pixels.length; i++) all &= pixels[i];
+  return all >>> 24 === 255;
+}
+
+onmessage = ({ data }) => {
+  const done = data.open ? open(data.open).then(() => ({})) : turn.then(() => keep(data));
+  turn = done.then(
+    (answer) => postMessage(answer),
+    (error) => postMessage({ error: String(error.message ?? error) }),
+  );
+};
