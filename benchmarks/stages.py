@@ -22,7 +22,7 @@ from benchmarks.bare import FAST_PNG, BarePage, bare_page
 from benchmarks.scenes import ENCODING, FPS, SIZE
 from helios.renderer.cdp import Params
 from helios.renderer.encoder import configure, hash_pixels
-from helios.renderer.picture import PngPicture
+from helios.renderer.picture import CodedPicture
 
 T = TypeVar("T")
 Times = dict[str, list[float]]
@@ -61,7 +61,7 @@ async def _frame(bare: BarePage, frame: int, pictured: bool, times: Times, encod
     data = _run(times, "base64", lambda: base64.b64decode(picture))
     times["picture MB"].append(len(data) / 1e6)
     whole = time.perf_counter()
-    pixels = PngPicture(picture).pixels()
+    pixels = CodedPicture(picture).pixels()
     times["decode"].append((time.perf_counter() - whole) * 1000 - times["base64"][-1])
     _run(times, "hash", lambda: hash_pixels(pixels))
     _run(times, "to YUV", lambda: encoder.convert(pixels))
@@ -126,7 +126,7 @@ async def pictures(scene: str, frames: int) -> list[tuple[str, float, float, flo
                     pixels = _run(decoding, name, lambda picture=picture, kind=ways[name]: _decode(picture, kind))
                     truth = await bare.draw(FAST_PNG)
                     assert truth
-                    same[name].append(hash_pixels(pixels) == hash_pixels(PngPicture(truth).pixels()))
+                    same[name].append(hash_pixels(pixels) == hash_pixels(CodedPicture(truth).pixels()))
     bare_ms = median(took.pop(""))
     return [
         (name, median(took[name]) - bare_ms, median(decoding[name]), median(sizes[name]), any(same[name]))

@@ -10,7 +10,7 @@ import numpy as np
 import helios
 from films import assert_exact, frame_pixels, picture_pixels
 from helios.renderer.encoder import hash_pixels
-from helios.renderer.picture import PngPicture
+from helios.renderer.picture import CodedPicture
 
 CARD = """<!doctype html><meta charset=utf-8><meta name=helios content="width=320, height=180, fps=25, duration=2">
 <style>body{margin:0;background:#fff}div{position:absolute;width:40px;height:30px}
@@ -63,4 +63,4 @@ def test_a_still_is_the_frame_of_the_film(tmp_path: Path) -> None:
     film = helios.render_sync(tmp_path / "card.html", tmp_path / "card.mp4", frame_range="30:31", workers=1)
     asyncio.run(helios.still(tmp_path / "card.html", tmp_path / "still.png", frame=30))
     picture = base64.b64encode((tmp_path / "still.png").read_bytes()).decode()
-    assert hash_pixels(PngPicture(picture).pixels()) == film.hashes[0]
+    assert hash_pixels(CodedPicture(picture).pixels()) == film.hashes[0]

@@ -26,7 +26,7 @@ from helios.orchestrator.events import (
     Stitching,
     Warned,
 )
-from helios.orchestrator.plan import Chunk, RenderPlan, RenderRequest, chunks_for, paying_workers
+from helios.orchestrator.plan import Chunk, RenderPlan, RenderRequest, chunks_for, cores, paying_workers
 from helios.renderer.spec import CaptureChoice, ChunkReport, Probe, ProbeSpec, StillSpec
 from helios.stitcher import VideoStitcher
 
@@ -70,10 +70,18 @@ class RenderOrchestrator:
         frames = range(composition.frames)
         if request.frame_range is not None:
             frames = parse_range(request.frame_range, composition.frames)
-        workers = request.workers or paying_workers(len(frames))
+        workers = request.workers or paying_workers(len(frames), found.costs if found.capture == "stage" else None)
         chunks = chunks_for(frames, found.motion, workers, request.chunk_frames)
         workers = min(workers, len(chunks))
-        return RenderPlan(composition, request.encoding, found, chunks, workers, may_go_back=request.capture == "auto")
+        return RenderPlan(
+            composition,
+            request.encoding,
+            found,
+            chunks,
+            workers,
+            encoder_threads=max(1, cores() // workers),
+            may_go_back=request.capture == "auto",
+        )
 
     async def render(self, plan: RenderPlan, output: Path, emit: EventSink = lambda event: None) -> Rendered:
         """Draws a plan's chunks and joins them into ``output``, which appears whole or not at all.

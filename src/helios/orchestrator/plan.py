@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from helios.composition import Composition, Declared, Source
 from helios.errors import UsageError
-from helios.renderer.spec import CaptureChoice, ChunkSpec, Encoding, Motion, Probe
+from helios.renderer.spec import CaptureChoice, ChunkSpec, Costs, Encoding, Motion, Probe
 
 MAX_CHUNK = {"seek": 600, "jump": 600, "step": 3000}
 """The most frames that a chunk gets when nothing is said. A page that is stepped is stepped through all frames
@@ -59,6 +60,7 @@ class RenderPlan:
     probe: Probe
     chunks: tuple[Chunk, ...]
     workers: int
+    encoder_threads: int = 1
     may_go_back: bool = False
     """Whether the film may be drawn faithfully if fast capture turns out to be unsafe."""
 
@@ -79,6 +81,7 @@ class RenderPlan:
             start=chunk.start,
             stop=chunk.stop,
             encoding=self.encoding,
+            encoder_threads=self.encoder_threads,
             capture=self.probe.capture,
             motion=self.probe.motion,
         )
@@ -98,15 +101,22 @@ def split(frames: range, most: int, multiple: int = 1) -> tuple[Chunk, ...]:
     return tuple(Chunk(i, *pair) for i, pair in enumerate(pairwise(bounds)))
 
 
-def paying_workers(frames: int) -> int:
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def paying_workers(frames: int, costs: Costs | None = None) -> int:
     """How many workers pay off on this machine.
 
-    One for each core: a page is drawn and its picture packed by one thread after another, so a second worker
-    fills what the first leaves idle, and a third gains nothing (measured: docs/performance.md). A worker takes
-    half a second to start, so each should have some frames to draw.
+    A page is drawn by one thread, and its pictures are encoded beside it. So as many workers keep all cores busy
+    as the drawing has of the work of a frame, where that is known; every further one would only cost its start,
+    and for a page that is stepped through, all steps once more. Without ``costs``, one for each core: exact
+    pictures are packed by the browser, and encoding is the smaller part (measured: docs/performance.md).
+    A worker takes half a second to start, so each should have some frames to draw.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, frames // MIN_SHARE))
+    share = costs.draw_ms / (costs.draw_ms + costs.encode_ms) if costs else 1.0
+    return max(1, min(math.ceil(share * cores()), frames // MIN_SHARE))
 
 
 MIN_SHARE = 10

@@ -11,10 +11,14 @@ from helios.composition import frame_time_ms
 from helios.errors import BrowserError, CaptureUnsafe
 from helios.renderer.cdp import Params
 from helios.renderer.page import Page
-from helios.renderer.picture import Picture, PngPicture, RawPicture
+from helios.renderer.picture import CodedPicture, Picture, RawPicture
 from helios.renderer.ring import SLOTS
 from helios.renderer.scripts import STAGE
 from helios.renderer.spec import CaptureMethod
+
+EXACT: Params = {"format": "png", "optimizeForSpeed": True}
+CHEAP: Params = {"format": "jpeg", "quality": 95, "optimizeForSpeed": True}
+"""Pictures to look at, not to keep: half the work of exact ones."""
 
 
 class Capture(Protocol):
@@ -58,9 +62,9 @@ class _BeginFrames:
         """Has the next frame begin a microsecond on, so that animations do not move."""
         self._ticks_us += 1
 
-    async def begin(self, *, show: bool = True, picture: bool = False) -> str | None:
+    async def begin(self, *, show: bool = True, picture: Params | None = None) -> str | None:
         """Begins a frame; its picture, if one was asked for and given."""
-        screenshot = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if picture else {}
+        screenshot = {"screenshot": picture} if picture else {}
         answer = await self._page.call(
             "HeadlessExperimental.beginFrame",
             {
@@ -80,9 +84,10 @@ class BeginFrameCapture:
     next frame is begun without one first, and a picture is taken only if the page changed its layers in it.
     """
 
-    def __init__(self, page: Page, fps: Fraction) -> None:
+    def __init__(self, page: Page, fps: Fraction, picture: Params = EXACT) -> None:
         self._page = page
         self._frames = _BeginFrames(page, fps)
+        self._picture = picture
         self._last: str | None = None
         self._still = False
 
@@ -91,7 +96,7 @@ class BeginFrameCapture:
         for _ in range(10):
             # Until the renderer has drawn for the first time, a picture can be missing or blank: the first
             # one is only waited for, the second is true.
-            first, picture = picture, await self._frames.begin(picture=True)
+            first, picture = picture, await self._frames.begin(picture=CHEAP)
             self._frames.nudge()
             if first and picture:
                 return
@@ -101,7 +106,7 @@ class BeginFrameCapture:
         await self._frames.move(frame)
         await self._frames.begin(show=False)
 
-    async def draw(self, frame: int) -> PngPicture | None:
+    async def draw(self, frame: int) -> CodedPicture | None:
         await self._frames.move(frame)
         if self._still and self._page.tells_damage:
             self._page.damaged = False
@@ -110,12 +115,12 @@ class BeginFrameCapture:
             if not self._page.damaged:
                 return None
             self._frames.nudge()
-        picture = await self._frames.begin(picture=True)
+        picture = await self._frames.begin(picture=self._picture)
         if not picture:
             raise BrowserError("the browser drew a frame but gave no picture of it")
         self._still = picture == self._last
         self._last = picture
-        return None if self._still else PngPicture(picture)
+        return None if self._still else CodedPicture(picture)
 
 
 class ScreenshotCapture:
@@ -131,9 +136,9 @@ class ScreenshotCapture:
     async def step(self, frame: int) -> None:
         await self._page.advance(frame, frame_time_ms(frame, self._fps), 0.0)
 
-    async def draw(self, frame: int) -> PngPicture:
+    async def draw(self, frame: int) -> CodedPicture:
         await self.step(frame)
-        return PngPicture(await self._screenshot())
+        return CodedPicture(await self._screenshot())
 
     async def _screenshot(self) -> str:
         answer = await self._page.call(

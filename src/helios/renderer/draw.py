@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from helios.composition import Composition
 from helios.renderer.capture import Capture, capture_with
 from helios.renderer.page import Page, open_page
-from helios.renderer.picture import Picture, PngPicture
+from helios.renderer.picture import CodedPicture, Picture
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Motion, StillSpec
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
         first = await draw_first(capture, spec.motion, spec.start)
         ready_ms = (time.monotonic() - begun) * 1000
         size = composition.width, composition.height
-        with SegmentEncoder(segment, spec.encoding, *size, composition.fps) as encoder:
+        with SegmentEncoder(segment, spec.encoding, *size, composition.fps, spec.encoder_threads) as encoder:
             line = _Line(encoder, lambda done: progress(done, spec.stop - spec.start))
             await line.run(capture, first, range(spec.start + 1, spec.stop))
         return ChunkReport(
@@ -106,9 +106,9 @@ async def draw_still(spec: StillSpec, output: Path, workspace: Path) -> None:
     async with _open(spec.composition, spec.capture, workspace) as page:
         capture = capture_with(spec.capture, page, spec.composition.fps)
         picture = await draw_first(capture, spec.motion, spec.frame)
-    assert isinstance(picture, PngPicture), "a still is drawn faithfully"
+    assert isinstance(picture, CodedPicture), "a still is drawn faithfully"
     part = output.with_name(output.name + ".part")
-    part.write_bytes(picture.png())
+    part.write_bytes(picture.file())
     part.replace(output)
 
 

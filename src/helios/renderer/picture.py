@@ -30,13 +30,13 @@ class Picture(Protocol):
         ...
 
 
-class PngPicture:
-    """A picture as the DevTools protocol carries it: PNG, in base64."""
+class CodedPicture:
+    """A picture as the DevTools protocol carries it: PNG or JPEG, in base64."""
 
     def __init__(self, data: str) -> None:
         self._data = data
 
-    def png(self) -> bytes:
+    def file(self) -> bytes:
         """The picture as a file."""
         return base64.b64decode(self._data)
 
@@ -49,7 +49,9 @@ class PngPicture:
         from av.codec.context import CodecContext
         from av.video.frame import VideoFrame
 
-        (frame,) = CodecContext.create("png", "r").decode(av.Packet(self.png()))
+        data = self.file()
+        codec = "mjpeg" if data.startswith(b"\xff\xd8") else "png"
+        (frame,) = CodecContext.create(codec, "r").decode(av.Packet(data))
         assert isinstance(frame, VideoFrame)
         return frame.reformat(format="bgr0")
 

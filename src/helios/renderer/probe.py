@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
 
 from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
 from helios.errors import BrowserError, CaptureUnsafe, PageError
 from helios.renderer.agreement import THRESHOLD, block_means, change, largest_difference
-from helios.renderer.capture import Capture, StageCapture, capture_with
+from helios.renderer.capture import CHEAP, BeginFrameCapture, Capture, StageCapture, capture_with
 from helios.renderer.cdp import ProtocolError
-from helios.renderer.page import Browser, Page, open_browser
-from helios.renderer.spec import CaptureMethod, Comparison, Motion, Probe, ProbeSpec
+from helios.renderer.page import Page, open_browser
+from helios.renderer.picture import Picture
+from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Motion, Probe, ProbeSpec
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
 
 _SHORT = 300
 """Frames of a film up to which three are compared; a longer one gets one more for as many again, to nine."""
@@ -39,34 +48,31 @@ async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> P
     size = (spec.declared.width or DEFAULT_SIZE[0], spec.declared.height or DEFAULT_SIZE[1])
     async with open_browser(spec.source, size, "stage" if staged else faithful, workspace) as browser:
         load = partial(browser.open, props=spec.props, ready_timeout=spec.ready_timeout)
+        encoder = asyncio.create_task(asyncio.to_thread(import_module, "helios.renderer.encoder"))
         page = await load(size, faithful)
+        await encoder
         composition = await _composition(spec, page)
-        capture = capture_with(faithful, page, composition.fps)
+        wanted = (composition.width, composition.height)
+        if staged and wanted != size:  # the page is to be compared at its own size
+            page = await load(wanted, faithful)
+        capture = (
+            BeginFrameCapture(page, composition.fps, CHEAP) if staged else capture_with(faithful, page, composition.fps)
+        )
         await capture.warm_up()
-        comparison = None
-        if staged and spec.capture == "auto":
-            if size != (composition.width, composition.height):  # the page wants to be seen at its own size
-                page = await browser.open(
-                    (composition.width, composition.height),
-                    faithful,
-                    props=spec.props,
-                    ready_timeout=spec.ready_timeout,
-                )
-                capture = capture_with(faithful, page, composition.fps)
-                await capture.warm_up()
-            comparing = _Comparing(browser, composition, capture)
-            first = await comparing.first()
-            motion = await page.motion()
-            comparison = await comparing.run(first, motion)
-        else:
+        if not staged or spec.capture == "fast":
             await capture.step(0)
             motion = await page.motion()
-        fast = comparison.agree if comparison else staged
+            comparison, costs = None, None
+        else:
+            first = await block_means_of(await capture.draw(0))
+            motion = await page.motion()
+            comparison, costs = await _Comparing(composition, motion, load, spec.encoding).run(capture, first)
         return Probe(
             composition=composition,
-            capture="stage" if fast else faithful,
+            capture="stage" if staged and (comparison is None or comparison.agree) else faithful,
             faithful=faithful,
             comparison=comparison,
+            costs=costs,
             motion=motion,
             browser=page.browser,
             warnings=tuple(page.warnings),
@@ -87,59 +93,77 @@ async def _composition(spec: ProbeSpec, page: Page) -> Composition:
 class _Comparing:
     """Draws some frames of a composition both ways."""
 
-    def __init__(self, browser: Browser, composition: Composition, faithful: Capture) -> None:
-        self._browser = browser
+    def __init__(
+        self,
+        composition: Composition,
+        motion: Motion,
+        load: Callable[[tuple[int, int], CaptureMethod], Awaitable[Page]],
+        encoding: Encoding | None,
+    ) -> None:
         self._composition = composition
-        self._faithful = faithful
+        self._motion: Motion = motion
+        self._load = load
+        self._encoding = encoding
 
-    async def first(self) -> bytes:
-        """Frame 0 as the browser shows it."""
-        return await self._see(self._faithful, 0)
+    async def run(self, faithful: Capture, first: bytes) -> tuple[Comparison, Costs | None]:
+        """What came of it, and what fast frames cost. ``first`` is what ``faithful`` has drawn of frame 0.
 
-    async def run(self, first: bytes, motion: Motion) -> Comparison:
-        """What came of it. Whatever keeps the page from the stage is a reason against it, and no error."""
+        Whatever keeps the page from the stage is a reason against it, and no error.
+        """
         composition = self._composition
-        frames = probe_frames(composition.frames, motion)
+        frames = probe_frames(composition.frames, self._motion)
         try:
-            staged = await self._browser.open(
-                (composition.width, composition.height),
-                "stage",
-                props=composition.props,
-                ready_timeout=composition.ready_timeout,
-            )
-            capture = StageCapture(staged, composition.fps)
-            await capture.warm_up()
-            fast = await self._walk(capture, motion, frames, None)
+            page = await self._load((composition.width, composition.height), "stage")
+            stage = StageCapture(page, composition.fps)
+            await stage.warm_up()
+            fast, costs = await self._draw_fast(stage, frames)
         except (CaptureUnsafe, PageError, BrowserError) as error:
-            return Comparison(frames=(), difference=None, threshold=THRESHOLD, reason=str(error))
+            return Comparison(frames=(), difference=None, threshold=THRESHOLD, reason=str(error)), None
         chosen = most_changing(frames, [fast[frame] for frame in frames], -(-len(frames) // 2) + 1)
-        shown = await self._walk(self._faithful, motion, chosen, first)
+        shown = {0: first}
+        for before, frame in pairwise(chosen):
+            await self._pass(faithful, before, frame)
+            shown[frame] = await block_means_of(await faithful.draw(frame)) or shown[before]
         differences = {frame: largest_difference(fast[frame], shown[frame]) for frame in chosen}
         worst = max(chosen, key=lambda frame: differences[frame])
         reason = None
         if differences[worst] > THRESHOLD:
             reason = f"it would draw frame {worst} otherwise (by {differences[worst]} of 255 somewhere)"
-        return Comparison(frames=chosen, difference=differences[worst], threshold=THRESHOLD, reason=reason)
+        found = Comparison(frames=chosen, difference=differences[worst], threshold=THRESHOLD, reason=reason)
+        return found, costs
 
-    async def _walk(
-        self, capture: Capture, motion: Motion, frames: Sequence[int], first: bytes | None
-    ) -> dict[int, bytes]:
-        """The block means of frames, in their order; those of frame 0 where it has been drawn already."""
-        seen = {0: first or await self._see(capture, 0)}
-        at, last = 0, 0
-        for frame in frames[1:]:
-            for between in range(at + 1, frame) if motion == "step" else ():
-                await capture.step(between)
-            seen[frame] = await self._see(capture, frame) or seen[last]
-            at = last = frame
-        return seen
+    async def _draw_fast(self, stage: StageCapture, frames: Sequence[int]) -> tuple[dict[int, bytes], Costs]:
+        from helios.renderer.encoder import encoding_time
 
-    async def _see(self, capture: Capture, frame: int) -> bytes:
-        picture = await capture.draw(frame)
-        if picture is None:
-            return b""
-        await picture.arrived()
-        return await asyncio.to_thread(lambda: block_means(picture.pixels()))
+        means: dict[int, bytes] = {}
+        kept: list[VideoFrame] = []
+        times: list[float] = []
+        for before, frame in pairwise((-1, *frames)):
+            await self._pass(stage, before, frame)
+            begun = time.perf_counter()
+            picture = await stage.draw(frame)
+            times.append((time.perf_counter() - begun) * 1000)
+            if picture:
+                await picture.arrived()
+                kept.append(await asyncio.to_thread(picture.pixels))
+            means[frame] = block_means(kept[-1]) if picture else means[before]
+        encode_ms = 0.0
+        if self._encoding:
+            encode_ms = await asyncio.to_thread(encoding_time, kept, self._encoding, self._composition.fps)
+        return means, Costs(draw_ms=median(times[1:] or times), encode_ms=encode_ms)
+
+    async def _pass(self, capture: Capture, before: int, frame: int) -> None:
+        """Steps through what lies between two frames, where the page needs it."""
+        for between in range(before + 1, frame) if self._motion == "step" else ():
+            await capture.step(between)
+
+
+async def block_means_of(picture: Picture | None) -> bytes:
+    """The block means of a picture that may be under way; of none, nothing."""
+    if picture is None:
+        return b""
+    await picture.arrived()
+    return await asyncio.to_thread(lambda: block_means(picture.pixels()))
 
 
 def probe_frames(frames: int, motion: Motion) -> tuple[int, ...]:

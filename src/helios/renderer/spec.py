@@ -104,6 +104,13 @@ class Comparison(_Message):
         return self.reason is None
 
 
+class Costs(_Message):
+    """What a fast frame costs, in milliseconds: of the page's one thread, and of processors to encode it."""
+
+    draw_ms: float
+    encode_ms: float
+
+
 class Probe(_Message):
     """What is to be drawn, and how. ``browser`` is the browser's name and version.
 
@@ -117,15 +124,20 @@ class Probe(_Message):
     warnings: tuple[str, ...]
     faithful: CaptureMethod = "begin-frame"
     comparison: Comparison | None = None
+    costs: Costs | None = None
 
 
 class ChunkSpec(_Message):
-    """Frames ``start`` to ``stop`` (not included) of a composition, to be drawn into one segment."""
+    """Frames ``start`` to ``stop`` (not included) of a composition, to be drawn into one segment.
+
+    What an encoder writes may depend on ``encoder_threads``: all chunks of a film have the same.
+    """
 
     composition: Composition
     start: int = Field(ge=0)
     stop: int = Field(gt=0)
     encoding: Encoding
+    encoder_threads: int = Field(default=1, ge=1)
     capture: CaptureMethod
     motion: Motion
 
