@@ -3,10 +3,12 @@
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import helios
-from films import assert_exact
+from films import assert_exact, frame_pixels
+from helios.renderer.agreement import THRESHOLD
 
 KINDS = {
     "css-keyframes": "jump",
@@ -19,6 +21,8 @@ KINDS = {
     "smil": "step",
     "web-fonts": "step",
 }
+OTHERWISE_ANTIALIASED = {"css-keyframes", "smil"}
+"""Kinds whose edges a canvas draws with other antialiasing than the browser's compositor."""
 FRAMES = 21
 
 
@@ -26,20 +30,42 @@ def draw(page: Path, output: Path, **options: object) -> helios.Rendered:
     return helios.render_sync(page, output, width=320, height=180, preset="ultrafast", workers=2, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("capture", ["fast", "faithful"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_three_and_seven_chunks_have_the_same_frames(kind: str, pages: Path, tmp_path: Path) -> None:
+def test_one_three_and_seven_chunks_have_the_same_frames(kind: str, capture: str, pages: Path, tmp_path: Path) -> None:
     page, output = pages / f"{kind}.html", tmp_path / "film.mp4"
-    whole = draw(page, output, frames=FRAMES, chunk_frames=FRAMES)
+    whole = draw(page, output, frames=FRAMES, chunk_frames=FRAMES, capture=capture)
     assert len(whole.hashes) == FRAMES
     assert len(set(whole.hashes)) >= FRAMES // 2, "the page moves"
     assert_exact(output, FRAMES, Fraction(30))
     for chunks in (1, 3, 7):
         events: list[helios.RenderEvent] = []
-        split = draw(page, output, frames=FRAMES, chunk_frames=FRAMES // chunks, on_event=events.append)
+        split = draw(
+            page, output, frames=FRAMES, chunk_frames=FRAMES // chunks, capture=capture, on_event=events.append
+        )
         planned = events[0]
         assert (planned.event, planned.chunks, planned.motion) == ("planned", chunks, KINDS[kind])  # type: ignore[union-attr]
         assert split.hashes == whole.hashes, f"in {chunks} chunks"
         assert_exact(output, FRAMES, Fraction(30))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fast_frames_agree_with_faithful_ones(kind: str, pages: Path, tmp_path: Path) -> None:
+    page = pages / f"{kind}.html"
+    lossless = {"frames": FRAMES, "crf": 0, "pixel_format": "yuv444p"}
+    fast = draw(page, tmp_path / "fast.mp4", capture="fast", **lossless)
+    faithful = draw(page, tmp_path / "faithful.mp4", capture="faithful", **lossless)
+    for frame in range(FRAMES):
+        ones, others = (frame_pixels(tmp_path / name, frame) for name in ("fast.mp4", "faithful.mp4"))
+        assert np.abs(means(ones) - means(others)).max() <= THRESHOLD, frame
+    if kind not in OTHERWISE_ANTIALIASED:
+        assert fast.hashes == faithful.hashes
+
+
+def means(pixels: np.ndarray) -> np.ndarray:
+    """Of 8 x 8 pixels each, channel by channel."""
+    height, width = (side - side % 8 for side in pixels.shape[:2])
+    return pixels[:height, :width].reshape(height // 8, 8, width // 8, 8, 3).mean((1, 3))
 
 
 @pytest.mark.parametrize("fps", ["24000/1001", "25", "60"])

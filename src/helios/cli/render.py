@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -12,7 +12,9 @@ from helios.cli import options
 from helios.cli.progress import Reporter, reporter
 from helios.cli.run import fail, run
 from helios.errors import HeliosError, UsageError
-from helios.renderer.spec import CaptureChoice
+
+if TYPE_CHECKING:
+    from helios.renderer.spec import CaptureChoice
 
 
 def render(
@@ -81,7 +83,7 @@ def render(
                 crf=crf,
                 preset=preset,
                 pixel_format=pixel_format,
-                capture=cast(CaptureChoice, capture),  # helios.render refuses any other
+                capture=cast("CaptureChoice", capture),  # helios.render refuses any other
                 ready_timeout=ready_timeout,
             ),
             json=json,

@@ -104,6 +104,7 @@ class _Comparing:
         self._motion: Motion = motion
         self._load = load
         self._encoding = encoding
+        self._drawn: list[VideoFrame] = []
 
     async def run(self, faithful: Capture, first: bytes) -> tuple[Comparison, Costs | None]:
         """What came of it, and what fast frames cost. ``first`` is what ``faithful`` has drawn of frame 0.
@@ -116,9 +117,10 @@ class _Comparing:
             page = await self._load((composition.width, composition.height), "stage")
             stage = StageCapture(page, composition.fps)
             await stage.warm_up()
-            fast, costs = await self._draw_fast(stage, frames)
+            fast, draw_ms = await self._draw_fast(stage, frames)
         except (CaptureUnsafe, PageError, BrowserError) as error:
             return Comparison(frames=(), difference=None, threshold=THRESHOLD, reason=str(error)), None
+        encode_ms = asyncio.create_task(asyncio.to_thread(self._encode))  # beside the faithful frames
         chosen = most_changing(frames, [fast[frame] for frame in frames], -(-len(frames) // 2) + 1)
         shown = {0: first}
         for before, frame in pairwise(chosen):
@@ -130,13 +132,11 @@ class _Comparing:
         if differences[worst] > THRESHOLD:
             reason = f"it would draw frame {worst} otherwise (by {differences[worst]} of 255 somewhere)"
         found = Comparison(frames=chosen, difference=differences[worst], threshold=THRESHOLD, reason=reason)
-        return found, costs
+        return found, Costs(draw_ms=draw_ms, encode_ms=await encode_ms)
 
-    async def _draw_fast(self, stage: StageCapture, frames: Sequence[int]) -> tuple[dict[int, bytes], Costs]:
-        from helios.renderer.encoder import encoding_time
-
+    async def _draw_fast(self, stage: StageCapture, frames: Sequence[int]) -> tuple[dict[int, bytes], float]:
+        """The block means of ``frames``, and how long (ms) one is drawn."""
         means: dict[int, bytes] = {}
-        kept: list[VideoFrame] = []
         times: list[float] = []
         for before, frame in pairwise((-1, *frames)):
             await self._pass(stage, before, frame)
@@ -145,12 +145,14 @@ class _Comparing:
             times.append((time.perf_counter() - begun) * 1000)
             if picture:
                 await picture.arrived()
-                kept.append(await asyncio.to_thread(picture.pixels))
-            means[frame] = block_means(kept[-1]) if picture else means[before]
-        encode_ms = 0.0
-        if self._encoding:
-            encode_ms = await asyncio.to_thread(encoding_time, kept, self._encoding, self._composition.fps)
-        return means, Costs(draw_ms=median(times[1:] or times), encode_ms=encode_ms)
+                self._drawn.append(await asyncio.to_thread(picture.pixels))
+            means[frame] = block_means(self._drawn[-1]) if picture else means[before]
+        return means, median(times[1:] or times)
+
+    def _encode(self) -> float:
+        from helios.renderer.encoder import encoding_time
+
+        return encoding_time(self._drawn, self._encoding, self._composition.fps) if self._encoding else 0.0
 
     async def _pass(self, capture: Capture, before: int, frame: int) -> None:
         """Steps through what lies between two frames, where the page needs it."""

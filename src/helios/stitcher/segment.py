@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-
-import av
-from av.container import InputContainer
-from av.error import FFmpegError
-from av.video.stream import VideoStream
+from typing import TYPE_CHECKING
 
 from helios.errors import StitchError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,9 @@ def read_segment(path: Path) -> Segment:
     Raises:
         StitchError: there is no such file, it can't be read to its end, or it has no video.
     """
+    import av  # here, for it takes a while, and a film is drawn before it is joined
+    from av.error import FFmpegError
+
     if not path.is_file():
         raise StitchError(f"{path} is missing")
     try:
