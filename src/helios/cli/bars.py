@@ -1,0 +1,92 @@
+"""Showing events on a terminal: a bar for the film, and a line for each worker."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from helios.cli.progress import failed, summary
+from helios.orchestrator import (
+    ChunkAttemptFailed,
+    ChunkFinished,
+    ChunkProgress,
+    ChunkStarted,
+    Planned,
+    Rendered,
+    RenderEvent,
+    Stitching,
+    Warned,
+)
+
+
+class Bars:
+    """For terminals: one bar for the film, one line for each worker."""
+
+    def __init__(self) -> None:
+        self._console = console = Console(stderr=True)
+        self._stack = ExitStack()
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            transient=True,
+        )
+        self._film: TaskID | None = None
+        self._workers: dict[int, TaskID] = {}
+        self._drawn: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self._bars)
+        self._film = self._bars.add_task("looking at the page", total=None, rate="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def show(self, event: RenderEvent) -> None:
+        assert self._film is not None
+        match event:
+            case Planned():
+                text = f"{event.width}x{event.height} at {float(event.fps):g} fps"
+                self._bars.reset(self._film, total=event.frames, description=text, rate="")
+            case Warned():
+                self._console.print(f"[yellow]warning:[/] {escape(event.message)}")
+            case ChunkStarted():
+                self._line(event.worker, f"worker {event.worker}: chunk {event.chunk}", 0, event.stop - event.start)
+                self._count(event.chunk, 0)
+            case ChunkProgress():
+                self._bars.update(self._workers[event.worker], completed=event.frames)
+                self._count(event.chunk, event.frames)
+            case ChunkFinished():
+                self._bars.update(self._workers[event.worker], completed=event.frames)
+                self._count(event.chunk, event.frames)
+            case ChunkAttemptFailed():
+                if event.retried:
+                    self._console.print(f"[yellow]{escape(failed(event))}[/]")
+            case Stitching():
+                self._bars.update(self._film, description=f"joining {event.segments} segments")
+            case Rendered():
+                self._console.print(summary(event), highlight=False)
+
+    def _line(self, worker: int, text: str, done: int, total: int) -> None:
+        if worker not in self._workers:
+            self._workers[worker] = self._bars.add_task(text, total=total, rate="")
+        self._bars.reset(self._workers[worker], total=total, completed=done, description=text, rate="")
+
+    def _count(self, chunk: int, frames: int) -> None:
+        assert self._film is not None
+        self._drawn[chunk] = frames
+        done = sum(self._drawn.values())
+        elapsed = next(task.elapsed for task in self._bars.tasks if task.id == self._film) or 0
+        rate = f"{done / elapsed:.1f} frames/s" if elapsed else ""
+        self._bars.update(self._film, completed=done, rate=rate)
