@@ -20,6 +20,7 @@ KINDS = {
     "webgl": "step",
     "smil": "step",
     "web-fonts": "step",
+    "drift": "jump",
 }
 OTHERWISE_ANTIALIASED = {"css-keyframes", "smil"}
 """Kinds whose edges a canvas draws with other antialiasing than the browser's compositor."""

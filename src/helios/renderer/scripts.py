@@ -32,6 +32,7 @@ def stage_document(url: str, size: tuple[int, int]) -> str:
     source = folder.joinpath("stage.js").read_text("utf-8")
     script = _closure(source, {"url": url, "width": size[0], "height": size[1], "writer": writer})
     style = "html,body{margin:0;overflow:hidden}canvas,iframe{display:block;border:0}iframe{background:#fff}"
+    style += "iframe.anew{background:linear-gradient(#fff,#fff)0 0/1px 1px no-repeat #fff}"
     return f"<!doctype html><meta charset=utf-8><style>{style}</style><body><script>{script}</script>"
 
 

@@ -47,8 +47,14 @@ function placeableAnimations(self) {
   function placeAnimations() {
     const bias = self.now > 0 ? BIAS : 0;
     for (const [animation, place, time] of runningAnimations()) {
-      if (config.manual) hold(animation, place, time);
-      else animation.currentTime = grid(time + bias * animation.playbackRate);
+      if (config.manual) {
+        hold(animation, place, time);
+        continue;
+      }
+      animation.currentTime = grid(time + bias * animation.playbackRate);
+      const { progress, currentIteration } = animation.effect.getComputedTiming();
+      if (progress !== place.progress || currentIteration !== place.iteration) self.changed = true;
+      [place.progress, place.iteration] = [progress, currentIteration];
     }
   }
 
@@ -147,12 +153,12 @@ function governAnimations() {
   const attach = Element.prototype.attachShadow;
   Element.prototype.attachShadow = function (init) {
     const root = attach.call(this, init);
-    clock.roots.add(new WeakRef(root));
+    clock.addRoot(root);
     return root;
   };
   listen.call(window, "DOMContentLoaded", () => {
     for (const element of document.querySelectorAll("*")) {
-      if (element.shadowRoot) clock.roots.add(new WeakRef(element.shadowRoot)); // declared in the markup
+      if (element.shadowRoot) clock.addRoot(element.shadowRoot); // declared in the markup
     }
   });
 }

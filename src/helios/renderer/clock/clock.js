@@ -27,6 +27,7 @@ function govern() {
   governRandom();
   governAnimations();
   governMedia();
+  if (config.staged) governStyles();
   watchLoading();
   offerHelios();
 }
@@ -56,6 +57,9 @@ function createClock() {
     videos: 0,
     level: 0,
     nextId: 1,
+    changed: false, // something on the page was changed since the last frame
+    restless: false, // what scripts change can't be seen any more
+    onMove: null, // called inside of each frame in which something may have moved
     roots: new Set(), // shadow roots, weakly held
     media: new WeakMap(), // element -> what governMedia keeps of it
     contexts: new WeakMap(), // canvas -> the kind of its context
@@ -63,6 +67,11 @@ function createClock() {
     helios: { props: config.props, seek: null },
     pending,
     places: new WeakMap(), // animation -> {at, time}: it stood at `time` when the clock stood at `at`
+
+    addRoot(root) {
+      self.roots.add(new WeakRef(root));
+      if (config.staged) observeChanges(self, root);
+    },
 
     addTimer(owner, run, delay, every) {
       const wanted = Number(delay) || 0;
@@ -171,14 +180,20 @@ function createClock() {
         // Events of animations are sent with the browser's own next frame.
         await new Promise((drawn) => native.requestAnimationFrame(() => native.requestAnimationFrame(drawn)));
         await self.settle();
-      } else if (animations.lead(step) > 0) {
-        self.placeWhenDrawn();
+      } else {
+        const running = animations.lead(step) > 0;
+        if (running || self.changed || self.restless) self.placeWhenDrawn();
       }
       return !self.unseen && self.videos === 0;
     },
 
     /** Puts running animations to their exact place inside of the next frame that is drawn. */
-    placeWhenDrawn: () => native.requestAnimationFrame(animations.place),
+    placeWhenDrawn: () =>
+      native.requestAnimationFrame(() => {
+        animations.place();
+        if (self.changed || self.restless) self.onMove?.();
+        self.changed = false;
+      }),
 
     /** How the page can get to a frame: "seek", "jump" (only declared animations) or "step". */
     motion() {

@@ -9,6 +9,7 @@ function placeSvg(self) {
         svg.pauseAnimations();
       }
       svg.setCurrentTime((self.now - svg[KEY]) / 1000);
+      if (svg.querySelector("animate, animateTransform, animateMotion, set")) self.changed = true;
     }
   }
 }

@@ -20,6 +20,7 @@ const context = canvas.getContext("2d", { alpha: false });
 const clock = window[Symbol.for("helios.clock")];
 let worker;
 let armed = false;
+let painted = "";
 let taken = null; // the frame that was painted since the last look, or what kept it from being taken
 let pictures = 0;
 
@@ -41,6 +42,7 @@ function drawPage() {
 }
 
 canvas.onpaint = () => {
+  painted = frame.className;
   if (!armed) return;
   try {
     const reason = unsafe();
@@ -116,6 +118,15 @@ function focusPage(view) {
   if (!activeElement || activeElement === body) view.document.querySelector("[autofocus]")?.focus();
 }
 
+/** Has the next frame painted from scratch, by a change of what lies behind the page. */
+function paintAnew() {
+  frame.className = painted ? "" : "anew";
+}
+
+clock.onMove = () => {
+  if (armed) paintAnew();
+};
+
 window[Symbol.for("helios.stage")] = {
   /** Opens the ring's file, at `size` bytes with `token` at its end. */
   async open(size, slot, token) {
@@ -133,7 +144,7 @@ window[Symbol.for("helios.stage")] = {
   /** From here on, each frame that paints is taken, the next one even if nothing changes in it; or none is. */
   arm(on) {
     armed = on;
-    if (on) canvas.requestPaint();
+    if (on) paintAnew();
   },
   unsafe,
   /** What became of the frame that was begun last: null where nothing was painted. */
