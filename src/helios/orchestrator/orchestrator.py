@@ -27,7 +27,7 @@ from helios.orchestrator.events import (
     Warned,
 )
 from helios.orchestrator.plan import Chunk, RenderPlan, RenderRequest, chunks_for, cores, paying_workers
-from helios.renderer.spec import CaptureChoice, ChunkReport, Probe, ProbeSpec, StillSpec
+from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkReport, Probe, ProbeSpec, StillSpec
 from helios.stitcher import VideoStitcher
 
 RETRIES = 3
@@ -62,7 +62,7 @@ class RenderOrchestrator:
                 ready_timeout=request.ready_timeout,
             )
         )
-        if request.capture == "fast" and found.capture != "stage":
+        if request.capture == "fast" and found.capture not in FAST:
             raise UsageError(
                 f"{found.browser} has no begin-frame control, which fast capture needs: --capture faithful"
             )
@@ -70,7 +70,7 @@ class RenderOrchestrator:
         frames = range(composition.frames)
         if request.frame_range is not None:
             frames = parse_range(request.frame_range, composition.frames)
-        workers = request.workers or paying_workers(len(frames), found.costs if found.capture == "stage" else None)
+        workers = request.workers or paying_workers(len(frames), found.costs if found.capture in FAST else None)
         chunks = chunks_for(frames, found.motion, workers, request.chunk_frames)
         workers = min(workers, len(chunks))
         return RenderPlan(
@@ -80,15 +80,15 @@ class RenderOrchestrator:
             chunks,
             workers,
             encoder_threads=max(1, cores() // workers),
-            may_go_back=request.capture == "auto",
+            others=_others(request.capture, found),
         )
 
     async def render(self, plan: RenderPlan, output: Path, emit: EventSink = lambda event: None) -> Rendered:
         """Draws a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
         A chunk whose worker fails is tried again up to 3 times. If fast capture, chosen by the probe, turns out to
-        be unsafe in a frame that the probe did not see, the whole film is drawn again faithfully. ``emit`` gets
-        every event, ``Rendered`` last.
+        be unsafe in a frame that the probe did not see, the whole film is drawn again in the next best way.
+        ``emit`` gets every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
@@ -101,17 +101,18 @@ class RenderOrchestrator:
         for warning in plan.probe.warnings:
             emit(Warned(message=warning))
         with _work_folder(output) as folder:
-            run = _Run(self._adapter, plan, folder / plan.probe.capture, emit)
-            try:
-                segments, reports = await run.all_chunks()
-            except CaptureUnsafe as error:
-                if not plan.may_go_back:
-                    raise
-                emit(Warned(message=f"fast capture is not safe for this page: {error}. It is drawn again faithfully"))
-                plan = plan.faithful()
-                emit(_planned(plan))
+            while True:
                 run = _Run(self._adapter, plan, folder / plan.probe.capture, emit)
-                segments, reports = await run.all_chunks()
+                try:
+                    segments, reports = await run.all_chunks()
+                    break
+                except CaptureUnsafe as error:
+                    if not plan.others:
+                        raise
+                    plan = plan.otherwise()
+                    how = "" if plan.probe.capture in FAST else " faithfully"
+                    emit(Warned(message=f"fast capture is not safe for this page: {error}. It is drawn again{how}"))
+                    emit(_planned(plan))
             emit(Stitching(segments=len(segments)))
             await self._stitcher.stitch(segments, output)
         rendered = Rendered(
@@ -271,6 +272,11 @@ def _work_folder(output: Path) -> Generator[Path]:
         if error.errno == errno.ENOSPC:
             raise OutputError(f"the disk is full: {output} was not written; nothing is left of it") from error
         raise OutputError(f"{output} can't be written: {error.strerror or error}") from error
+
+
+def _others(choice: CaptureChoice, found: Probe) -> tuple[CaptureMethod, ...]:
+    fast: tuple[CaptureMethod, ...] = ("stage",) if found.capture == "canvas" else ()
+    return (*fast, found.faithful) if choice == "auto" and found.capture in FAST else fast
 
 
 def _planned(plan: RenderPlan) -> Planned:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from helios.composition import Composition, Declared, Source
 from helios.errors import UsageError
-from helios.renderer.spec import CaptureChoice, ChunkSpec, Costs, Encoding, Motion, Probe
+from helios.renderer.spec import CaptureChoice, CaptureMethod, ChunkSpec, Costs, Encoding, Motion, Probe
 
 MAX_CHUNK = {"seek": 600, "jump": 600, "step": 3000}
 """The most frames that a chunk gets when nothing is said. A page that is stepped is stepped through all frames
@@ -61,18 +61,18 @@ class RenderPlan:
     chunks: tuple[Chunk, ...]
     workers: int
     encoder_threads: int = 1
-    may_go_back: bool = False
-    """Whether the film may be drawn faithfully if fast capture turns out to be unsafe."""
+    others: tuple[CaptureMethod, ...] = ()
+    """The methods to draw the film with, one after the other, if the chosen one turns out to be unsafe."""
 
     @property
     def frames(self) -> int:
         """Frames in all chunks."""
         return sum(chunk.frames for chunk in self.chunks)
 
-    def faithful(self) -> RenderPlan:
-        """The same film, drawn faithfully."""
-        probe = self.probe.model_copy(update={"capture": self.probe.faithful})
-        return replace(self, probe=probe, may_go_back=False)
+    def otherwise(self) -> RenderPlan:
+        """The same film, drawn with the next of the other methods."""
+        probe = self.probe.model_copy(update={"capture": self.others[0]})
+        return replace(self, probe=probe, others=self.others[1:])
 
     def spec(self, chunk: Chunk) -> ChunkSpec:
         """The message that has ``chunk`` drawn."""

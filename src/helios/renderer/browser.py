@@ -12,7 +12,7 @@ from pathlib import Path
 
 from helios.errors import BrowserError, MissingTool
 from helios.renderer.cdp import Connection
-from helios.renderer.spec import CaptureMethod
+from helios.renderer.spec import FAST, CaptureMethod
 
 HINT = (
     "apt-get install chromium-headless-shell (Debian, Ubuntu), or "
@@ -114,7 +114,7 @@ async def run_browser(
     arguments = [str(binary), *_FLAGS, f"--user-data-dir={profile}", *flags]
     if capture != "screenshot":
         arguments += _BEGIN_FRAME_FLAGS
-    if capture == "stage":
+    if capture in FAST:
         arguments.append("--enable-blink-features=CanvasDrawElement")
     if os.geteuid() == 0 or os.environ.get("HELIOS_NO_SANDBOX"):
         arguments.append("--no-sandbox")

@@ -166,6 +166,8 @@ class StageCapture:
         self._written = 0
         self._armed = False
         self._failure: CaptureUnsafe | None = None
+        self.direct = False
+        """Whether the last picture was taken from the page's own canvas."""
         page.on_stage = self._on_stage
 
     async def warm_up(self) -> None:
@@ -195,6 +197,7 @@ class StageCapture:
             raise CaptureUnsafe(f"{outcome['error']} (at frame {frame})")
         if outcome["frame"] != frame:
             raise BrowserError(f"the stage drew frame {outcome['frame']} instead of {frame}")
+        self.direct = outcome["direct"]
         picture = RawPicture(self._ring, self._taken, frame, self._room.release)
         self._on_way[self._taken] = picture
         self._taken += 1
@@ -225,5 +228,10 @@ class StageCapture:
 
 def capture_with(method: CaptureMethod, page: Page, fps: Fraction) -> Capture:
     """The capture of that name, on ``page``."""
-    kinds = {"stage": StageCapture, "begin-frame": BeginFrameCapture, "screenshot": ScreenshotCapture}
-    return kinds[method](page, fps)
+    match method:
+        case "canvas" | "stage":
+            return StageCapture(page, fps)
+        case "begin-frame":
+            return BeginFrameCapture(page, fps)
+        case "screenshot":
+            return ScreenshotCapture(page, fps)

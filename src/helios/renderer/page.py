@@ -18,7 +18,7 @@ from helios.renderer.cdp import Connection, Params, ProtocolError, Unanswered
 from helios.renderer.ring import Ring, ring_folder
 from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, clock_script, stage_document
 from helios.renderer.server import ORIGIN, serve
-from helios.renderer.spec import CaptureMethod, Motion
+from helios.renderer.spec import FAST, CaptureMethod, Motion
 
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
 _MOVING = ("video/", "image/gif", "image/webp", "image/png", "image/apng", "image/avif")
@@ -31,7 +31,13 @@ class Page:
     """
 
     def __init__(
-        self, connection: Connection, session: str, browser: str, ready_timeout: float, ring: Ring | None
+        self,
+        connection: Connection,
+        session: str,
+        browser: str,
+        ready_timeout: float,
+        capture: CaptureMethod,
+        ring: Ring | None,
     ) -> None:
         self._connection = connection
         self._session = session
@@ -52,6 +58,7 @@ class Page:
         """Whether all that can change shows in its layers: videos, workers and moving pictures do not."""
         self.warnings: list[str] = []
         self.ring = ring
+        self._direct = capture == "canvas"
         self.foreign: str | None = None
         """A picture or film of another origin, which a stage would leave out."""
         self.on_stage: Callable[[Params], None] = lambda message: None
@@ -61,6 +68,10 @@ class Page:
     async def call(self, method: str, params: Params | None = None, *, timeout: float = 60.0) -> Params:
         """Runs a DevTools command on this page."""
         return await self._connection.call(method, params, session=self._session, timeout=timeout)
+
+    async def close(self) -> None:
+        """Lets go of the page; the browser stays."""
+        await self.call("Page.close")
 
     async def evaluate(self, expression: str, *, timeout: float = 60.0) -> Any:
         """The value of a JavaScript expression, once it is settled."""
@@ -100,7 +111,7 @@ class Page:
         where = url
         if self.ring:
             where = self._origin + STAGE_PATH
-            self._stage = stage_document(url, self.ring.size).encode()
+            self._stage = stage_document(url, self.ring.size, direct=self._direct).encode()
             await self.call("Fetch.enable", {"patterns": [{"urlPattern": where}]})
         answer = await self.call("Page.navigate", {"url": where}, timeout=self._ready_timeout + 60)
         if text := answer.get("errorText"):
@@ -257,7 +268,7 @@ class Browser:
             PageError: it can't be loaded, its script throws, or it does not become ready.
             CaptureUnsafe: it can't be put on the stage.
         """
-        staged = capture == "stage"
+        staged = capture in FAST
         target: Params = {"url": "about:blank", "width": size[0], "height": size[1]}
         if capture != "screenshot":
             target["enableBeginFrameControl"] = True
@@ -267,7 +278,7 @@ class Browser:
         )
         browser = (await self._connection.call("Browser.getVersion"))["product"]
         ring = Ring(self._files, size) if staged and self._files else None
-        page = Page(self._connection, answer["sessionId"], browser, ready_timeout, ring)
+        page = Page(self._connection, answer["sessionId"], browser, ready_timeout, capture, ring)
         script = clock_script(props=props, manual=capture == "screenshot", staged=staged)
         await asyncio.gather(
             page.call("Page.enable"),
@@ -298,9 +309,9 @@ async def open_browser(
         flags = [f"--window-size={size[0]},{size[1]}"]
         if source.root:
             flags.append(stack.enter_context(serve(source.root)))
-        elif capture == "stage":  # which needs what only secure contexts have
+        elif capture in FAST:  # which needs what only secure contexts have
             flags.append(f"--unsafely-treat-insecure-origin-as-secure={source.entry}")
-        files = stack.enter_context(ring_folder(profile, size)) if capture == "stage" else None
+        files = stack.enter_context(ring_folder(profile, size)) if capture in FAST else None
         async with run_browser(profile, capture, flags=flags) as connection:
             await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
             yield Browser(connection, source, files)

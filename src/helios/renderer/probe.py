@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from itertools import pairwise
@@ -59,20 +60,23 @@ async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> P
             BeginFrameCapture(page, composition.fps, CHEAP) if staged else capture_with(faithful, page, composition.fps)
         )
         await capture.warm_up()
-        if not staged or spec.capture == "fast":
+        if not staged:
             await capture.step(0)
-            motion = await page.motion()
-            comparison, costs = None, None
+            motion, found = await page.motion(), _Found(faithful)
         else:
             first = await block_means_of(await capture.draw(0))
             motion = await page.motion()
-            comparison, costs = await _Comparing(composition, motion, load, spec.encoding).run(capture, first)
+            look = _Look(composition, motion, load, spec.encoding)
+            if spec.capture == "fast":
+                found = await look.draw_fast()
+            else:
+                found = await look.compare(capture, first, faithful)
         return Probe(
             composition=composition,
-            capture="stage" if staged and (comparison is None or comparison.agree) else faithful,
+            capture=found.capture,
             faithful=faithful,
-            comparison=comparison,
-            costs=costs,
+            comparison=found.comparison,
+            costs=found.costs,
             motion=motion,
             browser=page.browser,
             warnings=tuple(page.warnings),
@@ -90,8 +94,15 @@ async def _composition(spec: ProbeSpec, page: Page) -> Composition:
     return composition
 
 
-class _Comparing:
-    """Draws some frames of a composition both ways."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    capture: CaptureMethod
+    costs: Costs | None = None
+    comparison: Comparison | None = None
+
+
+class _Look:
+    """Draws some frames of a composition, fast and faithfully."""
 
     def __init__(
         self,
@@ -104,41 +115,68 @@ class _Comparing:
         self._motion: Motion = motion
         self._load = load
         self._encoding = encoding
+        self._frames = probe_frames(composition.frames, motion)
         self._drawn: list[VideoFrame] = []
+        self._means: dict[int, bytes] = {}
 
-    async def run(self, faithful: Capture, first: bytes) -> tuple[Comparison, Costs | None]:
-        """What came of it, and what fast frames cost. ``first`` is what ``faithful`` has drawn of frame 0.
+    async def draw_fast(self) -> _Found:
+        """How fast frames are best drawn, and what they cost.
+
+        Raises:
+            CaptureUnsafe, PageError, BrowserError: they can't be.
+        """
+        method, draw_ms = await self._draw_fast()
+        return _Found(method, Costs(draw_ms=draw_ms, encode_ms=await asyncio.to_thread(self._encode)))
+
+    async def compare(self, faithful: Capture, first: bytes, otherwise: CaptureMethod) -> _Found:
+        """As ``draw_fast``, if frames drawn so agree with what ``faithful`` draws (``first`` of frame 0).
 
         Whatever keeps the page from the stage is a reason against it, and no error.
         """
-        composition = self._composition
-        frames = probe_frames(composition.frames, self._motion)
         try:
-            page = await self._load((composition.width, composition.height), "stage")
-            stage = StageCapture(page, composition.fps)
-            await stage.warm_up()
-            fast, draw_ms = await self._draw_fast(stage, frames)
+            method, draw_ms = await self._draw_fast()
         except (CaptureUnsafe, PageError, BrowserError) as error:
-            return Comparison(frames=(), difference=None, threshold=THRESHOLD, reason=str(error)), None
+            return _Found(otherwise, comparison=_compared(reason=str(error)))
         encode_ms = asyncio.create_task(asyncio.to_thread(self._encode))  # beside the faithful frames
-        chosen = most_changing(frames, [fast[frame] for frame in frames], -(-len(frames) // 2) + 1)
+        frames = self._frames
+        chosen = most_changing(frames, [self._means[frame] for frame in frames], -(-len(frames) // 2) + 1)
         shown = {0: first}
         for before, frame in pairwise(chosen):
             await self._pass(faithful, before, frame)
             shown[frame] = await block_means_of(await faithful.draw(frame)) or shown[before]
-        differences = {frame: largest_difference(fast[frame], shown[frame]) for frame in chosen}
+        differences = {frame: largest_difference(self._means[frame], shown[frame]) for frame in chosen}
         worst = max(chosen, key=lambda frame: differences[frame])
         reason = None
         if differences[worst] > THRESHOLD:
             reason = f"it would draw frame {worst} otherwise (by {differences[worst]} of 255 somewhere)"
-        found = Comparison(frames=chosen, difference=differences[worst], threshold=THRESHOLD, reason=reason)
-        return found, Costs(draw_ms=draw_ms, encode_ms=await encode_ms)
+        return _Found(
+            otherwise if reason else method,
+            Costs(draw_ms=draw_ms, encode_ms=await encode_ms),
+            _compared(chosen, differences[worst], reason),
+        )
 
-    async def _draw_fast(self, stage: StageCapture, frames: Sequence[int]) -> tuple[dict[int, bytes], float]:
-        """The block means of ``frames``, and how long (ms) one is drawn."""
-        means: dict[int, bytes] = {}
+    async def _draw_fast(self) -> tuple[CaptureMethod, float]:
+        """The method that serves, and how long (ms) it takes to draw a frame with it."""
+        try:
+            return await self._draw_with("canvas")
+        except CaptureUnsafe:  # it may be translucent
+            return await self._draw_with("stage")
+
+    async def _draw_with(self, method: CaptureMethod) -> tuple[CaptureMethod, float]:
+        composition = self._composition
+        page = await self._load((composition.width, composition.height), method)
+        try:
+            return await self._draw_on(page)
+        finally:
+            await page.close()
+
+    async def _draw_on(self, page: Page) -> tuple[CaptureMethod, float]:
+        stage = StageCapture(page, self._composition.fps)
+        await stage.warm_up()
         times: list[float] = []
-        for before, frame in pairwise((-1, *frames)):
+        direct = False
+        self._drawn.clear()
+        for before, frame in pairwise((-1, *self._frames)):
             await self._pass(stage, before, frame)
             begun = time.perf_counter()
             picture = await stage.draw(frame)
@@ -146,8 +184,9 @@ class _Comparing:
             if picture:
                 await picture.arrived()
                 self._drawn.append(await asyncio.to_thread(picture.pixels))
-            means[frame] = block_means(self._drawn[-1]) if picture else means[before]
-        return means, median(times[1:] or times)
+                direct = direct or stage.direct
+            self._means[frame] = block_means(self._drawn[-1]) if picture else self._means[before]
+        return "canvas" if direct else "stage", median(times[1:] or times)
 
     def _encode(self) -> float:
         from helios.renderer.encoder import encoding_time
@@ -158,6 +197,10 @@ class _Comparing:
         """Steps through what lies between two frames, where the page needs it."""
         for between in range(before + 1, frame) if self._motion == "step" else ():
             await capture.step(between)
+
+
+def _compared(frames: tuple[int, ...] = (), difference: int | None = None, reason: str | None = None) -> Comparison:
+    return Comparison(frames=frames, difference=difference, threshold=THRESHOLD, reason=reason)
 
 
 async def block_means_of(picture: Picture | None) -> bytes:

@@ -25,12 +25,13 @@ def clock_script(*, props: object, manual: bool, staged: bool) -> str:
     return _closure(source, config)
 
 
-def stage_document(url: str, size: tuple[int, int]) -> str:
-    """The document that holds the page of ``url`` in a canvas."""
+def stage_document(url: str, size: tuple[int, int], *, direct: bool) -> str:
+    """The document that holds the page of ``url`` in a canvas; ``direct``: the page's own canvas may be taken."""
     folder = files("helios.renderer").joinpath("stage")
     writer = folder.joinpath("writer.js").read_text("utf-8")
     source = folder.joinpath("stage.js").read_text("utf-8")
-    script = _closure(source, {"url": url, "width": size[0], "height": size[1], "writer": writer})
+    config = {"url": url, "width": size[0], "height": size[1], "direct": direct, "writer": writer}
+    script = _closure(source, config)
     style = "html,body{margin:0;overflow:hidden}canvas,iframe{display:block;border:0}iframe{background:#fff}"
     style += "iframe.anew{background:linear-gradient(#fff,#fff)0 0/1px 1px no-repeat #fff}"
     return f"<!doctype html><meta charset=utf-8><style>{style}</style><body><script>{script}</script>"

@@ -12,9 +12,11 @@ from helios.errors import BrowserError, CaptureUnsafe, HeliosError, MissingTool,
 
 VERSION = 1
 
-CaptureMethod = Literal["stage", "begin-frame", "screenshot"]
-"""How pictures are taken: raw from a canvas that the page is drawn into, as PNG of each frame under begin-frame
-control, or as screenshots where there is no such control."""
+CaptureMethod = Literal["canvas", "stage", "begin-frame", "screenshot"]
+"""How pictures are taken: raw from the page's own canvas wherever that is all that can be seen; raw from a canvas
+that the page is drawn into; as PNG of each frame under begin-frame control; or as screenshots where there is no such
+control. The first two are fast, the others faithful."""
+FAST: frozenset[CaptureMethod] = frozenset({"canvas", "stage"})
 
 CaptureChoice = Literal["auto", "fast", "faithful"]
 """What a caller may ask for: the stage, one of the others, or whichever the probe finds fit."""
@@ -72,7 +74,7 @@ class Encoding(_Message):
 class ProbeSpec(_Message):
     """Asks what a page says of itself and how it can be captured, and whether ``encoding`` is possible.
 
-    With ``capture`` auto, frames are drawn both ways and compared; with fast, the stage is taken at its word.
+    With ``capture`` auto, frames are drawn both ways and compared; with fast, they are only drawn fast.
 
     What ``declared`` says wins over the page; ``fallback`` is taken where neither says anything.
     """

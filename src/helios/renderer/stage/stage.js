@@ -1,8 +1,8 @@
 // The stage: a canvas with the page in it, in a frame of its own, drawn by Chromium's HTML-in-canvas
 // (https://wicg.github.io/html-in-canvas/) and handed to a worker as raw pixels. The page itself is untouched.
 //
-// stage.py puts this into a document with `config` in front of it: {url of the page, width, height, writer: the
-// worker's source}. What happens is told through the binding `heliosStage`, as JSON.
+// stage.py puts this into a document with `config` in front of it: {url of the page, width, height, direct: the
+// page's own canvas may be taken, writer: the worker's source}. What happens is told through the binding `heliosStage`, as JSON.
 
 const { width, height } = config;
 const canvas = document.createElement("canvas");
@@ -47,7 +47,7 @@ canvas.onpaint = () => {
   try {
     const reason = unsafe();
     if (reason) throw new Error(`there is ${reason}`);
-    const whole = wholeCanvas(frame.contentDocument);
+    const whole = config.direct ? wholeCanvas(frame.contentDocument) : null;
     const picture = new VideoFrame(whole ?? drawPage(), { timestamp: 0 });
     worker.postMessage({ picture, frame: clock.frame, sequence: pictures++ }, [picture]);
     taken = { frame: clock.frame, direct: whole !== null };

@@ -11,7 +11,7 @@ let turn = Promise.resolve();
 
 async function open({ size, slot: length, token }) {
   const folder = await navigator.storage.getDirectory();
-  const handle = await folder.getFileHandle("helios-ring", { create: true });
+  const handle = await folder.getFileHandle(token, { create: true });
   file = await handle.createSyncAccessHandle();
   file.truncate(size);
   file.write(new TextEncoder().encode(token), { at: size - token.length });
