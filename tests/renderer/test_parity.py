@@ -22,7 +22,7 @@ KINDS = {
     "web-fonts": "step",
     "drift": "jump",
 }
-OTHERWISE_ANTIALIASED = {"css-keyframes", "smil"}
+OTHERWISE_ANTIALIASED = {"css-keyframes", "smil", "drift"}
 """Kinds whose edges a canvas draws with other antialiasing than the browser's compositor."""
 FRAMES = 21
 

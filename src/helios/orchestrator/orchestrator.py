@@ -7,7 +7,9 @@ import errno
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
@@ -100,7 +102,8 @@ class RenderOrchestrator:
         emit(_planned(plan))
         for warning in plan.probe.warnings:
             emit(Warned(message=warning))
-        with _work_folder(output) as folder:
+        with _work_folder(output) as folder, ThreadPoolExecutor(1) as thread:
+            thread.submit(import_module, "av")  # takes a while, and joining needs it: meanwhile others draw
             while True:
                 run = _Run(self._adapter, plan, folder / plan.probe.capture, emit)
                 try:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
 from helios.errors import BrowserError, CaptureUnsafe, PageError
@@ -24,6 +25,9 @@ from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Mot
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+
+T = TypeVar("T")
+_Loader = Callable[[tuple[int, int], CaptureMethod], Coroutine[None, None, Page]]
 
 _SHORT = 300
 """Frames of a film up to which three are compared; a longer one gets one more for as many again, to nine."""
@@ -45,32 +49,32 @@ async def probe(spec: ProbeSpec, workspace: Path) -> Probe:
 
 
 async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> Probe:
-    staged = spec.capture != "faithful" and faithful == "begin-frame"
+    may_be_fast = spec.capture != "faithful" and faithful == "begin-frame"
     size = (spec.declared.width or DEFAULT_SIZE[0], spec.declared.height or DEFAULT_SIZE[1])
-    async with open_browser(spec.source, size, "stage" if staged else faithful, workspace) as browser:
+    async with open_browser(spec.source, size, "stage" if may_be_fast else faithful, workspace) as browser:
         load = partial(browser.open, props=spec.props, ready_timeout=spec.ready_timeout)
-        encoder = asyncio.create_task(asyncio.to_thread(import_module, "helios.renderer.encoder"))
-        page = await load(size, faithful)
-        await encoder
-        composition = await _composition(spec, page)
-        wanted = (composition.width, composition.height)
-        if staged and wanted != size:  # the page is to be compared at its own size
-            page = await load(wanted, faithful)
-        capture = (
-            BeginFrameCapture(page, composition.fps, CHEAP) if staged else capture_with(faithful, page, composition.fps)
-        )
-        await capture.warm_up()
-        if not staged:
+        if not may_be_fast:
+            page, composition = await _load(spec, load, size, faithful)
+            capture = capture_with(faithful, page, composition.fps)
+            await capture.warm_up()
             await capture.step(0)
             motion, found = await page.motion(), _Found(faithful)
         else:
-            first = await block_means_of(await capture.draw(0))
-            motion = await page.motion()
-            look = _Look(composition, motion, load, spec.encoding)
-            if spec.capture == "fast":
-                found = await look.draw_fast()
-            else:
-                found = await look.compare(capture, first, faithful)
+            async with _under_way(load(size, "canvas")) as stage:
+                page, composition = await _load(spec, load, size, faithful)
+                wanted = {"width": composition.width, "height": composition.height}
+                if size != tuple(wanted.values()):  # the page declares another: once more, at that size
+                    sized = spec.model_copy(update={"declared": spec.declared.model_copy(update=wanted)})
+                    return await _probe(sized, faithful, workspace / "sized")
+                capture = BeginFrameCapture(page, composition.fps, CHEAP)
+                await capture.warm_up()
+                first = await block_means_of(await capture.draw(0))
+                motion = await page.motion()
+                look = _Look(composition, motion, load, spec.encoding)
+                if spec.capture == "fast":
+                    found = await look.draw_fast(stage)
+                else:
+                    found = await look.compare(stage, capture, first, faithful)
         return Probe(
             composition=composition,
             capture=found.capture,
@@ -83,7 +87,26 @@ async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> P
         )
 
 
-async def _composition(spec: ProbeSpec, page: Page) -> Composition:
+@asynccontextmanager
+async def _under_way(work: Coroutine[None, None, T]) -> AsyncGenerator[asyncio.Task[T]]:
+    """``work`` as a task that does not outlive the block."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # has been seen, or is of no interest any more
+
+
+async def _load(
+    spec: ProbeSpec, load: _Loader, size: tuple[int, int], method: CaptureMethod
+) -> tuple[Page, Composition]:
+    """The page, and what it and ``spec`` say together."""
+    encoder = asyncio.create_task(asyncio.to_thread(import_module, "helios.renderer.encoder"))
+    page = await load(size, method)
+    await encoder
     from helios.renderer.encoder import check_encoding
 
     content = await page.evaluate("document.querySelector('meta[name=helios]')?.content ?? ''")
@@ -91,7 +114,7 @@ async def _composition(spec: ProbeSpec, page: Page) -> Composition:
     composition = compose(spec.source, declared, props=spec.props, ready_timeout=spec.ready_timeout)
     if spec.encoding:
         check_encoding(spec.encoding, composition.width, composition.height, composition.fps)
-    return composition
+    return page, composition
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +127,7 @@ class _Found:
 class _Look:
     """Draws some frames of a composition, fast and faithfully."""
 
-    def __init__(
-        self,
-        composition: Composition,
-        motion: Motion,
-        load: Callable[[tuple[int, int], CaptureMethod], Awaitable[Page]],
-        encoding: Encoding | None,
-    ) -> None:
+    def __init__(self, composition: Composition, motion: Motion, load: _Loader, encoding: Encoding | None) -> None:
         self._composition = composition
         self._motion: Motion = motion
         self._load = load
@@ -119,22 +136,24 @@ class _Look:
         self._drawn: list[VideoFrame] = []
         self._means: dict[int, bytes] = {}
 
-    async def draw_fast(self) -> _Found:
-        """How fast frames are best drawn, and what they cost.
+    async def draw_fast(self, staged: Awaitable[Page]) -> _Found:
+        """How fast frames are best drawn, and what they cost. ``staged`` is the page for the method ``canvas``.
 
         Raises:
-            CaptureUnsafe, PageError, BrowserError: they can't be.
+            CaptureUnsafe, PageError, BrowserError: they can't be drawn fast.
         """
-        method, draw_ms = await self._draw_fast()
+        method, draw_ms = await self._draw_fast(staged)
         return _Found(method, Costs(draw_ms=draw_ms, encode_ms=await asyncio.to_thread(self._encode)))
 
-    async def compare(self, faithful: Capture, first: bytes, otherwise: CaptureMethod) -> _Found:
+    async def compare(
+        self, staged: Awaitable[Page], faithful: Capture, first: bytes, otherwise: CaptureMethod
+    ) -> _Found:
         """As ``draw_fast``, if frames drawn so agree with what ``faithful`` draws (``first`` of frame 0).
 
         Whatever keeps the page from the stage is a reason against it, and no error.
         """
         try:
-            method, draw_ms = await self._draw_fast()
+            method, draw_ms = await self._draw_fast(staged)
         except (CaptureUnsafe, PageError, BrowserError) as error:
             return _Found(otherwise, comparison=_compared(reason=str(error)))
         encode_ms = asyncio.create_task(asyncio.to_thread(self._encode))  # beside the faithful frames
@@ -149,26 +168,16 @@ class _Look:
         reason = None
         if differences[worst] > THRESHOLD:
             reason = f"it would draw frame {worst} otherwise (by {differences[worst]} of 255 somewhere)"
-        return _Found(
-            otherwise if reason else method,
-            Costs(draw_ms=draw_ms, encode_ms=await encode_ms),
-            _compared(chosen, differences[worst], reason),
-        )
+        costs = Costs(draw_ms=draw_ms, encode_ms=await encode_ms)
+        return _Found(otherwise if reason else method, costs, _compared(chosen, differences[worst], reason))
 
-    async def _draw_fast(self) -> tuple[CaptureMethod, float]:
+    async def _draw_fast(self, staged: Awaitable[Page]) -> tuple[CaptureMethod, float]:
         """The method that serves, and how long (ms) it takes to draw a frame with it."""
         try:
-            return await self._draw_with("canvas")
-        except CaptureUnsafe:  # it may be translucent
-            return await self._draw_with("stage")
-
-    async def _draw_with(self, method: CaptureMethod) -> tuple[CaptureMethod, float]:
-        composition = self._composition
-        page = await self._load((composition.width, composition.height), method)
-        try:
-            return await self._draw_on(page)
-        finally:
-            await page.close()
+            return await self._draw_on(await staged)
+        except CaptureUnsafe:  # its canvas may be translucent
+            size = self._composition.width, self._composition.height
+            return await self._draw_on(await self._load(size, "stage"))
 
     async def _draw_on(self, page: Page) -> tuple[CaptureMethod, float]:
         stage = StageCapture(page, self._composition.fps)
@@ -186,6 +195,7 @@ class _Look:
                 self._drawn.append(await asyncio.to_thread(picture.pixels))
                 direct = direct or stage.direct
             self._means[frame] = block_means(self._drawn[-1]) if picture else self._means[before]
+        await page.close()
         return "canvas" if direct else "stage", median(times[1:] or times)
 
     def _encode(self) -> float:
