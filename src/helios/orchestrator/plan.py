@@ -109,16 +109,18 @@ def cores() -> int:
 def paying_workers(frames: int, costs: Costs | None = None) -> int:
     """How many workers pay off on this machine.
 
-    A page is drawn by one thread, and its pictures are encoded beside it. So as many workers keep all cores busy
-    as the drawing has of the work of a frame, where that is known; every further one would only cost its start,
-    and for a page that is stepped through, all steps once more. Without ``costs``, one for each core: exact
-    pictures are packed by the browser, and encoding is the smaller part (measured: docs/performance.md).
-    A worker takes half a second to start, so each should have some frames to draw.
+    A page is drawn by one thread, and its pictures are encoded beside it, by threads that wait for each other. So,
+    where the costs of a frame are known, as many workers keep all cores busy as the drawing has of them; every
+    further one would only cost its start, and for a page that is stepped through, all steps once more. Without
+    ``costs``, one for each core: exact pictures are packed by the browser, and encoding is the smaller part
+    (measured: docs/performance.md). A worker takes half a second to start, so each should have some frames to draw.
     """
-    share = costs.draw_ms / (costs.draw_ms + costs.encode_ms) if costs else 1.0
+    share = costs.draw_ms / (costs.draw_ms + SPREAD * costs.encode_ms) if costs else 1.0
     return max(1, min(math.ceil(share * cores()), frames // MIN_SHARE))
 
 
+SPREAD = 0.6
+"""How much of the encoding other threads take over from the one that is busy drawing (measured, x264)."""
 MIN_SHARE = 10
 """Frames below which a further worker does not pay for its own start."""
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from itertools import pairwise
@@ -66,15 +66,13 @@ async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> P
                 if size != tuple(wanted.values()):  # the page declares another: once more, at that size
                     sized = spec.model_copy(update={"declared": spec.declared.model_copy(update=wanted)})
                     return await _probe(sized, faithful, workspace / "sized")
-                capture = BeginFrameCapture(page, composition.fps, CHEAP)
-                await capture.warm_up()
-                first = await block_means_of(await capture.draw(0))
-                motion = await page.motion()
-                look = _Look(composition, motion, load, spec.encoding)
+                look = _Look(composition, load, spec.encoding)
                 if spec.capture == "fast":
                     found = await look.draw_fast(stage)
                 else:
-                    found = await look.compare(stage, capture, first, faithful)
+                    capture = BeginFrameCapture(page, composition.fps, CHEAP)
+                    found = await look.compare(stage, capture, _Found(faithful))
+                motion = look.motion or await page.motion()
         return Probe(
             composition=composition,
             capture=found.capture,
@@ -127,14 +125,14 @@ class _Found:
 class _Look:
     """Draws some frames of a composition, fast and faithfully."""
 
-    def __init__(self, composition: Composition, motion: Motion, load: _Loader, encoding: Encoding | None) -> None:
+    def __init__(self, composition: Composition, load: _Loader, encoding: Encoding | None) -> None:
         self._composition = composition
-        self._motion: Motion = motion
         self._load = load
         self._encoding = encoding
-        self._frames = probe_frames(composition.frames, motion)
         self._drawn: list[VideoFrame] = []
         self._means: dict[int, bytes] = {}
+        self.motion: Motion | None = None
+        """How the page gets to a frame, as soon as it has been drawn fast."""
 
     async def draw_fast(self, staged: Awaitable[Page]) -> _Found:
         """How fast frames are best drawn, and what they cost. ``staged`` is the page for the method ``canvas``.
@@ -145,21 +143,20 @@ class _Look:
         method, draw_ms = await self._draw_fast(staged)
         return _Found(method, Costs(draw_ms=draw_ms, encode_ms=await asyncio.to_thread(self._encode)))
 
-    async def compare(
-        self, staged: Awaitable[Page], faithful: Capture, first: bytes, otherwise: CaptureMethod
-    ) -> _Found:
-        """As ``draw_fast``, if frames drawn so agree with what ``faithful`` draws (``first`` of frame 0).
+    async def compare(self, staged: Awaitable[Page], faithful: Capture, otherwise: _Found) -> _Found:
+        """As ``draw_fast``, if frames drawn so agree with what ``faithful`` draws.
 
         Whatever keeps the page from the stage is a reason against it, and no error.
         """
+        await faithful.warm_up()
+        shown = {0: await block_means_of(await faithful.draw(0))}
         try:
             method, draw_ms = await self._draw_fast(staged)
         except (CaptureUnsafe, PageError, BrowserError) as error:
-            return _Found(otherwise, comparison=_compared(reason=str(error)))
+            return replace(otherwise, comparison=_compared(reason=str(error)))
         encode_ms = asyncio.create_task(asyncio.to_thread(self._encode))  # beside the faithful frames
-        frames = self._frames
-        chosen = most_changing(frames, [self._means[frame] for frame in frames], -(-len(frames) // 2) + 1)
-        shown = {0: first}
+        frames = tuple(self._means)
+        chosen = most_changing(frames, tuple(self._means.values()), -(-len(frames) // 2) + 1)
         for before, frame in pairwise(chosen):
             await self._pass(faithful, before, frame)
             shown[frame] = await block_means_of(await faithful.draw(frame)) or shown[before]
@@ -169,7 +166,8 @@ class _Look:
         if differences[worst] > THRESHOLD:
             reason = f"it would draw frame {worst} otherwise (by {differences[worst]} of 255 somewhere)"
         costs = Costs(draw_ms=draw_ms, encode_ms=await encode_ms)
-        return _Found(otherwise if reason else method, costs, _compared(chosen, differences[worst], reason))
+        compared = _compared(chosen, differences[worst], reason)
+        return replace(otherwise, costs=costs, comparison=compared) if reason else _Found(method, costs, compared)
 
     async def _draw_fast(self, staged: Awaitable[Page]) -> tuple[CaptureMethod, float]:
         """The method that serves, and how long (ms) it takes to draw a frame with it."""
@@ -182,21 +180,28 @@ class _Look:
     async def _draw_on(self, page: Page) -> tuple[CaptureMethod, float]:
         stage = StageCapture(page, self._composition.fps)
         await stage.warm_up()
-        times: list[float] = []
-        direct = False
         self._drawn.clear()
-        for before, frame in pairwise((-1, *self._frames)):
+        self._means.clear()
+        times = [await self._draw(stage, 0)]
+        direct = stage.direct
+        self.motion = await page.motion()
+        for before, frame in pairwise(probe_frames(self._composition.frames, self.motion)):
             await self._pass(stage, before, frame)
-            begun = time.perf_counter()
-            picture = await stage.draw(frame)
-            times.append((time.perf_counter() - begun) * 1000)
-            if picture:
-                await picture.arrived()
-                self._drawn.append(await asyncio.to_thread(picture.pixels))
-                direct = direct or stage.direct
-            self._means[frame] = block_means(self._drawn[-1]) if picture else self._means[before]
+            times.append(await self._draw(stage, frame))
+            direct = direct or stage.direct
         await page.close()
         return "canvas" if direct else "stage", median(times[1:] or times)
+
+    async def _draw(self, stage: StageCapture, frame: int) -> float:
+        """How long (ms) it took."""
+        begun = time.perf_counter()
+        picture = await stage.draw(frame)
+        took = (time.perf_counter() - begun) * 1000
+        if picture:
+            await picture.arrived()
+            self._drawn.append(await asyncio.to_thread(picture.pixels))
+        self._means[frame] = block_means(self._drawn[-1]) if picture else next(reversed(self._means.values()))
+        return took
 
     def _encode(self) -> float:
         from helios.renderer.encoder import encoding_time
@@ -205,7 +210,7 @@ class _Look:
 
     async def _pass(self, capture: Capture, before: int, frame: int) -> None:
         """Steps through what lies between two frames, where the page needs it."""
-        for between in range(before + 1, frame) if self._motion == "step" else ():
+        for between in range(before + 1, frame) if self.motion == "step" else ():
             await capture.step(between)
 
 
