@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from helios.cli.progress import failed, summary
+from helios.cli.lines import failed, summary
 from helios.orchestrator import (
     ChunkAttemptFailed,
     ChunkFinished,

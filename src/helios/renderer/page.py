@@ -135,7 +135,7 @@ class Page:
 
     async def _open_stage(self, ring: Ring) -> None:
         try:
-            if reason := await self.evaluate(f"{STAGE}.unsafe()"):
+            if reason := await self.evaluate(f"{STAGE} ? {STAGE}.unsafe() : 'a page that breaks out of its frame'"):
                 raise CaptureUnsafe(f"there is {reason}")
             arguments = json.dumps([ring.bytes, ring.slot, ring.token])
             await self.evaluate(f"{STAGE}.open(...{arguments})")
