@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: prints one table of how fast this machine renders. It judges nothing."""
+"""``python -m benchmarks``: measures how fast this machine renders. It judges nothing."""
 
 from __future__ import annotations
 
@@ -14,26 +14,37 @@ from pathlib import Path
 from benchmarks import floors, overhead, stages, table
 from benchmarks.compare import Options, compare
 from benchmarks.contenders import PEERS
+from benchmarks.encoders import encoders
 from benchmarks.install import install
+from benchmarks.measure import CommandFailed
+from benchmarks.memory import memory
 from benchmarks.scenes import SCENES, WORK
 from helios.errors import HeliosError
+from helios.renderer.spec import CaptureMethod
+
+_FRAMES = {"encoders": 60, "memory": 10_000}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does what the command line asks for; returns the exit code."""
     asked = _parser().parse_args(arguments)
     scenes: tuple[str, ...] = tuple(asked.scene or SCENES)
+    asked.frames = asked.frames or _FRAMES.get(asked.what, 150)
     try:
         match asked.what:
             case "install":
                 return install()
             case "stages":
                 asyncio.run(_stages(scenes, asked.frames, asked.pictures))
+            case "encoders":
+                asyncio.run(_encoders(scenes, asked.frames))
+            case "memory":
+                _memory(asked.frames)
             case "floor":
                 _floor(asked, scenes[0])
             case _:
                 asyncio.run(_compare(asked, scenes))
-    except HeliosError as error:
+    except (HeliosError, CommandFailed) as error:
         sys.stderr.write(f"benchmarks: {error}\n")
         return 1
     return 0
@@ -42,18 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="compare", choices=["compare", "stages", "install", "floor"],
+        "what", nargs="?", default="compare", choices=["compare", "stages", "encoders", "memory", "install", "floor"],
         help="compare: Helios, its peers and the floor (the default); stages: where a frame's time goes; "
+        "encoders: ways from pixels to H.264; memory: what more workers and more frames hold; "
         "install: the peers, into benchmarks/.work; floor: one floor, by itself",
     )  # fmt: skip
     parser.add_argument("kind", nargs="?", choices=["draw", "encode"], help="which floor")
     parser.add_argument("--scene", action="append", choices=SCENES, help="only this scene; may be repeated")
-    parser.add_argument("--frames", type=int, default=150, metavar="N", help="frames of a film (150)")
+    parser.add_argument(
+        "--frames", type=int, metavar="N", help="frames of a film (150; encoders 60, memory's long film 10,000)"
+    )
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each is run (3)")
     parser.add_argument("--workers", type=_counts, default=(), metavar="N,N", help="Helios with so many workers")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
     parser.add_argument("--no-floors", action="store_true", help="leave drawing alone and encoding alone out")
-    parser.add_argument("--pictures", action="store_true", help="stages: also other ways to take a picture")
+    parser.add_argument("--pictures", action="store_true", help="stages: also other ways to take a faithful picture")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run to FILE")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser
@@ -79,24 +93,46 @@ async def _compare(asked: argparse.Namespace, scenes: tuple[str, ...]) -> None:
     workers: tuple[int | None, ...] = asked.workers or (None,)
     options = Options(scenes, asked.frames, asked.runs, workers, not asked.no_peers, not asked.no_floors)
     bare, adapted = await overhead.adapter_ms()
-    ready, whole = await overhead.ready_ms(scenes[0])
+    methods: dict[str, CaptureMethod] = {"fast": "canvas", "faithful": "begin-frame"}
+    ready = {name: await overhead.ready_ms(scenes[0], method) for name, method in methods.items()}
     rows = await compare(options, _cores())
-    table.show(rows)
+    table.show(rows, _cores())
     _print(f"LocalWorkerAdapter adds {adapted - bare:.2f} ms to a job ({bare:.2f} ms bare, median of 200 each)")
-    _print(f"browser start to first picture: {ready:.0f} ms; a chunk of one frame: {whole:.0f} ms ({scenes[0]})")
+    for name, (first, whole) in ready.items():
+        _print(f"browser start to first {name} picture: {first:.0f} ms; a chunk of one: {whole:.0f} ms ({scenes[0]})")
     if asked.json:
-        figures = {"adapter_ms": adapted - bare, "ready_ms": ready, "rows": [asdict(row) for row in rows]}
+        figures = {
+            "adapter_ms": adapted - bare,
+            "ready_ms": {name: first for name, (first, _) in ready.items()},
+            "rows": [asdict(row) for row in rows],
+        }
         asked.json.write_text(json.dumps(figures, indent=1), "utf-8")
 
 
 async def _stages(scenes: tuple[str, ...], frames: int, pictures: bool) -> None:
     for scene in scenes:
-        for stage, value in (await stages.stages(scene, frames)).items():
-            _print(f"{scene:8} {stage:20} {value:8.2f} {'' if 'MB' in stage else 'ms'}")
+        for capture, measured in (("fast", stages.fast), ("faithful", stages.faithful)):
+            for stage, value in (await measured(scene, frames)).items():
+                _print(f"{scene:8} {capture:10} {stage:14} {value:8.2f} {'MB' if 'MB' in stage else 'ms'}")
         if pictures:
             for name, taking, decoding, size, same in await stages.pictures(scene, max(1, frames // 6)):
                 kept = "same pixels" if same else "other pixels"
                 _print(f"{scene:8} {name:20} {taking:8.2f} ms, decoded in {decoding:.2f} ms, {size:.2f} MB, {kept}")
+
+
+async def _encoders(scenes: tuple[str, ...], frames: int) -> None:
+    for scene in scenes:
+        async for cost in encoders(scene, frames):
+            _print(
+                f"{scene:8} {cost.name:34} {cost.cpu_ms:7.2f} CPU ms {cost.wall_ms:7.2f} ms "
+                f"{cost.megabytes:8.3f} MB {cost.likeness:6.2f} dB"
+            )
+
+
+def _memory(frames: int) -> None:
+    for scene, count, workers, peak in memory(frames):
+        who = f"{workers} worker{'s' if workers > 1 else ''}"
+        _print(f"{scene:8} {count:6} frames, {who:10} {peak:7.0f} MB {peak / workers:7.0f} MB a worker")
 
 
 def _cores() -> int:

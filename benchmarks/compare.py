@@ -12,6 +12,7 @@ from statistics import median
 from benchmarks import contenders, films, floors
 from benchmarks.contenders import Contender
 from benchmarks.measure import CommandFailed, Usage, adopt_orphans, run
+from helios.renderer.spec import CaptureChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +60,28 @@ async def compare(options: Options, cores: int) -> list[Row]:
         with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
             _say(f"{scene}: drawing its frames without loss, to encode and to compare with")
             await floors.draw_raw(scene, options.frames, Path(folder))
-            rows += _scene(scene, options, cores, Path(folder))
+            rows += _scene(scene, await _field(scene, options, cores, Path(folder)), options, Path(folder))
     return rows
 
 
-def _scene(scene: str, options: Options, cores: int, folder: Path) -> list[Row]:
+async def _field(scene: str, options: Options, cores: int, folder: Path) -> list[Contender]:
+    captures: tuple[CaptureChoice, ...] = ("auto", "faithful")
+    field_ = [
+        contenders.helios(scene, options.frames, capture, workers, folder)
+        for capture in captures
+        for workers in options.workers
+    ]
+    if options.floors:
+        browsers = {"draw": await floors.browsers(scene, cores), "encode": cores}
+        field_ += [contenders.floor(kind, scene, options.frames, browsers[kind], folder) for kind in contenders.FLOORS]
+    if options.peers:
+        field_ += contenders.peers(scene, options.frames, cores, folder)
+    return field_
+
+
+def _scene(scene: str, field_: list[Contender], options: Options, folder: Path) -> list[Row]:
     frames = options.frames
     truth = films.read(floors.raw_film(folder), frames).middle
-    field_ = [contenders.helios(scene, frames, workers, folder) for workers in options.workers]
-    if options.floors:
-        field_ += [contenders.floor(kind, scene, frames, cores, folder) for kind in ("draw", "encode")]
-    if options.peers:
-        field_ += contenders.peers(scene, frames, cores, folder)
     rows = {contender.name: Row(scene, contender.name) for contender in field_}
     for number in range(options.runs):
         for contender in field_:

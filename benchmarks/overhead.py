@@ -13,7 +13,7 @@ from benchmarks.scenes import ENCODING, composition
 from helios.adapters import LocalWorkerAdapter
 from helios.orchestrator.dispatch import run_renderer
 from helios.renderer.browser import find_browser
-from helios.renderer.spec import ChunkReport, ChunkSpec
+from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec
 from helios.worker import WorkerJob
 
 _TRUE = "/bin/true"
@@ -38,10 +38,10 @@ def _spawn_and_wait() -> None:
     os.waitpid(os.posix_spawn(_TRUE, [_TRUE], {}), 0)
 
 
-async def ready_ms(scene: str, times: int = 5) -> tuple[float, float]:
+async def ready_ms(scene: str, capture: CaptureMethod, times: int = 5) -> tuple[float, float]:
     """Milliseconds from a browser's start to its first picture, and of a whole chunk of one frame."""
     spec = ChunkSpec(
-        composition=composition(scene, 1), start=0, stop=1, encoding=ENCODING, capture="begin-frame", motion="step"
+        composition=composition(scene, 1), start=0, stop=1, encoding=ENCODING, capture=capture, motion="step"
     )
     ready: list[float] = []
     whole: list[float] = []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
 
 from helios.composition import Composition, Source
-from helios.renderer.spec import Encoding
+from helios.renderer.page import Page, open_page
+from helios.renderer.spec import CaptureMethod, Encoding
 
 HERE = Path(__file__).parent
 WORK = HERE / ".work"
@@ -26,3 +30,11 @@ def page(scene: str) -> Path:
 def composition(scene: str, frames: int) -> Composition:
     """The scene as the renderer takes it."""
     return Composition(source=Source.parse(str(page(scene))), width=SIZE[0], height=SIZE[1], fps=FPS, frames=frames)
+
+
+@asynccontextmanager
+async def opened(scene: str, capture: CaptureMethod) -> AsyncGenerator[Page]:
+    """The scene in a browser of its own, before its first frame."""
+    with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
+        async with open_page(Source.parse(str(page(scene))), SIZE, capture, Path(folder)) as opening:
+            yield opening

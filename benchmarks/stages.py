@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import base64
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from statistics import median
-from typing import TypeVar
 
 import av
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
-from benchmarks.bare import FAST_PNG, BarePage, bare_page
-from benchmarks.scenes import ENCODING, FPS, SIZE
+from benchmarks.scenes import ENCODING, FPS, SIZE, opened
+from helios.renderer.capture import EXACT, BeginFrameCapture, StageCapture, _BeginFrames
 from helios.renderer.cdp import Params
-from helios.renderer.encoder import configure, hash_pixels
+from helios.renderer.encoder import _to_yuv, configure, hash_pixels, pixel_format
 from helios.renderer.picture import CodedPicture
 
-T = TypeVar("T")
 Times = dict[str, list[float]]
 
 OTHER_PICTURES: dict[str, Params] = {
@@ -35,98 +31,137 @@ OTHER_PICTURES: dict[str, Params] = {
     "jpeg 100, fast": {"format": "jpeg", "quality": 100, "optimizeForSpeed": True},
 }
 
+_HOLD_BACK = """
+const { postMessage } = Worker.prototype;
+Worker.prototype.postMessage = function (...message) {
+  window.send = () => postMessage.apply(this, message);
+};
+"""
+"""Keeps what the stage's paint handler gives to its worker until ``send()``, so that nothing runs beside the paint."""
 
-async def stages(scene: str, frames: int) -> dict[str, float]:
-    """Median milliseconds of each stage of a frame, and its picture's size."""
+
+async def fast(scene: str, frames: int) -> dict[str, float]:
+    """Median milliseconds of each stage of a frame that is drawn on the stage."""
     times: Times = defaultdict(list)
-    encoder = _Encoder()
-    with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
-        async with bare_page(scene, frames, Path(folder)) as bare:
-            for frame in range(frames):
-                # Frames with a picture and without take turns: drawn a second time, a frame has less to do.
-                await _frame(bare, frame, frame % 2 == 0, times, encoder)
+    encoder = _Encoder(times)
+    async with opened(scene, "canvas") as page:
+        stage = StageCapture(page, FPS)
+        await stage.warm_up()
+        await page.evaluate(_HOLD_BACK)
+        move = stage._frames.move
+
+        async def advance(frame: int) -> None:
+            with _timed(times, "advance"):
+                await move(frame)
+
+        stage._frames.move = advance
+        for frame in range(frames):
+            with _timed(times, "paint"):
+                picture = await stage.draw(frame)
+            times["paint"][-1] -= times["advance"][-1]
+            if not picture:
+                continue
+            with _timed(times, "transfer"):
+                await page.evaluate("send()")
+                await picture.arrived()
+            with _timed(times, "copy"):
+                pixels = picture.pixels()
+            encoder.add(pixels)
+    return {stage: median(values) for stage, values in times.items()} | encoder.finish()
+
+
+async def faithful(scene: str, frames: int) -> dict[str, float]:
+    """Median milliseconds of each stage of a frame whose picture is a PNG, and the picture's size."""
+    times: Times = defaultdict(list)
+    encoder = _Encoder(times)
+    async with _begun(scene) as begun:
+        for frame in range(frames):
+            with _timed(times, "advance"):
+                await begun.move(frame)
+            # Frames with a picture and without take turns: drawn a second time, a frame has less to do.
+            if frame % 2:
+                with _timed(times, "draw"):
+                    await begun.begin()
+                continue
+            with _timed(times, "draw with picture"):
+                coded = await begun.begin(picture=EXACT)
+            assert coded
+            picture = CodedPicture(coded)
+            with _timed(times, "base64"):
+                times["picture MB"].append(len(picture.file()) / 1e6)
+            with _timed(times, "decode"):
+                pixels = picture.pixels()
+            times["decode"][-1] -= times["base64"][-1]
+            encoder.add(pixels)
     found = {stage: median(values) for stage, values in times.items()}
     found["pack picture"] = found.pop("draw with picture") - found["draw"]
-    return found | encoder.encode_all()
-
-
-async def _frame(bare: BarePage, frame: int, pictured: bool, times: Times, encoder: _Encoder) -> None:
-    with _timed(times, "advance"):
-        await bare.move(frame)
-    with _timed(times, "draw with picture" if pictured else "draw"):
-        picture = await bare.draw(FAST_PNG if pictured else None)
-    if not pictured:
-        return
-    assert picture
-    data = _run(times, "base64", lambda: base64.b64decode(picture))
-    times["picture MB"].append(len(data) / 1e6)
-    whole = time.perf_counter()
-    pixels = CodedPicture(picture).pixels()
-    times["decode"].append((time.perf_counter() - whole) * 1000 - times["base64"][-1])
-    _run(times, "hash", lambda: hash_pixels(pixels))
-    _run(times, "to YUV", lambda: encoder.convert(pixels))
+    return found | encoder.finish()
 
 
 class _Encoder:
-    """The encoder's two steps, with the settings of a render.
+    """What becomes of a picture's pixels, with the settings of a render and one thread for x264.
 
-    x264 has threads of its own and takes frames faster than it encodes them, so it is timed for all together.
+    Packets come out long after their frames went in, so x264 is timed for all frames together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, times: Times) -> None:
+        self._times = times
         self._reformatter = VideoReformatter()
         context = CodecContext.create(ENCODING.codec, "w")
         assert isinstance(context, VideoCodecContext)
         configure(context, ENCODING, *SIZE, FPS)
         self._context = context
-        self._frames: list[VideoFrame] = []
+        self._count = 0
+        self._wall = self._cpu = 0.0
 
-    def convert(self, pixels: VideoFrame) -> None:
-        frame = self._reformatter.reformat(
-            pixels,
-            format="yuv420p",
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            dst_colorspace=Colorspace.ITU709,
-        )
-        self._frames.append(frame)
+    def add(self, pixels: VideoFrame) -> None:
+        """Hashes, converts and encodes a frame."""
+        with _timed(self._times, "hash"):
+            hash_pixels(pixels)
+        with _timed(self._times, "RGB to YUV"):
+            frame = _to_yuv(self._reformatter, pixels, pixel_format(ENCODING))
+        frame.pts, frame.time_base = self._count, self._context.time_base
+        self._count += 1
+        self._encode(frame)
 
-    def encode_all(self) -> dict[str, float]:
-        """Mean milliseconds of a frame, by the clock and on all cores."""
+    def finish(self) -> dict[str, float]:
+        """Mean milliseconds that x264 took for a frame, by the clock and of processors."""
+        self._encode(None)
+        return {"x264": self._wall * 1000 / self._count, "x264, CPU": self._cpu * 1000 / self._count}
+
+    def _encode(self, frame: VideoFrame | None) -> None:
         wall, cpu = time.perf_counter(), time.process_time()
-        for number, frame in enumerate(self._frames):
-            frame.pts, frame.time_base, frame.pict_type = number, 1 / FPS, PictureType.NONE
-            self._context.encode(frame)
-        self._context.encode(None)
-        count = len(self._frames) / 1000
-        return {"x264": (time.perf_counter() - wall) / count, "x264, CPU": (time.process_time() - cpu) / count}
+        self._context.encode(frame)
+        self._wall += time.perf_counter() - wall
+        self._cpu += time.process_time() - cpu
 
 
 async def pictures(scene: str, frames: int) -> list[tuple[str, float, float, float, bool]]:
-    """Ways to take a picture: name, ms beyond drawing, ms to decode, MB, and whether its pixels are PNG's.
+    """Ways to take a faithful picture: name, ms beyond drawing, ms to decode, MB, and whether its pixels are PNG's.
 
     Each way gets frames of its own in turn. Whether it keeps all pixels is seen in a second picture, a moment
     later: one frame that is the same to the last bit is enough, as no lossy way has any.
     """
-    ways = {"png, fast (Helios)": FAST_PNG, **OTHER_PICTURES}
+    ways = {"png, fast (Helios)": EXACT, **OTHER_PICTURES}
     took: Times = defaultdict(list)
     decoding: Times = defaultdict(list)
     sizes: Times = defaultdict(list)
     same: dict[str, list[bool]] = defaultdict(list)
     names = [None, *ways]
-    with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
-        async with bare_page(scene, frames * len(names), Path(folder)) as bare:
-            for frame in range(frames * len(names)):
-                await bare.move(frame)
-                name = names[frame % len(names)]
-                with _timed(took, name or ""):
-                    picture = await bare.draw(ways[name] if name else None)
-                if name and picture:
-                    sizes[name].append(len(picture) * 0.75e-6)
-                    pixels = _run(decoding, name, lambda picture=picture, kind=ways[name]: _decode(picture, kind))
-                    truth = await bare.draw(FAST_PNG)
-                    assert truth
-                    same[name].append(hash_pixels(pixels) == hash_pixels(CodedPicture(truth).pixels()))
+    async with _begun(scene) as begun:
+        for frame in range(frames * len(names)):
+            await begun.move(frame)
+            name = names[frame % len(names)]
+            with _timed(took, name or ""):
+                picture = await begun.begin(picture=ways[name] if name else None)
+            if name and picture:
+                sizes[name].append(len(picture) * 0.75e-6)
+                with _timed(decoding, name):
+                    pixels = _decode(picture, ways[name])
+                begun.nudge()
+                truth = await begun.begin(picture=EXACT)
+                assert truth
+                same[name].append(hash_pixels(pixels) == hash_pixels(CodedPicture(truth).pixels()))
     bare_ms = median(took.pop(""))
     return [
         (name, median(took[name]) - bare_ms, median(decoding[name]), median(sizes[name]), any(same[name]))
@@ -142,13 +177,17 @@ def _decode(picture: str, kind: Params) -> VideoFrame:
     return frame.reformat(format="bgr0")
 
 
+@asynccontextmanager
+async def _begun(scene: str) -> AsyncGenerator[_BeginFrames]:
+    """The scene, its frames begun one command at a time."""
+    async with opened(scene, "begin-frame") as page:
+        capture = BeginFrameCapture(page, FPS)
+        await capture.warm_up()
+        yield capture._frames
+
+
 @contextmanager
 def _timed(times: Times, stage: str) -> Generator[None]:
     begun = time.perf_counter()
     yield
     times[stage].append((time.perf_counter() - begun) * 1000)
-
-
-def _run(times: Times, stage: str, work: Callable[[], T]) -> T:
-    with _timed(times, stage):
-        return work()

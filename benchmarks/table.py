@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.compare import Row
+from benchmarks.contenders import FLOORS
 
 _HEADINGS = ("wall s", "±%", "x Helios", "CPU s", "machine s", "peak MB", "frames", "film MB", "PSNR dB")
 
@@ -21,8 +22,8 @@ def machine(browser: str) -> str:
     return f"{platform.machine()}, {cores} cores, load {load:.1f} before the first run, {browser}"
 
 
-def show(rows: list[Row]) -> None:
-    """Prints one table of all scenes."""
+def show(rows: list[Row], cores: int) -> None:
+    """Prints one table of all scenes, and how far Helios is from each one's floor."""
     console = Console(width=130, soft_wrap=True)
     table = Table(box=ASCII_DOUBLE_HEAD)
     table.add_column("scene")
@@ -39,6 +40,27 @@ def show(rows: list[Row]) -> None:
     for row in rows:
         if row.failure:
             console.print(f"{row.scene}, {row.name}: {row.failure}", markup=False)
+    for scene in dict.fromkeys(row.scene for row in rows):
+        if line := floor([row for row in rows if row.scene == scene], cores):
+            console.print(line, markup=False, highlight=False)
+
+
+def floor(rows: list[Row], cores: int) -> str | None:
+    """A line about the scene of ``rows``: what no film of it can be made faster than, if all of that was measured.
+
+    Drawing alone takes its time, and the processor time of drawing and encoding has to go onto the cores.
+    """
+    usages = {row.name.partition(",")[0]: row.median() for row in reversed(rows)}
+    helios = rows[0].median()
+    drawing, encoding = (usages.get(name) for name in FLOORS.values())
+    if not (helios and drawing and encoding):
+        return None
+    shared = (drawing.cpu + encoding.cpu) / cores
+    seconds = max(drawing.wall, shared)
+    return (
+        f"{rows[0].scene}: floor {seconds:.2f} s (drawing alone {drawing.wall:.2f} s; its and encoding alone's CPU "
+        f"on {cores} cores {shared:.2f} s); {rows[0].name} takes {helios.wall / seconds:.2f} times that"
+    )
 
 
 def cells(row: Row, rows: list[Row]) -> list[str]:

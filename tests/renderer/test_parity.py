@@ -8,7 +8,7 @@ import pytest
 
 import helios
 from films import assert_exact, frame_pixels
-from helios.renderer.agreement import THRESHOLD
+from helios.renderer.agreement import BLOCK, THRESHOLD
 
 KINDS = {
     "css-keyframes": "jump",
@@ -64,9 +64,9 @@ def test_fast_frames_agree_with_faithful_ones(kind: str, pages: Path, tmp_path: 
 
 
 def means(pixels: np.ndarray) -> np.ndarray:
-    """Of 8 x 8 pixels each, channel by channel."""
-    height, width = (side - side % 8 for side in pixels.shape[:2])
-    return pixels[:height, :width].reshape(height // 8, 8, width // 8, 8, 3).mean((1, 3))
+    """Of 16 x 16 pixels each, channel by channel."""
+    height, width = (side - side % BLOCK for side in pixels.shape[:2])
+    return pixels[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3).mean((1, 3))
 
 
 @pytest.mark.parametrize("fps", ["24000/1001", "25", "60"])

@@ -2,8 +2,8 @@
 
 Drawn into a canvas, edges that were turned or scaled get other antialiasing than in the browser's compositor:
 single pixels on them differ a lot, and mean nothing. What is missing, misplaced or of another colour changes the
-mean of an area. So pictures are compared by the means of blocks of 8 x 8 pixels, channel by channel: the structure
-of the picture at an eighth of its size, every place of it on its own.
+mean of an area. So pictures are compared by the means of blocks of 16 x 16 pixels, each of Y, Cb and Cr for itself:
+those means survive JPEG, which thins the colours out and can't carry all of them back to RGB.
 """
 
 from __future__ import annotations
@@ -14,21 +14,32 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-BLOCK = 8
+BLOCK = 16
 """Pixels along a block's side."""
-THRESHOLD = 16
+THRESHOLD = 8
 """The most (of 255) that the mean of a block may differ by in frames that agree."""
 
 
 def block_means(frame: VideoFrame) -> bytes:
-    """The means of a bgr0 frame's blocks: three bytes each, row by row."""
-    from av.video.reformatter import Interpolation
+    """The means of a frame's blocks: Y, Cb and Cr as JPEG has them, each plane row by row."""
+    from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
     width, height = -(-frame.width // BLOCK), -(-frame.height // BLOCK)
-    small = frame.reformat(width, height, "bgr24", interpolation=Interpolation.AREA)
-    (plane,) = small.planes
-    rows = memoryview(plane)
-    return b"".join(rows[y * plane.line_size : y * plane.line_size + 3 * width] for y in range(height))
+    small = frame.reformat(
+        width,
+        height,
+        "yuvj444p",
+        interpolation=Interpolation.AREA,
+        src_colorspace=Colorspace.ITU601,
+        dst_colorspace=Colorspace.ITU601,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+    return b"".join(
+        memoryview(plane)[y * plane.line_size : y * plane.line_size + width]
+        for plane in small.planes
+        for y in range(height)
+    )
 
 
 def largest_difference(ones: bytes, others: bytes) -> int:

@@ -44,7 +44,13 @@ class CodedPicture:
         return
 
     def pixels(self) -> VideoFrame:
-        """Each picture has a decoder of its own: ffmpeg's keeps parts of one picture for the next."""
+        return self.decoded().reformat(format="bgr0")
+
+    def decoded(self) -> VideoFrame:
+        """The picture as it was coded: RGB, or the YUV of JPEG. It blocks.
+
+        Each picture has a decoder of its own: ffmpeg's keeps parts of one picture for the next.
+        """
         import av  # here, and below: it loads while the browser starts
         from av.codec.context import CodecContext
         from av.video.frame import VideoFrame
@@ -53,7 +59,7 @@ class CodedPicture:
         codec = "mjpeg" if data.startswith(b"\xff\xd8") else "png"
         (frame,) = CodecContext.create(codec, "r").decode(av.Packet(data))
         assert isinstance(frame, VideoFrame)
-        return frame.reformat(format="bgr0")
+        return frame
 
 
 class RawPicture:

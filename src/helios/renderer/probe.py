@@ -20,7 +20,7 @@ from helios.renderer.agreement import THRESHOLD, block_means, change, largest_di
 from helios.renderer.capture import CHEAP, BeginFrameCapture, Capture, StageCapture, capture_with
 from helios.renderer.cdp import ProtocolError
 from helios.renderer.page import Page, open_browser
-from helios.renderer.picture import Picture
+from helios.renderer.picture import CodedPicture
 from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Motion, Probe, ProbeSpec
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class _Look:
         method, draw_ms = await self._draw_fast(staged)
         return _Found(method, Costs(draw_ms=draw_ms, encode_ms=await asyncio.to_thread(self._encode)))
 
-    async def compare(self, staged: Awaitable[Page], faithful: Capture, otherwise: _Found) -> _Found:
+    async def compare(self, staged: Awaitable[Page], faithful: BeginFrameCapture, otherwise: _Found) -> _Found:
         """As ``draw_fast``, if frames drawn so agree with what ``faithful`` draws.
 
         Whatever keeps the page from the stage is a reason against it, and no error.
@@ -218,12 +218,11 @@ def _compared(frames: tuple[int, ...] = (), difference: int | None = None, reaso
     return Comparison(frames=frames, difference=difference, threshold=THRESHOLD, reason=reason)
 
 
-async def block_means_of(picture: Picture | None) -> bytes:
-    """The block means of a picture that may be under way; of none, nothing."""
+async def block_means_of(picture: CodedPicture | None) -> bytes:
+    """The block means of a picture; of none, nothing."""
     if picture is None:
         return b""
-    await picture.arrived()
-    return await asyncio.to_thread(lambda: block_means(picture.pixels()))
+    return await asyncio.to_thread(lambda: block_means(picture.decoded()))
 
 
 def probe_frames(frames: int, motion: Motion) -> tuple[int, ...]:

@@ -91,7 +91,7 @@ class ProbeSpec(_Message):
 class Comparison(_Message):
     """How fast capture compares with faithful capture, on ``frames``.
 
-    ``difference`` is the largest by which the mean of a block of 8 x 8 pixels differs in any of them, of 255; up to
+    ``difference`` is the largest by which the mean of a block of 16 x 16 pixels differs in any of them, of 255; up to
     ``threshold`` they agree. ``reason`` says why they don't, or why nothing could be compared.
     """
 
