@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.scenes import ENCODING, HERE, WORK, page
-from helios.renderer.browser import find_browser
+from helios.renderer.chromium import find_browser
 from helios.renderer.spec import CaptureChoice
 
 FLOORS = {"draw": "drawing alone", "encode": "encoding alone"}

@@ -12,7 +12,7 @@ from statistics import median
 from benchmarks.scenes import ENCODING, composition
 from helios.adapters import LocalWorkerAdapter
 from helios.orchestrator.dispatch import run_renderer
-from helios.renderer.browser import find_browser
+from helios.renderer.chromium import find_browser
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec
 from helios.worker import WorkerJob
 

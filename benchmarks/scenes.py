@@ -9,7 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from helios.composition import Composition, Source
-from helios.renderer.page import Page, open_page
+from helios.renderer.browser import open_page
+from helios.renderer.page import Page
 from helios.renderer.spec import CaptureMethod, Encoding
 
 HERE = Path(__file__).parent

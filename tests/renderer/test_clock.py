@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from helios.composition import Source
+from helios.renderer.browser import open_page
 from helios.renderer.capture import capture_with
-from helios.renderer.page import Page, open_page
+from helios.renderer.page import Page
 from helios.renderer.spec import CaptureMethod
 
 FPS = Fraction(30)

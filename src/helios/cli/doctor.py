@@ -19,7 +19,7 @@ import typer
 
 import helios
 from helios.errors import HeliosError
-from helios.renderer.browser import find_browser
+from helios.renderer.chromium import find_browser
 from helios.stitcher.binary import find_ffmpeg
 
 _FONT_FOLDERS = (

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios.composition import Composition
+from helios.renderer.browser import open_page
 from helios.renderer.capture import Capture, capture_with
-from helios.renderer.page import Page, open_page
+from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture, Picture
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Motion, StillSpec
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncGenerator, Callable
-from contextlib import ExitStack, asynccontextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from helios.composition import Source
 from helios.errors import CaptureUnsafe, PageError
-from helios.renderer.browser import run_browser
 from helios.renderer.cdp import Connection, Params, ProtocolError, Unanswered
-from helios.renderer.ring import Ring, ring_folder
-from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, clock_script, stage_document
-from helios.renderer.server import ORIGIN, serve
-from helios.renderer.spec import FAST, CaptureMethod, Motion
+from helios.renderer.ring import Ring
+from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, stage_document
+from helios.renderer.server import ORIGIN
+from helios.renderer.spec import CaptureMethod, Motion
 
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
 _MOVING = ("video/", "image/gif", "image/webp", "image/png", "image/apng", "image/avif")
@@ -249,95 +245,6 @@ class Page:
     def _warn(self, text: str) -> None:
         if text not in self.warnings and len(self.warnings) < 50:
             self.warnings.append(text)
-
-
-class Browser:
-    """A browser that runs, and can be given pages of one source."""
-
-    def __init__(self, connection: Connection, source: Source, files: Path | None) -> None:
-        self._connection = connection
-        self._source = source
-        self._files = files
-
-    async def open(
-        self, size: tuple[int, int], capture: CaptureMethod, *, props: object = None, ready_timeout: float = 30.0
-    ) -> Page:
-        """The page, loaded into a target of its own.
-
-        Raises:
-            PageError: it can't be loaded, its script throws, or it does not become ready.
-            CaptureUnsafe: it can't be put on the stage.
-        """
-        staged = capture in FAST
-        target: Params = {"url": "about:blank", "width": size[0], "height": size[1]}
-        if capture != "screenshot":
-            target["enableBeginFrameControl"] = True
-        created = await self._connection.call("Target.createTarget", target)
-        answer = await self._connection.call(
-            "Target.attachToTarget", {"targetId": created["targetId"], "flatten": True}
-        )
-        browser = (await self._connection.call("Browser.getVersion"))["product"]
-        ring = Ring(self._files, size) if staged and self._files else None
-        page = Page(self._connection, answer["sessionId"], browser, ready_timeout, capture, ring)
-        script = clock_script(props=props, manual=capture == "screenshot", staged=staged)
-        await asyncio.gather(
-            page.call("Page.enable"),
-            page.call("Runtime.enable"),
-            page.call("Network.enable"),
-            page.call("Page.addScriptToEvaluateOnNewDocument", {"source": script}),
-            *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
-            *([page.call("Runtime.addBinding", {"name": "heliosStage"})] if staged else []),
-        )
-        await page.load(self._source.url(ORIGIN))
-        return page
-
-
-@asynccontextmanager
-async def open_browser(
-    source: Source, size: tuple[int, int], capture: CaptureMethod, workspace: Path
-) -> AsyncGenerator[Browser]:
-    """A browser for the page of ``source``, and the server of its folder, for as long as the block runs.
-
-    ``workspace`` is a folder that the browser may fill. One for the stage can also open pages without it.
-
-    Raises:
-        MissingTool: there is no browser.
-        BrowserError: it does not start.
-    """
-    profile = workspace / "browser"
-    with ExitStack() as stack:
-        flags = [f"--window-size={size[0]},{size[1]}"]
-        if source.root:
-            flags.append(stack.enter_context(serve(source.root)))
-        elif capture in FAST:  # which needs what only secure contexts have
-            flags.append(f"--unsafely-treat-insecure-origin-as-secure={source.entry}")
-        files = stack.enter_context(ring_folder(profile, size)) if capture in FAST else None
-        async with run_browser(profile, capture, flags=flags) as connection:
-            await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
-            yield Browser(connection, source, files)
-
-
-@asynccontextmanager
-async def open_page(
-    source: Source,
-    size: tuple[int, int],
-    capture: CaptureMethod,
-    workspace: Path,
-    *,
-    props: object = None,
-    ready_timeout: float = 30.0,
-) -> AsyncGenerator[Page]:
-    """The page of ``source`` in a browser of its own, for as long as the block runs.
-
-    Raises:
-        as ``open_browser`` and ``Browser.open``.
-    """
-    async with open_browser(source, size, capture, workspace) as browser:
-        yield await browser.open(size, capture, props=props, ready_timeout=ready_timeout)
-
-
-def _metrics(size: tuple[int, int]) -> Params:
-    return {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
 
 
 def _shown(url: str) -> str:

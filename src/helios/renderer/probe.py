@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
 from helios.errors import BrowserError, CaptureUnsafe, PageError
 from helios.renderer.agreement import THRESHOLD, block_means, change, largest_difference
+from helios.renderer.browser import open_browser
 from helios.renderer.capture import CHEAP, BeginFrameCapture, Capture, StageCapture, capture_with
 from helios.renderer.cdp import ProtocolError
-from helios.renderer.page import Page, open_browser
+from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture
 from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Motion, Probe, ProbeSpec
 
