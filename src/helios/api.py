@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator, Sequence
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, get_args
 
 from helios.adapters import LocalWorkerAdapter
 from helios.composition import Declared, Source, parse_rate
+from helios.errors import UsageError
 from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, RenderRequest
 from helios.orchestrator.events import EventSink
 from helios.orchestrator.orchestrator import check_output
-from helios.renderer.spec import CaptureChoice, Encoding
+from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
 
@@ -40,13 +41,15 @@ class RenderOptions(CompositionOptions, total=False):
     """What a caller may say of a film.
 
     ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here;
-    ``chunk_frames`` is the most frames that a chunk may have; ``codec`` is h264, h265, vp9, av1, prores or an
-    encoder of ffmpeg's; ``capture`` is "auto", "fast" or "faithful": see docs/performance.md.
+    ``chunk_frames`` is the most frames that a chunk may have; ``encoder`` is "ffmpeg" or "browser" (faster, H.264
+    only); ``codec`` is h264, h265, vp9, av1, prores or an encoder of ffmpeg's; ``capture`` is "auto", "fast" or
+    "faithful": see docs/performance.md.
     """
 
     frame_range: str | None
     workers: int | None
     chunk_frames: int | None
+    encoder: EncoderChoice
     codec: str
     crf: float | None
     preset: str | None
@@ -144,7 +147,11 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         duration=options.get("duration"),
         frames=options.get("frames"),
     )
+    encoder = options.get("encoder", "ffmpeg")
+    if encoder not in get_args(EncoderChoice):
+        raise UsageError(f"encoder is ffmpeg or browser, not {encoder!r}")
     encoding = Encoding(
+        encoder=encoder,
         codec=options.get("codec", "h264"),
         crf=options.get("crf"),
         preset=options.get("preset"),

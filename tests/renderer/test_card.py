@@ -6,11 +6,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import helios
 from films import assert_exact, frame_pixels, picture_pixels
 from helios.renderer.encoder import hash_pixels
 from helios.renderer.picture import CodedPicture
+from helios.renderer.spec import EncoderChoice
 
 CARD = """<!doctype html><meta charset=utf-8><meta name=helios content="width=320, height=180, fps=25, duration=2">
 <style>body{margin:0;background:#fff}div{position:absolute;width:40px;height:30px}
@@ -41,9 +43,10 @@ def test_colours_and_places_are_right_before_encoding(tmp_path: Path) -> None:
     assert moving.max() == 0
 
 
-def test_colours_come_back_from_the_film(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoder", ["ffmpeg", "browser"])
+def test_colours_come_back_from_the_film(encoder: EncoderChoice, tmp_path: Path) -> None:
     (tmp_path / "card.html").write_text(CARD)
-    helios.render_sync(tmp_path / "card.html", tmp_path / "card.mp4", frame_range="20:22", crf=4)
+    helios.render_sync(tmp_path / "card.html", tmp_path / "card.mp4", frame_range="20:22", crf=4, encoder=encoder)
     seen = frame_pixels(tmp_path / "card.mp4", 0)
     assert_exact(tmp_path / "card.mp4", 2, Fraction(25))
     for x, y, colour in [

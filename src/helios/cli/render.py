@@ -14,7 +14,7 @@ from helios.cli.run import fail, run
 from helios.errors import HeliosError, UsageError
 
 if TYPE_CHECKING:
-    from helios.renderer.spec import CaptureChoice
+    from helios.renderer.spec import CaptureChoice, EncoderChoice
 
 
 def render(
@@ -31,6 +31,9 @@ def render(
     props: options.Props = None,
     workers: Annotated[str, typer.Option(metavar="N|auto", help="How many chunks are drawn at once.")] = "auto",
     chunk_frames: Annotated[int | None, typer.Option(help="The most frames that a chunk may have.")] = None,
+    encoder: Annotated[
+        str, typer.Option(metavar="ffmpeg|browser", help="Who encodes; the browser is faster, at a lesser quality.")
+    ] = "ffmpeg",
     codec: Annotated[str, typer.Option(help="h264, h265, vp9, av1, prores, or an encoder of ffmpeg's.")] = "h264",
     crf: Annotated[float | None, typer.Option(help="Quality; lower is better. Else 18 for h264.")] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's preset. Else medium for h264.")] = None,
@@ -79,11 +82,12 @@ def render(
                 props=values,
                 workers=count,
                 chunk_frames=chunk_frames,
+                encoder=cast("EncoderChoice", encoder),  # helios.render refuses any other, and of the next
                 codec=codec,
                 crf=crf,
                 preset=preset,
                 pixel_format=pixel_format,
-                capture=cast("CaptureChoice", capture),  # helios.render refuses any other
+                capture=cast("CaptureChoice", capture),
                 ready_timeout=ready_timeout,
             ),
             json=json,

@@ -68,6 +68,9 @@ class RenderOrchestrator:
             raise UsageError(
                 f"{found.browser} has no begin-frame control, which fast capture needs: --capture faithful"
             )
+        if request.encoding.encoder == "browser" and found.capture not in FAST:
+            why = f" ({found.comparison.reason})" if found.comparison else ""
+            raise UsageError(f"the browser encodes only what is drawn fast, as this page is not{why}: --encoder ffmpeg")
         composition = found.composition
         frames = range(composition.frames)
         if request.frame_range is not None:
@@ -82,7 +85,7 @@ class RenderOrchestrator:
             chunks,
             workers,
             encoder_threads=max(1, cores() // workers),
-            others=_others(request.capture, found),
+            others=_others(request, found),
         )
 
     async def render(self, plan: RenderPlan, output: Path, emit: EventSink = lambda event: None) -> Rendered:
@@ -277,9 +280,10 @@ def _work_folder(output: Path) -> Generator[Path]:
         raise OutputError(f"{output} can't be written: {error.strerror or error}") from error
 
 
-def _others(choice: CaptureChoice, found: Probe) -> tuple[CaptureMethod, ...]:
+def _others(request: RenderRequest, found: Probe) -> tuple[CaptureMethod, ...]:
     fast: tuple[CaptureMethod, ...] = ("stage",) if found.capture == "canvas" else ()
-    return (*fast, found.faithful) if choice == "auto" and found.capture in FAST else fast
+    may_be_faithful = request.capture == "auto" and request.encoding.encoder == "ffmpeg"
+    return (*fast, found.faithful) if may_be_faithful and found.capture in FAST else fast
 
 
 def _planned(plan: RenderPlan) -> Planned:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from base64 import b64decode
+from collections import deque
 from fractions import Fraction
 from typing import Protocol
 
 from helios.composition import frame_time_ms
-from helios.errors import BrowserError, CaptureUnsafe
+from helios.errors import BrowserError, CaptureUnsafe, HeliosError
 from helios.renderer.cdp import Params
 from helios.renderer.page import Page
-from helios.renderer.picture import CodedPicture, Picture, RawPicture
+from helios.renderer.picture import CodedFrame, CodedPicture, Picture, RawPicture
 from helios.renderer.ring import SLOTS
 from helios.renderer.scripts import STAGE
 from helios.renderer.spec import CaptureMethod
@@ -34,6 +37,10 @@ class Capture(Protocol):
 
     async def draw(self, frame: int) -> Picture | None:
         """Moves the page to ``frame`` and takes its picture; None where nothing changed since the last."""
+        ...
+
+    async def finish(self) -> None:
+        """Waits until nothing of what was drawn is under way in the browser."""
         ...
 
 
@@ -122,6 +129,9 @@ class BeginFrameCapture:
         self._last = picture
         return None if self._still else CodedPicture(picture)
 
+    async def finish(self) -> None:
+        return
+
 
 class ScreenshotCapture:
     """For browsers without begin-frame control: animations are held still and put in place by script."""
@@ -147,6 +157,9 @@ class ScreenshotCapture:
         )
         return answer["data"]
 
+    async def finish(self) -> None:
+        return
+
 
 class StageCapture:
     """The page is drawn into the stage's canvas, and its pixels come through the ring (stage/, ring.py).
@@ -165,7 +178,10 @@ class StageCapture:
         self._taken = 0
         self._written = 0
         self._armed = False
-        self._failure: CaptureUnsafe | None = None
+        self._failure: HeliosError | None = None
+        self._encodes = False
+        self.encoded = deque[CodedFrame]()
+        """Frames that the browser has encoded, until they are taken."""
         self.direct = False
         """Whether the last picture was taken from the page's own canvas."""
         page.on_stage = self._on_stage
@@ -174,6 +190,17 @@ class StageCapture:
         for _ in range(2):
             await self._frames.begin()
             self._frames.nudge()
+
+    async def encode(self, settings: Params) -> None:
+        """Has the browser encode every frame that is drawn from here on."""
+        self._encodes = True
+        await self._page.evaluate(f"{STAGE}.encode({json.dumps(settings)})")
+
+    async def finish(self) -> None:
+        if self._encodes:
+            await self._page.evaluate(f"{STAGE}.finish()")
+        if self._failure:
+            raise self._failure
 
     async def step(self, frame: int) -> None:
         await self._arm(False)
@@ -192,6 +219,8 @@ class StageCapture:
             raise CaptureUnsafe(f"{self._page.foreign} is of another origin (at frame {frame})")
         if outcome is None:
             self._room.release()
+            if self._encodes:
+                await self._page.evaluate(f"{STAGE}.repeat()")
             return None
         if "error" in outcome:
             raise CaptureUnsafe(f"{outcome['error']} (at frame {frame})")
@@ -213,6 +242,8 @@ class StageCapture:
     def _on_stage(self, message: Params) -> None:
         if "error" in message:
             self._failure = CaptureUnsafe(message["error"])
+        elif "packet" in message:
+            self.encoded.append(CodedFrame(b64decode(message["packet"]), message["key"]))
         else:
             self._written = message["sequence"] + 1
         self._deliver()

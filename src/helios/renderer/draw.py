@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from helios.composition import Composition
 from helios.renderer.browser import open_page
-from helios.renderer.capture import Capture, capture_with
+from helios.renderer.capture import Capture, StageCapture, capture_with
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture, Picture
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Motion, StillSpec
 
 if TYPE_CHECKING:
-    from helios.renderer.encoder import SegmentEncoder
+    from helios.renderer.segment import PictureSink, SegmentFile
 
 Progress = Callable[[int, int], None]
 """Called with frames done and frames in all."""
@@ -45,15 +45,17 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
     composition = spec.composition
     begun = time.monotonic()
     async with _open(composition, spec.capture, workspace) as page:
-        from helios.renderer.encoder import SegmentEncoder  # its libraries load while the browser starts
+        from helios.renderer.segment import SegmentFile  # its libraries load while the browser starts
 
         capture = capture_with(spec.capture, page, composition.fps)
-        first = await draw_first(capture, spec.motion, spec.start)
-        ready_ms = (time.monotonic() - begun) * 1000
-        size = composition.width, composition.height
-        with SegmentEncoder(segment, spec.encoding, *size, composition.fps, spec.encoder_threads) as encoder:
-            line = _Line(encoder, lambda done: progress(done, spec.stop - spec.start))
+        with SegmentFile(segment, composition.fps) as file:
+            sink = await _sink(spec, file, capture)
+            first = await draw_first(capture, spec.motion, spec.start)
+            ready_ms = (time.monotonic() - begun) * 1000
+            line = _Line(sink, lambda done: progress(done, spec.stop - spec.start))
             await line.run(capture, first, range(spec.start + 1, spec.stop))
+            await capture.finish()
+            await asyncio.to_thread(sink.finish)
         return ChunkReport(
             start=spec.start,
             stop=spec.stop,
@@ -65,13 +67,26 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
         )
 
 
+async def _sink(spec: ChunkSpec, file: SegmentFile, capture: Capture) -> PictureSink:
+    size = spec.composition.width, spec.composition.height
+    if spec.encoding.encoder == "browser":
+        from helios.renderer.muxer import FrameMuxer, browser_settings
+
+        assert isinstance(capture, StageCapture), "the browser encodes only what is drawn fast"
+        await capture.encode(browser_settings(spec.encoding, *size, file.fps))
+        return FrameMuxer(file, capture.encoded)
+    from helios.renderer.encoder import FrameEncoder
+
+    return FrameEncoder(file, spec.encoding, *size, spec.encoder_threads)
+
+
 class _Line:
     """Draws frames and encodes them, side by side: some pictures are under way while the next is drawn."""
 
     _UNDER_WAY = 2
 
-    def __init__(self, encoder: SegmentEncoder, progress: Callable[[int], None]) -> None:
-        self._encoder = encoder
+    def __init__(self, sink: PictureSink, progress: Callable[[int], None]) -> None:
+        self._sink = sink
         self._progress = progress
         self._pictures = asyncio.Queue[Picture | None](self._UNDER_WAY)
         self.hashes: list[str] = []
@@ -97,9 +112,8 @@ class _Line:
                 picture = await self._pictures.get()
                 if picture:
                     await picture.arrived()
-                self.hashes.append(await loop.run_in_executor(thread, self._encoder.add, picture))
+                self.hashes.append(await loop.run_in_executor(thread, self._sink.add, picture))
                 self._progress(len(self.hashes))
-            await loop.run_in_executor(thread, self._encoder.finish)
 
 
 async def draw_still(spec: StillSpec, output: Path, workspace: Path) -> None:

@@ -1,18 +1,16 @@
-"""Pictures into a segment: decoded, hashed and encoded in this process, while the next one is drawn."""
+"""Pictures into a segment: hashed and encoded in this process, while the next one is drawn."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import av
 import xxhash
 from av.codec.context import CodecContext
+from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
@@ -21,6 +19,7 @@ from av.video.stream import VideoStream
 from helios.composition import timescale
 from helios.errors import OutputError, UsageError
 from helios.renderer.picture import Picture
+from helios.renderer.segment import SegmentFile
 from helios.renderer.spec import Encoding
 
 _BT709 = 1  # ITU-T H.273: primaries, transfer and matrix of BT.709 all have code point 1
@@ -46,6 +45,12 @@ def check_encoding(encoding: Encoding, width: int, height: int, fps: Fraction) -
         UsageError: it does not; says which setting is wrong.
     """
     name = pixel_format(encoding)
+    if encoding.encoder == "browser":
+        for what, given, only in (("codec", encoding.codec, "libx264"), ("pixel format", name, "yuv420p")):
+            if given != only:
+                raise UsageError(f"the browser encodes h264 in yuv420p, not the {what} {given}: --encoder ffmpeg")
+        if encoding.preset is not None:
+            raise UsageError(f"the browser's encoder has no presets, such as {encoding.preset}: --encoder ffmpeg")
     try:
         shape = av.VideoFormat(name, width, height)
     except ValueError:
@@ -141,39 +146,25 @@ def _to_yuv(reformatter: VideoReformatter, pixels: VideoFrame, wanted: str) -> V
     return frame
 
 
-class SegmentEncoder:
-    """Writes a segment whose frame k stands at exactly k/fps. It blocks: call it from a thread.
+class FrameEncoder:
+    """Encodes pictures in this process."""
 
-    The segment gets its name when it is whole; before that it is ``<name>.part``.
-
-    Raises (from any method):
-        OutputError: it can't be written.
-    """
-
-    def __init__(
-        self, path: Path, encoding: Encoding, width: int, height: int, fps: Fraction, threads: int = 1
-    ) -> None:
-        self._path = path
-        self._part = path.with_name(path.name + ".part")
+    def __init__(self, file: SegmentFile, encoding: Encoding, width: int, height: int, threads: int = 1) -> None:
+        self._file = file
         self._size = (width, height)
         self._reformatter = VideoReformatter()
         self._pixel_format = pixel_format(encoding)
         self._last: tuple[VideoFrame, str] | None = None
         self._count = 0
-        options = {"video_track_timescale": str(timescale(fps))}
-        try:
-            self._container = av.open(str(self._part), "w", format=path.suffix[1:], options=options)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        stream = self._container.add_stream(encoding.codec, rate=fps)
+        stream = file.container.add_stream(encoding.codec, rate=file.fps)
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self._context = stream.codec_context
-        configure(self._context, encoding, width, height, fps, threads)
-        self._stream.time_base = Fraction(1, timescale(fps))
+        configure(self._context, encoding, width, height, file.fps, threads)
+        self._stream.time_base = Fraction(1, timescale(file.fps))
 
     def add(self, picture: Picture | None) -> str:
-        """Appends a picture that has arrived, or the last one again; returns the hash of its pixels."""
+        """See ``PictureSink``."""
         if picture is not None:
             pixels = picture.pixels()
             if (pixels.width, pixels.height) != self._size:
@@ -185,37 +176,13 @@ class SegmentEncoder:
         frame.pts = self._count
         frame.time_base = self._context.time_base
         self._count += 1
-        self._mux(frame)
+        self._file.mux(self._encoded(frame))
         return digest
 
     def finish(self) -> None:
-        """Writes what is left and gives the segment its name."""
-        self._mux(None)
-        try:
-            self._container.close()
-            self._part.replace(self._path)
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
+        """See ``PictureSink``."""
+        self._file.mux(self._encoded(None))
+        self._file.finish()
 
-    def _mux(self, frame: VideoFrame | None) -> None:
-        try:
-            self._container.mux(self._stream.encode(frame))
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
-
-    def __enter__(self) -> SegmentEncoder:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            with contextlib.suppress(OSError):  # the segment is given up; its first error is on its way up
-                self._container.close()
-            self._part.unlink(missing_ok=True)
-
-
-def _unwritable(path: Path, error: OSError) -> OutputError:
-    if error.errno == errno.ENOSPC:
-        return OutputError(f"the disk is full: {path.name} could not be written")
-    return OutputError(f"{path.name} could not be written: {error.strerror}")
+    def _encoded(self, frame: VideoFrame | None) -> Iterator[Packet[Any]]:
+        yield from self._stream.encode(frame)

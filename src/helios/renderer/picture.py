@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from helios.errors import HeliosError
@@ -101,3 +102,11 @@ class RawPicture:
                 rows[row * plane.line_size : row * plane.line_size + 4 * width] = pixels[4 * width * row :][: 4 * width]
         self._loop.call_soon_threadsafe(self._free)
         return frame
+
+
+@dataclass(frozen=True, slots=True)
+class CodedFrame:
+    """A frame of H.264 as the browser encoded it (ITU-T H.264, annex B)."""
+
+    data: bytes
+    key: bool

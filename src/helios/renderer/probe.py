@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
 from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
-from helios.errors import BrowserError, CaptureUnsafe, PageError
+from helios.errors import BrowserError, CaptureUnsafe, PageError, UsageError
 from helios.renderer.agreement import THRESHOLD, block_means, change, largest_difference
 from helios.renderer.browser import open_browser
 from helios.renderer.capture import CHEAP, BeginFrameCapture, Capture, StageCapture, capture_with
@@ -179,6 +180,7 @@ class _Look:
             return await self._draw_on(await self._load(size, "stage"))
 
     async def _draw_on(self, page: Page) -> tuple[CaptureMethod, float]:
+        await self._check_encoder(page)
         stage = StageCapture(page, self._composition.fps)
         await stage.warm_up()
         self._drawn.clear()
@@ -192,6 +194,16 @@ class _Look:
             direct = direct or stage.direct
         await page.close()
         return "canvas" if direct else "stage", median(times[1:] or times)
+
+    async def _check_encoder(self, page: Page) -> None:
+        if not self._encoding or self._encoding.encoder != "browser":
+            return
+        from helios.renderer.muxer import browser_settings
+
+        film = self._composition
+        settings = json.dumps(browser_settings(self._encoding, film.width, film.height, film.fps))
+        if not (await page.evaluate(f"VideoEncoder.isConfigSupported({settings})"))["supported"]:
+            raise UsageError(f"{page.browser} can't encode H.264 of {film.width}x{film.height}: --encoder ffmpeg")
 
     async def _draw(self, stage: StageCapture, frame: int) -> float:
         """How long (ms) it took."""
@@ -207,6 +219,8 @@ class _Look:
     def _encode(self) -> float:
         from helios.renderer.encoder import encoding_time
 
+        if self._encoding and self._encoding.encoder == "browser":
+            return 0.0  # it is done beside the drawing, in the same process
         return encoding_time(self._drawn, self._encoding, self._composition.fps) if self._encoding else 0.0
 
     async def _pass(self, capture: Capture, before: int, frame: int) -> None:

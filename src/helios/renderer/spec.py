@@ -21,6 +21,9 @@ FAST: frozenset[CaptureMethod] = frozenset({"canvas", "stage"})
 CaptureChoice = Literal["auto", "fast", "faithful"]
 """What a caller may ask for: the stage, one of the others, or whichever the probe finds fit."""
 
+EncoderChoice = Literal["ffmpeg", "browser"]
+"""Who encodes: ffmpeg's libraries in the renderer's process, or the browser beside its drawing."""
+
 Motion = Literal["seek", "jump", "step"]
 """How a page gets to a frame: it can seek, it only has declared animations, or it must be stepped through."""
 
@@ -57,8 +60,11 @@ class Encoding(_Message):
     """How frames become a segment.
 
     ``codec`` is an encoder of ffmpeg's, or h264, h265, vp9, av1 or prores; without ``crf``, ``preset`` or
-    ``pixel_format`` the encoder's own good default is taken.
+    ``pixel_format`` the encoder's own good default is taken. ``encoder`` browser has the browser encode H.264, at a
+    bitrate made of ``crf``.
     """
+
+    encoder: EncoderChoice = "ffmpeg"
 
     codec: Annotated[str, AfterValidator(lambda name: _CODECS.get(name, name))] = "libx264"
     crf: float | None = None

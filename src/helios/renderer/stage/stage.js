@@ -23,6 +23,7 @@ let armed = false;
 let painted = "";
 let taken = null; // the frame that was painted since the last look, or what kept it from being taken
 let pictures = 0;
+let finished; // called when the encoder is done
 
 // drawElementImage draws into a layer of the size of what it may touch. In bands, that layer is small enough to be
 // reused by the allocator and to stay in the cache; their height is a multiple of the 8 rows of Skia's dithering.
@@ -138,13 +139,29 @@ window[Symbol.for("helios.stage")] = {
     });
     worker.postMessage({ open: { size, slot, token } });
     await opened;
-    worker.onmessage = ({ data }) => heliosStage(JSON.stringify(data));
+    worker.onmessage = ({ data }) => {
+      if (data.finished) finished();
+      else heliosStage(JSON.stringify(data));
+    };
     focusPage(frame.contentWindow);
   },
   /** From here on, each frame that paints is taken, the next one even if nothing changes in it; or none is. */
   arm(on) {
     armed = on;
     if (on) paintAnew();
+  },
+  /** From here on, pictures are encoded too, with these settings of WebCodecs. */
+  encode(encoding) {
+    worker.postMessage({ encoding });
+  },
+  /** The last picture is encoded once more. */
+  repeat() {
+    worker.postMessage({ repeat: true });
+  },
+  /** Has the encoder give out what it still holds. */
+  finish() {
+    worker.postMessage({ finish: true });
+    return new Promise((resolve) => (finished = resolve));
   },
   unsafe,
   /** What became of the frame that was begun last: null where nothing was painted. */

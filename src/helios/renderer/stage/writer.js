@@ -1,4 +1,5 @@
-// The stage's worker: copies pictures into the slots of the ring, a file of the origin's private file system.
+// The stage's worker: copies pictures into the slots of the ring, a file of the origin's private file system, and
+// encodes them if it is asked to.
 //
 // A slot holds a picture's pixels (BGRX, row by row) and 16 bytes behind them: four unsigned 32-bit numbers, little
 // endian: the frame's number, the picture's number, and the picture's width and height.
@@ -8,6 +9,10 @@ let slot;
 let slots;
 let bytes;
 let turn = Promise.resolve();
+let encoder;
+let framerate;
+let last; // the picture that was encoded last, for frames that repeat it
+let encoded = 0;
 
 async function open({ size, slot: length, token }) {
   const folder = await navigator.storage.getDirectory();
@@ -29,6 +34,7 @@ async function keep({ picture, frame, sequence }) {
       throw new Error(`the picture is ${codedWidth}x${codedHeight} pixels of ${format}`);
     }
     await picture.copyTo(bytes.subarray(0, length));
+    if (encoder) await encode(picture);
   } finally {
     picture.close();
   }
@@ -40,16 +46,47 @@ async function keep({ picture, frame, sequence }) {
   return { frame, sequence };
 }
 
+function startEncoder(config) {
+  const output = (chunk) => {
+    const data = new Uint8Array(chunk.byteLength);
+    chunk.copyTo(data);
+    postMessage({ packet: data.toBase64(), key: chunk.type === "key" });
+  };
+  encoder = new VideoEncoder({ output, error: ({ message }) => postMessage({ error: `the encoder: ${message}` }) });
+  encoder.configure(config);
+  framerate = config.framerate;
+}
+
+async function encode(picture) {
+  const frame = new VideoFrame(picture, { timestamp: Math.round((encoded * 1e6) / framerate) });
+  encoder.encode(frame, { keyFrame: encoded++ === 0 });
+  last?.close();
+  last = frame;
+  while (encoder.encodeQueueSize > 1) await new Promise((less) => (encoder.ondequeue = less));
+}
+
 function opaque(pixels) {
   let all = 0xff000000;
   for (let i = 0; i < pixels.length; i++) all &= pixels[i];
   return all >>> 24 === 255;
 }
 
+async function answer(data) {
+  if (data.picture) return await keep(data);
+  if (data.encoding) startEncoder(data.encoding);
+  else if (data.repeat) await encode(last);
+  else if (data.open) {
+    await open(data.open);
+    return { opened: true };
+  } else {
+    await encoder.flush();
+    return { finished: true };
+  }
+}
+
 onmessage = ({ data }) => {
-  const done = data.open ? open(data.open).then(() => ({})) : turn.then(() => keep(data));
-  turn = done.then(
-    (answer) => postMessage(answer),
+  turn = turn.then(() => answer(data)).then(
+    (said) => said && postMessage(said),
     (error) => postMessage({ error: String(error.message ?? error) }),
   );
 };
