@@ -65,6 +65,7 @@ def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *words: s
         (["--frames", "9", "--pixel-format", "nonsense"], ["nonsense", "yuv420p"]),
         (["--frames", "9", "--codec", "libx264rgb", "--pixel-format", "rgb24"], ["rgb24", "yuv420p"]),
         (["--frames", "9", "--preset", "quick"], ["libx264", "quick"]),
+        (["--frames", "9", "--capture", "bogus"], ["bogus", "auto", "fast", "faithful"]),
         (["--frames", "9", "--props", "{bad"], ["--props", "JSON"]),
         (["--frames", "9", "--props", "@missing.json"], ["missing.json"]),
     ],

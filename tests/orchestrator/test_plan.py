@@ -1,25 +1,32 @@
 """Frames are shared out without a gap, evenly, and for as many workers as pay off."""
 
+import asyncio
 import os
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helios.adapters import LocalWorkerAdapter
 from helios.composition import Composition, Declared, Source, compose
 from helios.errors import UsageError
+from helios.orchestrator import RenderOrchestrator
 from helios.orchestrator.plan import (
     MAX_CHUNK,
     MIN_SHARE,
+    SPREAD,
     Chunk,
     RenderPlan,
+    RenderRequest,
     chunks_for,
     paying_workers,
     split,
 )
-from helios.renderer.spec import Encoding, Motion, Probe
+from helios.renderer.spec import CaptureChoice, Costs, Encoding, Motion, Probe
+from helios.stitcher import FfmpegStitcher
 
 frame_ranges = st.builds(
     lambda start, length: range(start, start + length), st.integers(0, 1_000_000), st.integers(1, 5000)
@@ -89,6 +96,15 @@ def test_a_page_that_is_stepped_gets_longer_chunks() -> None:
     assert len(chunks_for(range(3000), "seek", 1, None)) == 5
 
 
+def give_cores(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Has this process run on a machine with so many cores."""
+
+    def some_cores(pid: int) -> set[int]:
+        return set(range(count))
+
+    monkeypatch.setattr(os, "sched_getaffinity", some_cores)
+
+
 @pytest.mark.parametrize(
     ("cores", "frames", "workers"),
     [(1, 1000, 1), (4, 1000, 4), (4, 1, 1), (4, MIN_SHARE, 1), (4, 2 * MIN_SHARE - 1, 1), (4, 2 * MIN_SHARE, 2)],
@@ -96,11 +112,44 @@ def test_a_page_that_is_stepped_gets_longer_chunks() -> None:
 def test_a_worker_pays_off_for_each_core_with_some_frames_to_draw(
     cores: int, frames: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def some_cores(pid: int) -> set[int]:
-        return set(range(cores))
-
-    monkeypatch.setattr(os, "sched_getaffinity", some_cores)
+    give_cores(monkeypatch, cores)
     assert paying_workers(frames) == workers
+    assert paying_workers(frames, Costs(draw_ms=20, encode_ms=0)) == workers, "as if only drawing cost anything"
+
+
+@pytest.mark.parametrize(
+    ("draw_ms", "encode_ms", "workers"),
+    [
+        (50, 0, 8),
+        (50, 0.01, 8),  # what is left of a core is a core
+        (0.01, 50, 1),
+        (1, 100, 1),
+        (SPREAD * 50, 50, 4),  # a frame keeps its page's thread busy for half of its time
+        (SPREAD * 50 + 1, 50, 5),
+        (3 * SPREAD * 10, 10, 6),
+    ],
+)
+def test_as_many_workers_pay_off_as_the_drawing_keeps_cores_busy(
+    draw_ms: float, encode_ms: float, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_cores(monkeypatch, 8)
+    assert paying_workers(1000, Costs(draw_ms=draw_ms, encode_ms=encode_ms)) == workers
+
+
+some_ms = st.floats(0.01, 10_000)
+
+
+@given(st.integers(1, 64), st.integers(1, 5000), some_ms, some_ms)
+def test_never_more_workers_than_cores_or_than_have_frames_to_draw(
+    cores: int, frames: int, draw_ms: float, encode_ms: float
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        give_cores(monkeypatch, cores)
+        workers = paying_workers(frames, Costs(draw_ms=draw_ms, encode_ms=encode_ms))
+        assert 1 <= workers <= min(cores, max(1, frames // MIN_SHARE))
+        assert workers <= paying_workers(frames, Costs(draw_ms=2 * draw_ms, encode_ms=encode_ms))
+        assert workers >= paying_workers(frames, Costs(draw_ms=draw_ms, encode_ms=2 * encode_ms))
+        assert workers <= paying_workers(frames)
 
 
 @pytest.mark.parametrize(("count", "workers"), [(3, 3), (None, 1)])
@@ -121,3 +170,79 @@ def test_a_plan_gives_each_chunk_its_message() -> None:
     assert (spec.start, spec.stop) == (12, 20)
     assert (spec.composition, spec.encoding) == (film, Encoding(crf=30))
     assert (spec.capture, spec.motion) == ("begin-frame", "jump")
+
+
+def test_a_film_is_drawn_otherwise_in_the_same_chunks() -> None:
+    film: Composition = compose(Source(root=None, entry="http://x/"), Declared(fps=Fraction(25), frames=20))
+    costs = Costs(draw_ms=3, encode_ms=2)
+    probe = Probe(composition=film, capture="canvas", motion="seek", browser="B 1", warnings=("w",), costs=costs)
+    first = RenderPlan(film, Encoding(crf=30), probe, split(range(20), 8), 2, 3, others=("stage", "begin-frame"))
+    second = first.otherwise()
+    third = second.otherwise()
+    assert [plan.probe.capture for plan in (first, second, third)] == ["canvas", "stage", "begin-frame"]
+    assert [plan.others for plan in (first, second, third)] == [("stage", "begin-frame"), ("begin-frame",), ()]
+    for plan, capture in ((second, "stage"), (third, "begin-frame")):
+        assert (plan.chunks, plan.workers, plan.encoder_threads) == (first.chunks, 2, 3)
+        for chunk in plan.chunks:
+            assert plan.spec(chunk) == first.spec(chunk).model_copy(update={"capture": capture})
+
+
+CANVAS = """<!doctype html><style>body { margin: 0 } canvas { display: block }</style>
+<canvas id=canvas width=160 height=90></canvas><script>
+const context = canvas.getContext("2d");
+helios.seek = (s) => { context.fillStyle = `rgb(${60 * s} 0 99)`; context.fillRect(0, 0, 160, 90); };</script>"""
+
+
+def planned(folder: Path, html: str, capture: CaptureChoice, **wanted: int) -> RenderPlan:
+    """The plan for a page of 40 frames, made with a real browser."""
+    (folder / "page.html").write_text(html)
+    request = RenderRequest(
+        source=Source.parse(folder / "page.html"),
+        declared=Declared(width=160, height=90, frames=40),
+        encoding=Encoding(preset="ultrafast"),
+        capture=capture,
+        **wanted,
+    )
+    adapter = LocalWorkerAdapter()
+    return asyncio.run(RenderOrchestrator(adapter, FfmpegStitcher(adapter)).plan(request))
+
+
+@pytest.mark.parametrize(
+    ("cores", "wanted", "workers", "threads"),
+    [
+        (8, {"workers": 3}, 3, 2),
+        (8, {"workers": 5, "chunk_frames": 20}, 2, 4),
+        (8, {"workers": 1}, 1, 8),
+        (2, {"workers": 5}, 5, 1),
+        (3, {}, 3, 1),
+    ],
+    ids=str,
+)
+def test_encoders_share_the_cores_that_there_are(
+    cores: int, wanted: dict[str, int], workers: int, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_cores(monkeypatch, cores)
+    plan = planned(tmp_path, "<!doctype html><p>words", "faithful", **wanted)
+    assert (plan.workers, plan.encoder_threads) == (workers, threads)
+    assert {plan.spec(chunk).encoder_threads for chunk in plan.chunks} == {threads}
+    assert sum(chunk.frames for chunk in plan.chunks) == 40
+
+
+@pytest.mark.parametrize(
+    ("html", "capture", "methods"),
+    [
+        (CANVAS, "auto", ["canvas", "stage", "begin-frame"]),
+        (CANVAS, "fast", ["canvas", "stage"]),
+        (CANVAS, "faithful", ["begin-frame"]),
+        ("<!doctype html><p>words", "auto", ["stage", "begin-frame"]),
+        ("<!doctype html><p>words", "fast", ["stage"]),
+    ],
+    ids=["canvas-auto", "canvas-fast", "canvas-faithful", "words-auto", "words-fast"],
+)
+def test_a_plan_holds_the_ways_that_are_left(
+    html: str, capture: CaptureChoice, methods: list[str], tmp_path: Path
+) -> None:
+    plan = planned(tmp_path, html, capture, workers=1)
+    assert [plan.probe.capture, *plan.others] == methods
+    assert (plan.probe.costs is None) == (capture == "faithful")
+    assert (plan.probe.comparison is None) == (capture != "auto")
