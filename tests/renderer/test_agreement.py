@@ -49,10 +49,14 @@ def test_a_block_of_another_shade_shows_as_it_is_and_nowhere_else(spot: tuple[in
     changed = np.flatnonzero(ones != others)
     assert changed.tolist() == [spot[1] * 4 + spot[0]]
     assert abs(difference(pixels, other) - 40) <= 1
-    assert difference(pixels, other) == difference(other, pixels) == change(bytes(ones.tolist()), bytes(others.tolist()))
+    assert (
+        difference(pixels, other) == difference(other, pixels) == change(bytes(ones.tolist()), bytes(others.tolist()))
+    )
 
 
-@pytest.mark.parametrize("colours", [((255, 0, 0), (0, 130, 0)), ((0, 0, 255), (29, 29, 29)), ((200, 100, 0), (0, 150, 200))])
+@pytest.mark.parametrize(
+    "colours", [((255, 0, 0), (0, 130, 0)), ((0, 0, 255), (29, 29, 29)), ((200, 100, 0), (0, 150, 200))]
+)
 def test_another_colour_of_the_same_brightness_is_no_agreement(
     colours: tuple[tuple[int, int, int], tuple[int, int, int]],
 ) -> None:

@@ -227,7 +227,9 @@ def test_some_memory_is_left_to_others(small: Path, tmp_path: Path, monkeypatch:
 
 
 def test_folders_of_the_living_stay_and_those_of_the_dead_go(tmp_path: Path, memory: Path) -> None:
-    dead, living, others, file = (memory / name for name in ("helios-ring-a", "helios-ring-b", "other", "helios-ring-c"))
+    dead, living, others, file = (
+        memory / name for name in ("helios-ring-a", "helios-ring-b", "other", "helios-ring-c")
+    )
     for folder in (dead, living, others):
         (folder / "001" / "t").mkdir(parents=True)
         (folder / "001" / "t" / "0").write_bytes(b"picture")

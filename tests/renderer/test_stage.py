@@ -297,7 +297,7 @@ def test_a_video_shows_the_frame_of_the_clock(tmp_path: Path) -> None:
     whole, _ = assert_right(page, tmp_path, "stage", "jump")
     assert whole.repeated == 0
     for frame in range(FRAMES):
-        assert_shows(tmp_path / "fast.mp4", frame, 128, 80, (shades[frame],) * 3)
+        assert_shows(tmp_path / "fast.mp4", frame, 128, 80, (shades[frame], shades[frame], shades[frame]))
     later = draw(page, tmp_path / "later.mp4", "stage", "jump", range(5, FRAMES))
     assert later.hashes == whole.hashes[5:]
 
@@ -487,7 +487,7 @@ NOT_ALONE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", NOT_ALONE)
 def test_a_canvas_that_is_not_all_there_is_is_drawn_with_the_page(kind: str, tmp_path: Path) -> None:
     change = NOT_ALONE[kind]
-    page = canvas_page(tmp_path, **{"style": "", **change, "style": BEHIND + str(change.get("style", ""))})
+    page = canvas_page(tmp_path, **{**change, "style": BEHIND + change.get("style", "")})
     found = look(page, tmp_path)
     assert found.capture == "stage", found.comparison
     _, faithful = assert_right(page, tmp_path, "stage", exact=kind not in {"pale", "pale with its page", "rounded"})
