@@ -5,6 +5,7 @@ import os
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -193,7 +194,7 @@ const context = canvas.getContext("2d");
 helios.seek = (s) => { context.fillStyle = `rgb(${60 * s} 0 99)`; context.fillRect(0, 0, 160, 90); };</script>"""
 
 
-def planned(folder: Path, html: str, capture: CaptureChoice, **wanted: int) -> RenderPlan:
+def planned(folder: Path, html: str, capture: CaptureChoice, **wanted: Any) -> RenderPlan:
     """The plan for a page of 40 frames, made with a real browser."""
     (folder / "page.html").write_text(html)
     request = RenderRequest(
