@@ -5,7 +5,6 @@ import os
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -194,7 +193,9 @@ const context = canvas.getContext("2d");
 helios.seek = (s) => { context.fillStyle = `rgb(${60 * s} 0 99)`; context.fillRect(0, 0, 160, 90); };</script>"""
 
 
-def planned(folder: Path, html: str, capture: CaptureChoice, **wanted: Any) -> RenderPlan:
+def planned(
+    folder: Path, html: str, capture: CaptureChoice, *, workers: int | None = None, chunk_frames: int | None = None
+) -> RenderPlan:
     """The plan for a page of 40 frames, made with a real browser."""
     (folder / "page.html").write_text(html)
     request = RenderRequest(
@@ -202,7 +203,8 @@ def planned(folder: Path, html: str, capture: CaptureChoice, **wanted: Any) -> R
         declared=Declared(width=160, height=90, frames=40),
         encoding=Encoding(preset="ultrafast"),
         capture=capture,
-        **wanted,
+        workers=workers,
+        chunk_frames=chunk_frames,
     )
     adapter = LocalWorkerAdapter()
     return asyncio.run(RenderOrchestrator(adapter, FfmpegStitcher(adapter)).plan(request))

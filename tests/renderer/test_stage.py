@@ -24,6 +24,7 @@ from test_parity import means
 import helios
 from films import assert_exact, frame_pixels
 from helios.composition import Composition, Declared, Source
+from helios.orchestrator.events import Planned
 from helios.renderer import ring
 from helios.renderer.agreement import THRESHOLD
 from helios.renderer.draw import draw_chunk
@@ -31,6 +32,7 @@ from helios.renderer.probe import probe
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion, Probe, ProbeSpec
 from processes import alive, descendants, named, wait_until
 
+Colour = tuple[int, int, int]
 SIZE = (320, 180)
 FRAMES = 8
 LOSSLESS = Encoding(preset="ultrafast", crf=0, pixel_format="yuv444p")
@@ -86,10 +88,8 @@ def render(
     source: Path | str, output: Path, frames: int, **options: Any
 ) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
-    options = {"workers": 1, "preset": "ultrafast", **options}
-    film = helios.render_sync(
-        source, output, width=SIZE[0], height=SIZE[1], frames=frames, on_event=events.append, **options
-    )
+    options = {"workers": 1, "preset": "ultrafast", "on_event": events.append, **options}
+    film = helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], frames=frames, **options)
     return film, events
 
 
@@ -118,10 +118,11 @@ def assert_right(
     return fast, faithful
 
 
-def assert_shows(film: Path, frame: int, x: int, y: int, colour: tuple[int, int, int]) -> None:
-    """The film has that colour there, by what a lossless film may be off."""
+def assert_shows(film: Path, frame: int, x: int, y: int, colour: Colour | None) -> None:
+    """The film has that colour there, by what a lossless film may be off; or, for None, any but white."""
     seen = frame_pixels(film, frame)[y, x]
-    assert np.abs(seen.astype(int) - colour).max() <= 3, (x, y, seen)
+    far_off = np.abs(seen.astype(int) - (colour or (255, 255, 255))).max() > 3
+    assert far_off == (colour is None), (x, y, seen)
 
 
 @contextmanager
@@ -176,9 +177,10 @@ def write_pictures(path: Path, shades: list[int], rate: int, codec: str, pixel_f
         container.mux(stream.encode())
 
 
-# What looks dangerous, and is safe. Each page with a colour that must be seen in its first frame.
+# What looks dangerous, and is safe. Each page with the colour that must be seen at a spot of its first frame; None:
+# any but the white of an empty page.
 
-SAFE: dict[str, tuple[str, tuple[int, int], tuple[int, int, int]]] = {
+SAFE: dict[str, tuple[str, tuple[int, int], Colour | None]] = {
     "a frame of the page's own": (
         """<iframe srcdoc="<body style='margin:0;background:#686'><p>inside" style="position:absolute;left:16px;
         top:16px;width:160px;height:96px;border:0"></iframe>""",
@@ -202,13 +204,18 @@ SAFE: dict[str, tuple[str, tuple[int, int], tuple[int, int, int]]] = {
         (0x88, 0x88, 0x66),
     ),
     "form controls": (
-        """<style>* { accent-color: #555 }</style><input value=words><button id=button autofocus>push</button><select>
-        <option>one</select><input type=range><input type=checkbox checked><input type=radio checked>
-        <textarea>more</textarea><input type=date value=2026-01-01><b id=b style="position:absolute;left:16px;top:128px;
-        width:16px;height:16px;background:#444"></b><script>
-        each(() => (b.hidden = !document.hasFocus() || document.activeElement !== button));</script>""",
-        (24, 136),
-        (0x44, 0x44, 0x44),
+        """<style>* { accent-color: #555; caret-color: transparent } input:focus { background: #886 }</style>
+        <input value=words autofocus style="position:absolute;left:16px;top:112px;width:96px;height:32px;border:0">
+        <button>push</button><select><option>one</select><input type=range><input type=checkbox checked>
+        <input type=radio checked><textarea>more</textarea><input type=date value=2026-01-01>""",
+        (104, 138),
+        (0x88, 0x88, 0x66),
+    ),
+    "selected words": (
+        """<body style="margin:0"><p id=p style="margin:0;width:160px;font-size:40px">many words</p>
+        <script>getSelection().selectAllChildren(p)</script>""",
+        (1, 4),
+        None,
     ),
     "what stays where the window is": (
         """<style>body { margin: 0 } p { position: fixed; margin: 0; width: 64px; height: 32px }</style>
@@ -297,7 +304,8 @@ def test_a_video_shows_the_frame_of_the_clock(tmp_path: Path) -> None:
     whole, _ = assert_right(page, tmp_path, "stage", "jump")
     assert whole.repeated == 0
     for frame in range(FRAMES):
-        assert_shows(tmp_path / "fast.mp4", frame, 128, 80, (shades[frame], shades[frame], shades[frame]))
+        shade = shades[frame]
+        assert_shows(tmp_path / "fast.mp4", frame, 128, 80, (shade, shade, shade))
     later = draw(page, tmp_path / "later.mp4", "stage", "jump", range(5, FRAMES))
     assert later.hashes == whole.hashes[5:]
 
@@ -306,37 +314,39 @@ def test_a_video_shows_the_frame_of_the_clock(tmp_path: Path) -> None:
 
 UNSAFE = {
     "a picture of another origin": ("<img src={far}/red.png style='display:block'>", "of another origin"),
-    "a background of another origin": (
-        "<div style='height:96px;background:url({far}/red.png)'></div>",
-        "of another origin",
-    ),
     "a frame of another origin": ("<iframe src={far}/inner.html></iframe>", "a frame of another origin"),
-    "a frame without an origin": (
-        "<iframe sandbox srcdoc='<body style=background:red>'></iframe>",
-        "a frame of another origin",
-    ),
     "a blend with what a filter makes of the page's own background": (
         """<body style="margin:0;background:#886"><div style="width:192px;height:96px;background:#484;
         mix-blend-mode:difference;backdrop-filter:invert(1)"></div>""",
-        "draw frame 0 otherwise",
-    ),
-    "a page that asks who is on top": (
-        "<script>document.write(`<body style='background:${window.top === window ? '#0a0' : '#a00'}'>`)</script>",
         "draw frame 0 otherwise",
     ),
     "a page that looks for its content on top": (
         "<h1 id=words>a</h1><script>window.top.document.getElementById('words').textContent = 'found'</script>",
         "TypeError",
     ),
-    "a page that breaks out": (
-        "<h1>a</h1><script>if (window.top !== window.self) window.top.location = location.href</script>",
-        "breaks out of its frame",
-    ),
     "a canvas that was given away": (
         """<body style="margin:0"><canvas id=canvas width=320 height=96></canvas><script>
         const context = canvas.transferControlToOffscreen().getContext("2d");
         each((k) => context.fillRect(16 * k, 0, 16, 96));</script>""",
         "otherwise",
+    ),
+}  # fmt: skip
+UNSAFE_TOO = {
+    "a background of another origin": (
+        "<div style='height:96px;background:url({far}/red.png)'></div>",
+        "of another origin",
+    ),
+    "a frame without an origin": (
+        "<iframe sandbox srcdoc='<body style=background:red>'></iframe>",
+        "a frame of another origin",
+    ),
+    "a page that asks who is on top": (
+        "<script>document.write(`<body style='background:${window.top === window ? '#0a0' : '#a00'}'>`)</script>",
+        "draw frame 0 otherwise",
+    ),
+    "a page that breaks out": (
+        "<h1>a</h1><script>if (window.top !== window.self) window.top.location = location.href</script>",
+        "breaks out of its frame",
     ),
     "a canvas of more colours": (
         """<body style="margin:0"><canvas id=canvas width=320 height=96></canvas><script>
@@ -376,16 +386,26 @@ def test_what_a_stage_can_not_show_is_drawn_faithfully(kind: str, far: str, tmp_
     html, reason = UNSAFE[kind]
     page = write(tmp_path, html.replace("{far}", far) + MOVER)
     film, events = render(page, tmp_path / "auto.mp4", FRAMES)
-    faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame")
     planned = events[0]
     assert planned.event == "planned"
-    assert planned.capture == "begin-frame"
-    assert planned.comparison
-    assert not planned.comparison.agree
-    assert reason in (planned.comparison.reason or "")
+    assert_unfit(planned, reason)
     assert (methods(events), warnings(events)) == (["begin-frame"], [])
-    assert film.hashes == faithful.hashes
+    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame").hashes
     assert len(set(film.hashes)) == FRAMES
+
+
+@pytest.mark.parametrize("kind", UNSAFE_TOO)
+def test_more_that_a_stage_can_not_show_is_found(kind: str, far: str, tmp_path: Path) -> None:
+    html, reason = UNSAFE_TOO[kind]
+    assert_unfit(look(write(tmp_path, html.replace("{far}", far) + MOVER), tmp_path), reason)
+
+
+def assert_unfit(found: Planned | Probe, reason: str) -> None:
+    """The page is to be drawn faithfully, for that reason."""
+    assert found.capture == "begin-frame"
+    assert found.comparison
+    assert not found.comparison.agree
+    assert reason in (found.comparison.reason or "")
 
 
 @pytest.mark.parametrize(
@@ -397,14 +417,11 @@ def test_a_page_that_refuses_to_stand_in_a_frame_is_drawn_faithfully(header: tup
     write(folder, f"<h1>words</h1>{MOVER}")
     with serving(folder, headers=dict([header])) as address:
         found = look(f"{address}/page.html", tmp_path)
-    assert found.comparison
     if header[0] == "X-Other":
+        assert found.comparison
         assert (found.capture, found.comparison.reason) == ("stage", None)
     else:
-        assert (found.capture, found.comparison.reason) == (
-            "begin-frame",
-            "there is a page that can't be put into a frame",
-        )
+        assert_unfit(found, "there is a page that can't be put into a frame")
 
 
 LATE = {
@@ -413,10 +430,15 @@ LATE = {
 }
 
 
+def late_page(kind: str, far: str) -> str:
+    """A page that becomes unsafe at frame 40: the probe has not come so far."""
+    late = LATE[kind].replace("{far}", far)
+    return f"<body>{MOVER}<script>each((k) => {{ if (k === 40) {{ {late} }} }})</script>"
+
+
 @pytest.mark.parametrize("kind", LATE)
 def test_a_film_that_turns_out_to_be_unsafe_is_drawn_again(kind: str, far: str, tmp_path: Path) -> None:
-    late = LATE[kind].replace("{far}", far)
-    page = write(tmp_path, f"<body>{MOVER}<script>each((k) => {{ if (k === 40) {{ {late} }} }})</script>")
+    page = write(tmp_path, late_page(kind, far))
     faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(60))
     assert set(faithful.hashes[40:]).isdisjoint(faithful.hashes[:40]), "it is seen"
     film, events = render(page, tmp_path / "auto.mp4", 60)
@@ -428,16 +450,24 @@ def test_a_film_that_turns_out_to_be_unsafe_is_drawn_again(kind: str, far: str, 
     assert film.hashes == faithful.hashes
     assert_exact(tmp_path / "auto.mp4", 60, Fraction(30))
 
+
+def test_fast_capture_that_turns_out_to_be_unsafe_leaves_nothing(far: str, tmp_path: Path) -> None:
+    page = write(tmp_path, late_page("picture", far))
     output = tmp_path / "output"
     output.mkdir()
+    (output / "a.mp4").write_text("an older film")
+    seen: list[helios.RenderEvent] = []
     with pytest.raises(helios.CaptureUnsafe, match="of another origin"):
-        render(page, output / "fast.mp4", 60, capture="fast")
-    assert list(output.iterdir()) == []
+        render(page, output / "a.mp4", 60, capture="fast", on_event=seen.append)
+    assert methods(seen) == ["stage"]
+    assert any(event.event == "chunk-progress" for event in seen), "frames were drawn"
+    assert [path.name for path in output.iterdir()] == ["a.mp4"]
+    assert (output / "a.mp4").read_text() == "an older film"
 
 
 # The page's own canvas.
 
-CANVAS = """<style>body {{ margin: 0 }} canvas {{ display: block }} {style}</style>
+CANVAS = """<style>body {{ margin: 0; background: #864 }} canvas {{ display: block }} {style}</style>
 <canvas id=canvas width={width} height={height}>No canvas here.</canvas>{over}<script>
 const context = canvas.getContext("2d");
 each((k) => {{
@@ -455,11 +485,10 @@ def canvas_page(folder: Path, *, style: str = "", over: str = "", then: str = ""
 
 
 CLEAR = "context.clearRect(0, 96, 320, 64);"
-BEHIND = "body { background: #864 }"
 
 
 def test_a_canvas_that_is_all_there_is_is_taken_as_it_is(tmp_path: Path) -> None:
-    page = canvas_page(tmp_path, style=BEHIND)
+    page = canvas_page(tmp_path)
     assert look(page, tmp_path).capture == "canvas"
     fast, _ = assert_right(page, tmp_path, "canvas")
     assert fast.repeated == 0
@@ -482,23 +511,31 @@ NOT_ALONE: dict[str, dict[str, Any]] = {
     "turned": {"style": "canvas { transform: scale(-1, 1) }"},
     "translucent": {"then": CLEAR},
 }
+BLENDED = {"pale", "pale with its page"}
+"""Kinds whose colours are rounded otherwise in a canvas."""
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The hashes of a canvas that is all there is."""
+    folder = tmp_path_factory.mktemp("plain")
+    return draw(canvas_page(folder), folder / "plain.mp4", "begin-frame").hashes
 
 
 @pytest.mark.parametrize("kind", NOT_ALONE)
-def test_a_canvas_that_is_not_all_there_is_is_drawn_with_the_page(kind: str, tmp_path: Path) -> None:
-    change = NOT_ALONE[kind]
-    page = canvas_page(tmp_path, **{**change, "style": BEHIND + change.get("style", "")})
+def test_a_canvas_that_is_not_all_there_is_is_drawn_with_the_page(
+    kind: str, plain: tuple[str, ...], tmp_path: Path
+) -> None:
+    page = canvas_page(tmp_path, **NOT_ALONE[kind])
     found = look(page, tmp_path)
     assert found.capture == "stage", found.comparison
-    _, faithful = assert_right(page, tmp_path, "stage", exact=kind not in {"pale", "pale with its page", "rounded"})
-    (tmp_path / "plain").mkdir()
-    plain = draw(canvas_page(tmp_path / "plain", style=BEHIND), tmp_path / "plain.mp4", "begin-frame")
-    assert set(plain.hashes).isdisjoint(faithful.hashes), "it shows"
+    _, faithful = assert_right(page, tmp_path, "stage", exact=kind not in BLENDED)
+    assert set(plain).isdisjoint(faithful.hashes), "it shows"
 
 
 @pytest.mark.parametrize("capture", ["auto", "fast"])
 def test_a_canvas_that_becomes_translucent_is_drawn_with_the_page_again(capture: str, tmp_path: Path) -> None:
-    page = canvas_page(tmp_path, style=BEHIND, then=f"if (k >= 20) {CLEAR}")
+    page = canvas_page(tmp_path, then=f"if (k >= 20) {CLEAR}")
     faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24))
     assert_shows(tmp_path / "faithful.mp4", 20, 300, 128, (0x88, 0x66, 0x44))
     film, events = render(page, tmp_path / "film.mp4", 24, capture=capture)
@@ -511,7 +548,7 @@ def test_a_canvas_that_becomes_translucent_is_drawn_with_the_page_again(capture:
 
 def test_a_film_goes_back_one_way_after_the_other(far: str, tmp_path: Path) -> None:
     late = LATE["picture"].replace("{far}", far)
-    page = canvas_page(tmp_path, style=BEHIND, then=f"if (k >= 20) {CLEAR} if (k === 30) {{ {late} }}")
+    page = canvas_page(tmp_path, then=f"if (k >= 20) {CLEAR} if (k === 30) {{ {late} }}")
     faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(36))
     film, events = render(page, tmp_path / "auto.mp4", 36)
     assert methods(events) == ["canvas", "stage", "begin-frame"]
