@@ -328,7 +328,7 @@ UNSAFE = {
         """<body style="margin:0"><canvas id=canvas width=320 height=96></canvas><script>
         const context = canvas.transferControlToOffscreen().getContext("2d");
         each((k) => context.fillRect(16 * k, 0, 16, 96));</script>""",
-        "otherwise",
+        "a canvas that was given away",
     ),
 }  # fmt: skip
 UNSAFE_TOO = {
@@ -360,7 +360,7 @@ UNSAFE_TOO = {
         <div id=card style="position:relative"><b style="background:#0a0"></b>
         <b style="background:#00a;transform:rotateY(180deg)"></b></div>
         <script>each((k) => (card.style.transform = `rotateY(${16 * k}deg)`))</script>""",
-        "otherwise",
+        "preserve-3d",
     ),
 }  # fmt: skip
 
@@ -760,3 +760,141 @@ def test_what_a_killed_renderer_leaves_is_removed_and_what_a_living_one_has_is_n
     assert list(memory.iterdir()) == []
     report = ChunkReport.model_validate_json((tmp_path / "living" / "segment.mp4.json").read_text())
     assert len(set(report.hashes)) == 10
+
+
+# What was once drawn wrong.
+
+PLACED = {
+    "in the margins of its page": "body { margin: 16px }",
+    "down the page": "canvas { margin-top: 48px }",
+    "in the corner": "canvas { position: absolute; right: 16px; bottom: 16px }",
+}
+OTHERWISE = {
+    "scaled": "body { margin: 0 } canvas { width: 80px }",
+    "with a border": "body { margin: 0 } canvas { border: 8px solid #888 }",
+    "with a padding": "body { margin: 0 } canvas { padding: 8px }",
+}
+
+
+@pytest.mark.parametrize("kind", ["2d", "webgl"])
+@pytest.mark.parametrize("place", [*PLACED, *OTHERWISE])
+def test_a_canvas_is_drawn_where_it_stands(place: str, kind: str, tmp_path: Path) -> None:
+    style = (PLACED | OTHERWISE)[place]
+    html = f"<style>canvas {{ display: block }} {style}</style><canvas id=c width=160 height=80></canvas>"
+    if kind == "2d":
+        html += """<script>const x = c.getContext("2d"); each((k) => { x.fillStyle = "#468"; x.fillRect(0, 0, 160, 80);
+        x.fillStyle = "#fff"; x.fillRect(16 * k, 16, 16, 16); });</script>"""
+    else:
+        html += """<script>const gl = c.getContext("webgl"); each((k) => { gl.disable(gl.SCISSOR_TEST);
+        gl.clearColor(0.2, 0.4, 0.6, 1); gl.clear(gl.COLOR_BUFFER_BIT); gl.enable(gl.SCISSOR_TEST);
+        gl.scissor(16 * k, 16, 16, 16); gl.clearColor(1, 1, 1, 1); gl.clear(gl.COLOR_BUFFER_BIT); });</script>"""
+    page = write(tmp_path, html)
+    found = look(page, tmp_path)
+    if place in OTHERWISE:
+        assert found.capture == "begin-frame"
+        assert found.comparison is not None
+        assert "a canvas that is scaled" in str(found.comparison.reason)
+    else:
+        assert found.capture == "stage"
+        assert_right(page, tmp_path, "stage")
+
+
+APPEARING = {
+    "a canvas given away": """if (k === 20) context = canvas.transferControlToOffscreen().getContext("2d");
+        if (k >= 20) context.fillRect(4 * k, 0, 16, 64);""",
+    "a view transition": "if (k === 20) document.startViewTransition(() => (box.style.background = '#468'));",
+    "the back of a card": "if (k === 20) card.hidden = false; card.style.transform = 'rotateY(180deg)';",
+    "a blend of the whole page": "if (k === 20) document.documentElement.style.mixBlendMode = 'difference';",
+    "a canvas in the middle": "if (k === 20) canvas.hidden = false, canvas.getContext('2d').fillRect(0, 0, 32, 32);",
+}
+
+
+@pytest.mark.parametrize("kind", APPEARING)
+def test_what_a_stage_can_not_show_is_seen_late_too(kind: str, tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        """<style>body { margin: 0 } #card { transform-style: preserve-3d; width: 64px; height: 64px }
+        #card b { position: absolute; width: 64px; height: 64px; background: #0a0; backface-visibility: hidden }
+        canvas { position: absolute; left: 96px; top: 48px } [hidden] { display: none }</style>
+        <div id=box style="width:64px;height:64px;background:#864"></div><div id=card hidden><b></b></div>
+        <canvas id=canvas width=160 height=64 hidden></canvas><script>let context; each((k) => {"""
+        + ("canvas.hidden = false;" if "given" in kind else "")
+        + APPEARING[kind]
+        + "});</script>"
+        + MOVER,
+    )
+    film, events = render(page, tmp_path / "auto.mp4", 24)
+    assert methods(events)[-1] == "begin-frame"
+    if "transition" not in kind:  # which is not the same each time, not even faithfully
+        assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
+
+
+@pytest.mark.parametrize("loop", ["", MOVER])
+def test_a_picture_moves_late_too(loop: str, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "moving.gif", [10, 90, 170, 250], 1, "gif", "rgb8", loop="0")
+    page = write(tmp_path, f"<body><img src=moving.gif><script>setTimeout(() => 0, 9000)</script>{loop}")
+    film, _ = render(page, tmp_path / "auto.mp4", 48)
+    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(48)).hashes
+
+
+def test_a_canvas_that_passes_the_compositor_by_is_seen_in_every_frame(tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        """<body style="margin:0"><canvas id=c width=320 height=180 style="display:block"></canvas><script>
+        const x = c.getContext("2d", { desynchronized: true }); each((k) => { x.fillStyle = "#468";
+        x.fillRect(0, 0, 320, 180); x.fillStyle = "#fff"; x.fillRect(16 * k, 16, 16, 16); });</script>""",
+    )
+    film, _ = render(page, tmp_path / "auto.mp4", 8)
+    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame").hashes
+
+
+OVER = {
+    "an outline": ("body { outline: 16px solid red; outline-offset: -16px; height: 180px }", ""),
+    "a shadow tree": ("", "<div id=host style='display:contents'></div><script>host.attachShadow({ mode: 'open' })"
+        ".innerHTML = '<p style=\"position:absolute;top:0;background:red\">words'</script>"),
+    "what stands before it": ("div { display: contents } div::before { content: 'words'; position: absolute; top: 0 }",
+        "<div></div>"),
+    "its page's background": ("html { background: #000 } body { background: #864; height: 180px }"
+        " canvas { position: fixed; top: 0; z-index: -1 }", ""),
+    "a page that is not shown": ("body { content-visibility: hidden; height: 180px }", ""),
+    "a mask": ("canvas { -webkit-mask-box-image: linear-gradient(#000, transparent) }", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OVER)
+def test_a_canvas_that_something_covers_is_not_taken_as_it_is(kind: str, tmp_path: Path) -> None:
+    style, over = OVER[kind]
+    page = write(
+        tmp_path,
+        f"""<style>body {{ margin: 0 }} canvas {{ display: block }} {style}</style>
+        <canvas id=c width=320 height=180></canvas>{over}<script>const x = c.getContext("2d");
+        each((k) => {{ x.fillStyle = "#468"; x.fillRect(0, 0, 320, 180);
+        x.fillStyle = "#fff"; x.fillRect(16 * k, 48, 16, 16); }});</script>""",
+    )
+    # An outline lies over a canvas that is not painted apart, as on the stage it is: that is for the probe to see.
+    capture = "auto" if kind == "an outline" else "fast"
+    fast, _ = render(page, tmp_path / "fast.mp4", 8, capture=capture)
+    assert fast.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame").hashes
+
+
+SLOWLY = {
+    "an animation that stands": """const a = box.animate([{ transform: "translateX(0)" }, { transform: "translateX(60px)" }],
+        { duration: 1e6, fill: "both" }); a.pause(); helios.seek = (s) => (a.currentTime = 1000 * s);""",
+    "its key frames": """const a = box.animate({}, { duration: 1e6, fill: "both" }); a.pause(); helios.seek = (s) => {
+        const transform = `translateX(${0.06 * s}px)`; a.effect.setKeyframes([{ transform }, { transform }]); };""",
+    "a rule in a group": """const group = sheet.sheet.cssRules[0]; helios.seek = (s) => { group.deleteRule(0);
+        group.insertRule(`#box { transform: translateX(${0.06 * s}px) }`); };""",
+}
+
+
+@pytest.mark.parametrize("kind", SLOWLY)
+def test_what_is_moved_slowly_by_other_means_is_the_same_in_chunks_too(kind: str, tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        f"""<style id=sheet>@media all {{ #box {{ top: 0 }} }}</style>
+        <div id=box style="width:64px;height:64px;background:#000"></div><script>{SLOWLY[kind]}</script>""",
+    )
+    whole = draw(page, tmp_path / "whole.mp4", "stage", "seek", range(24)).hashes
+    assert len(set(whole)) > 1
+    parts = [draw(page, tmp_path / "part.mp4", "stage", "seek", range(k, k + 8)).hashes for k in (0, 8, 16)]
+    assert sum(parts, ()) == whole

@@ -215,8 +215,8 @@ class StageCapture:
         await self._frames.move(frame)
         await self._frames.begin(show=False)
         outcome = await self._page.evaluate(f"{STAGE}.outcome()")
-        if self._page.foreign:
-            raise CaptureUnsafe(f"{self._page.foreign} is of another origin (at frame {frame})")
+        if unfit := await self._page.unfit():
+            raise CaptureUnsafe(f"{unfit} (at frame {frame})")
         if outcome is None:
             self._room.release()
             if self._encodes:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from helios.errors import CaptureUnsafe, PageError
 from helios.renderer.cdp import Connection, Params, ProtocolError, Unanswered
+from helios.renderer.moving import moves
 from helios.renderer.ring import Ring
 from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, stage_document
 from helios.renderer.server import ORIGIN
@@ -55,8 +56,8 @@ class Page:
         self.warnings: list[str] = []
         self.ring = ring
         self._direct = capture == "canvas"
-        self.foreign: str | None = None
-        """A picture or film of another origin, which a stage would leave out."""
+        self._looks: set[asyncio.Task[None]] = set()
+        self._unfit: str | None = None
         self.on_stage: Callable[[Params], None] = lambda message: None
         """Gets what the stage's worker tells."""
         connection.listen(session, self._on_event)
@@ -87,6 +88,12 @@ class Page:
         while self._loading:
             await self._arrivals(f"at frame {frame}")
             await self._patiently(f"{CLOCK}.settle()", f"at frame {frame}")
+
+    async def unfit(self) -> str | None:
+        """What was loaded that a stage would leave out, or show standing still: pictures, films."""
+        while self._looks:
+            await asyncio.wait(self._looks)
+        return self._unfit
 
     async def place_when_drawn(self) -> None:
         """Puts animations to their exact place in the next frame that is drawn, without moving the clock."""
@@ -194,6 +201,7 @@ class Page:
                     self.tells_damage = False
                 self._answered(params)
             case "Network.loadingFinished":
+                self._look_at(params["requestId"])
                 self._arrived(params["requestId"])
             case "Network.loadingFailed":
                 _, url = self._requests.get(params["requestId"], ("", ""))
@@ -224,7 +232,23 @@ class Page:
         url = params["response"]["url"]
         foreign = not url.startswith((self._origin + "/", "data:", "blob:"))
         if foreign and params.get("type") in ("Image", "Media"):
-            self.foreign = self.foreign or url
+            self._unfit = self._unfit or f"{url} is of another origin"
+
+    def _look_at(self, request: str) -> None:
+        kind, url = self._requests.get(request, ("", ""))
+        if self.ring and kind == "Image":
+            task = asyncio.create_task(self._look(request, url))
+            self._looks.add(task)
+            task.add_done_callback(self._looks.discard)
+
+    async def _look(self, request: str, url: str) -> None:
+        try:
+            answer = await self.call("Network.getResponseBody", {"requestId": request})
+        except ProtocolError:
+            return  # it is gone already, and so is its picture
+        body = answer["body"]
+        if moves(base64.b64decode(body) if answer["base64Encoded"] else body.encode()):
+            self._unfit = self._unfit or f"{_shown(url)[:80]} is a picture that moves"
 
     def _answered(self, params: Params) -> None:
         response = params["response"]

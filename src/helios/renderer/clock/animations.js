@@ -10,6 +10,8 @@ function placeableAnimations(self) {
   // Timeline arithmetic is in doubles of seconds: multiples of 2^-30 s pass through it without being rounded.
   const grid = (ms) => (Math.round((ms / 1000) * 2 ** 30) / 2 ** 30) * 1000;
 
+  const stood = new WeakMap();
+
   const expected = (animation, place, now = self.now) => place.time + (now - place.at) * animation.playbackRate;
 
   /**
@@ -41,6 +43,17 @@ function placeableAnimations(self) {
       const place = self.places.get(animation);
       if (!place || !follows(animation)) continue;
       if (place.held || animation.playState === "running") yield [animation, place, expected(animation, place)];
+    }
+  }
+
+  /** What the page itself moves: animations that stand still, and are put elsewhere by a script. */
+  function noteMoves() {
+    for (const animation of everyAnimation()) {
+      if (animation.playState === "running") continue;
+      const { progress, currentIteration } = animation.effect?.getComputedTiming() ?? {};
+      const known = stood.get(animation);
+      if (progress !== known?.progress || currentIteration !== known.iteration) self.changed = true;
+      stood.set(animation, { progress, iteration: currentIteration });
     }
   }
 
@@ -110,7 +123,7 @@ function placeableAnimations(self) {
     }
   }
 
-  return { note: noteAnimations, place: placeAnimations, lead: leadAnimations };
+  return { note: noteAnimations, place: placeAnimations, lead: leadAnimations, noteMoves };
 }
 
 function governAnimations() {
@@ -154,11 +167,14 @@ function governAnimations() {
   Element.prototype.attachShadow = function (init) {
     const root = attach.call(this, init);
     clock.addRoot(root);
+    if (config.staged) placeCanvases(root);
     return root;
   };
   listen.call(window, "DOMContentLoaded", () => {
     for (const element of document.querySelectorAll("*")) {
-      if (element.shadowRoot) clock.addRoot(element.shadowRoot); // declared in the markup
+      if (!element.shadowRoot) continue;
+      clock.addRoot(element.shadowRoot); // declared in the markup
+      if (config.staged) placeCanvases(element.shadowRoot);
     }
   });
 }

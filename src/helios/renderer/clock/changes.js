@@ -3,19 +3,40 @@
 // may have moved at all, and the stage has such a page painted anew.
 
 function observeChanges(self, root) {
-  const observer = new MutationObserver(() => void (self.changed = true));
+  const observer = new MutationObserver((records) => {
+    self.changed = true;
+    for (const { type, target, attributeName, addedNodes } of records) {
+      if (/^(style|link)$/i.test((target.nodeType === 1 ? target : target.parentElement)?.localName)) self.restyled = true;
+      if (type === "attributes") self.touched.set(target, self.touched.get(target) || attributeName !== "style");
+      for (const node of addedNodes) {
+        if (node.nodeType !== 1) continue;
+        self.touched.set(node, true);
+        if (/^(style|link)$/.test(node.localName)) self.restyled = true;
+      }
+    }
+  });
   observer.observe(root, { subtree: true, childList: true, attributes: true, characterData: true });
 }
 
 /** Tells of what scripts do to style sheets and to SVG, past the tree. */
 function governStyles() {
+  placeCanvases(document);
   observeChanges(clock, document);
-  for (const name of ["insertRule", "deleteRule", "replace", "replaceSync"]) {
-    const original = CSSStyleSheet.prototype[name];
-    CSSStyleSheet.prototype[name] = function (...args) {
-      clock.changed = true;
-      return original.apply(this, args);
-    };
+  const callers = {
+    CSSStyleSheet: ["insertRule", "deleteRule", "replace", "replaceSync"],
+    CSSGroupingRule: ["insertRule", "deleteRule"],
+    CSSStyleRule: ["insertRule", "deleteRule"],
+    CSSKeyframesRule: ["appendRule", "deleteRule"],
+    KeyframeEffect: ["setKeyframes"],
+  };
+  for (const [type, names] of Object.entries(callers)) {
+    for (const name of names) {
+      const original = window[type].prototype[name];
+      window[type].prototype[name] = function (...args) {
+        clock.changed = clock.restyled = true;
+        return original.apply(this, args);
+      };
+    }
   }
   // What is written through these can't be seen: from here on, the page may move in every frame.
   const restless = (original) => ({
@@ -26,8 +47,7 @@ function governStyles() {
   });
   const handles = {
     CSSStyleRule: ["style", "styleMap"],
-    Document: ["adoptedStyleSheets"],
-    ShadowRoot: ["adoptedStyleSheets"],
+    CSSKeyframeRule: ["style"],
     SVGGraphicsElement: ["transform"],
     SVGGradientElement: ["gradientTransform"],
     SVGPatternElement: ["patternTransform"],

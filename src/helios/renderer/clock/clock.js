@@ -27,7 +27,10 @@ function govern() {
   governRandom();
   governAnimations();
   governMedia();
-  if (config.staged) governStyles();
+  if (config.staged) {
+    governStyles();
+    keepCanvasesPlaced();
+  }
   watchLoading();
   offerHelios();
 }
@@ -53,11 +56,14 @@ function createClock() {
     frame: -1,
     activity: 0,
     stateful: false, // something was seen that only stepping through every frame can repeat
+    unfit: null, // what was seen that a stage can't show
     unseen: false, // something draws without the page's layers being changed
     videos: 0,
     level: 0,
     nextId: 1,
     changed: false, // something on the page was changed since the last frame
+    touched: new Map(), // elements that were changed since then -> whether what they hold was, too
+    restyled: true, // or any element may have been
     restless: false, // what scripts change can't be seen any more
     onMove: null, // called inside of each frame in which something may have moved
     roots: new Set(), // shadow roots, weakly held
@@ -141,6 +147,13 @@ function createClock() {
       for (const document of everyDocument()) document.documentElement?.getBoundingClientRect();
       await self.settle();
       animations.note();
+      if (config.staged) findUnfitStyles(self);
+    },
+
+    /** All canvases of the page. */
+    canvases() {
+      const roots = [...self.roots].map((reference) => reference.deref()).filter((root) => root?.isConnected);
+      return [...everyDocument(), ...roots].flatMap((root) => [...root.querySelectorAll("canvas")]);
     },
 
     waitingFor: () => [...pending].map((entry) => entry.label),
@@ -181,6 +194,7 @@ function createClock() {
         await new Promise((drawn) => native.requestAnimationFrame(() => native.requestAnimationFrame(drawn)));
         await self.settle();
       } else {
+        if (config.staged) animations.noteMoves();
         const running = animations.lead(step) > 0;
         if (running || self.changed || self.restless) self.placeWhenDrawn();
       }
@@ -191,6 +205,7 @@ function createClock() {
     placeWhenDrawn: () =>
       native.requestAnimationFrame(() => {
         animations.place();
+        if (config.staged && (self.changed || self.restless)) findUnfitStyles(self);
         if (self.changed || self.restless) self.onMove?.();
         self.changed = false;
       }),

@@ -54,11 +54,14 @@ function governTimers() {
   const transfer = HTMLCanvasElement.prototype.transferControlToOffscreen;
   HTMLCanvasElement.prototype.transferControlToOffscreen = function () {
     clock.unseen = true;
+    clock.unfit ??= "a canvas that was given away";
     return transfer.call(this);
   };
   for (const prototype of [HTMLCanvasElement.prototype, OffscreenCanvas.prototype]) {
     const getContext = prototype.getContext;
     prototype.getContext = function (kind, ...rest) {
+      // What is drawn past the compositor is drawn past us too.
+      if (rest[0]?.desynchronized) rest[0] = { ...rest[0], desynchronized: false };
       const context = getContext.call(this, kind, ...rest);
       if (context) clock.contexts.set(this, kind);
       return context;
@@ -89,13 +92,6 @@ function governRandom() {
   };
   for (let i = 0; i < 15; i++) random();
   Math.random = () => ((random() >>> 5) * 2 ** 26 + (random() >>> 6)) / 2 ** 53;
-}
-
-/** A page on the stage sees no window above its own. */
-function hideStage() {
-  redefine(window, "parent", () => ({ get: () => window }));
-  redefine(window, "frameElement", () => ({ get: () => null }));
-  Document.prototype.hasFocus = () => true;
 }
 
 function offerHelios() {

@@ -62,6 +62,8 @@ function wholeCanvas(page) {
   const elements = page.body?.getElementsByTagName("*") ?? [];
   const [found, another] = page.getElementsByTagName("canvas");
   if (!found || another || elements.length > 64 || page.documentElement.children.length > 2) return null;
+  const { head } = page;
+  if (head && page.defaultView.getComputedStyle(head).display !== "none") return null;
   if (clock.contexts.get(found) !== "2d" || found.width !== width || found.height !== height) return null;
   const settings = found.getContext("2d").getContextAttributes();
   if (settings.colorSpace !== "srgb" || (settings.colorType ?? "unorm8") !== "unorm8") return null;
@@ -70,24 +72,28 @@ function wholeCanvas(page) {
   const around = new Set();
   for (let element = found; element; element = element.parentElement) around.add(element);
   for (const element of elements) {
-    if (!around.has(element) && element.getClientRects().length) return null;
+    if (around.has(element)) continue;
+    const { display } = element.ownerDocument.defaultView.getComputedStyle(element);
+    if (display !== "none" || element.shadowRoot) return null;
   }
   for (const element of around) if (!isPlain(element, element === found)) return null;
   return page.body.innerText.trim() ? null : found;
 }
 
 const PLAIN = {
+  outlineStyle: "none", contentVisibility: "visible", webkitMaskBoxImageSource: "none", objectViewBox: "none",
   opacity: "1", filter: "none", backdropFilter: "none", mixBlendMode: "normal", clipPath: "none", maskImage: "none",
   transform: "none", translate: "none", rotate: "none", scale: "none", perspective: "none", visibility: "visible",
   borderRadius: "0px", clip: "auto", columnCount: "auto", zoom: "1",
 };
-const BARE = { borderTopWidth: "0px", borderLeftWidth: "0px", paddingTop: "0px", paddingLeft: "0px", outlineStyle: "none" };
+const BARE = { borderTopWidth: "0px", borderLeftWidth: "0px", paddingTop: "0px", paddingLeft: "0px" };
 
 function isPlain(element, whole) {
-  if (element.shadowRoot) return false;
+  if (element.shadowRoot) return false; // a closed one can't be seen: the probe has to
   const view = element.ownerDocument.defaultView;
   const style = view.getComputedStyle(element);
   const differs = (expected) => Object.entries(expected).some(([name, value]) => name in style && style[name] !== value);
+  if (style.display === "list-item" || !/^(auto|0)$/.test(style.zIndex)) return false;
   if (differs(PLAIN) || (whole && differs(BARE))) return false;
   if (style.objectFit !== "fill" && whole) return false;
   return ["::before", "::after"].every((pseudo) => /^(none|normal)$/.test(view.getComputedStyle(element, pseudo).content));
@@ -109,7 +115,19 @@ function unsafe() {
     }
     return null;
   };
-  return frame.contentDocument ? inside(frame.contentWindow) : "a page that can't be put into a frame";
+  if (!frame.contentDocument) return "a page that can't be put into a frame";
+  return inside(frame.contentWindow) ?? clock.canvases().map(scaled).find(Boolean) ?? null;
+}
+
+/** Why a canvas would be drawn otherwise: it is drawn in its own size, from the corner of its box. */
+function scaled(canvas) {
+  if (!canvas.getClientRects().length) return null;
+  const style = canvas.ownerDocument.defaultView.getComputedStyle(canvas);
+  const sides = ["Top", "Right", "Bottom", "Left"];
+  const framed = sides.some((side) => parseFloat(style[`border${side}Width`]) || parseFloat(style[`padding${side}`]));
+  const fits = parseFloat(style.width) === canvas.width && parseFloat(style.height) === canvas.height;
+  const viewed = style.objectViewBox && style.objectViewBox !== "none";
+  return framed || !fits || viewed ? "a canvas that is scaled, or has a border or padding" : null;
 }
 
 /** A page in a frame has no focus by itself, and nothing in it gets it by `autofocus`. */
@@ -166,7 +184,7 @@ window[Symbol.for("helios.stage")] = {
   unsafe,
   /** What became of the frame that was begun last: null where nothing was painted. */
   outcome() {
-    const outcome = taken;
+    const outcome = clock.unfit ? { error: `there is ${clock.unfit}` } : taken;
     taken = null;
     return outcome;
   },
