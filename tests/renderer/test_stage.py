@@ -898,3 +898,37 @@ def test_what_is_moved_slowly_by_other_means_is_the_same_in_chunks_too(kind: str
     assert len(set(whole)) > 1
     parts = [draw(page, tmp_path / "part.mp4", "stage", "seek", range(k, k + 8)).hashes for k in (0, 8, 16)]
     assert sum(parts, ()) == whole
+
+
+def test_a_canvas_that_is_cut_off_late_is_not_taken_as_it_is(tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        """<body style="margin:0;background:#864"><div id=box style="overflow:hidden;width:320px">
+        <canvas id=c width=320 height=180 style="display:block"></canvas></div><script>const x = c.getContext("2d");
+        each((k) => { x.fillStyle = "#468"; x.fillRect(0, 0, 320, 180); x.fillStyle = "#fff";
+        x.fillRect(16 * (k % 20), 48, 16, 16); if (k > 14) box.style.width = "160px"; });</script>""",
+    )
+    film, _ = render(page, tmp_path / "auto.mp4", 24)
+    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
+
+
+def test_a_frame_in_a_shadow_tree_is_found(tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        f"""<div id=host></div><script>const root = host.attachShadow({{ mode: "open" }}); each((k) => {{
+        if (k === 14) root.innerHTML = "<iframe src='data:text/html,<body style=background:red>'>"; }});</script>{MOVER}""",
+    )
+    film, events = render(page, tmp_path / "auto.mp4", 24)
+    assert methods(events)[-1] == "begin-frame"
+    assert "a frame of another origin" in warnings(events)[0]
+    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
+
+
+def test_props_are_of_the_realm_of_the_page(tmp_path: Path) -> None:
+    page = write(
+        tmp_path, "<script>if (!(helios.props.list instanceof Array)) document.body.append('?')</script>" + MOVER
+    )
+    films = [
+        render(page, tmp_path / "film.mp4", 8, capture=way, props={"list": [1]})[0] for way in ("fast", "faithful")
+    ]
+    assert films[0].hashes == films[1].hashes

@@ -109,8 +109,7 @@ class Page:
         Raises:
             PageError: it can't be loaded, a script of it throws, or it is not ready in time.
         """
-        parts = urlsplit(url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._origin = _origin(url)
         where = url
         if self.ring:
             where = self._origin + STAGE_PATH
@@ -269,6 +268,14 @@ class Page:
     def _warn(self, text: str) -> None:
         if text not in self.warnings and len(self.warnings) < 50:
             self.warnings.append(text)
+
+
+def _origin(url: str) -> str:
+    """The origin as browsers write it: lower case, without names and passwords, and without a port that is usual."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
 
 
 def _shown(url: str) -> str:

@@ -8,11 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from helios.errors import HeliosError
+from helios.errors import BrowserError, HeliosError
 from helios.renderer.ring import Ring
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
+
+
+_PATIENCE = 60.0
+"""Seconds after which a picture will not come any more."""
 
 
 class Picture(Protocol):
@@ -83,9 +87,14 @@ class RawPicture:
         """Its pixels will never come."""
         if not self._arrival.done():
             self._arrival.set_exception(error)
+            self._arrival.exception()  # nobody may wait for it any more
 
     async def arrived(self) -> None:
-        await self._arrival
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.shield(self._arrival)
+        except TimeoutError:
+            raise BrowserError(f"the browser has not handed over the picture of frame {self._frame}") from None
 
     def pixels(self) -> VideoFrame:
         from av.video.frame import VideoFrame

@@ -150,10 +150,10 @@ function createClock() {
       if (config.staged) findUnfitStyles(self);
     },
 
-    /** All canvases of the page. */
-    canvases() {
+    /** All elements of the page that `selector` names, in whichever document or shadow tree. */
+    found(selector) {
       const roots = [...self.roots].map((reference) => reference.deref()).filter((root) => root?.isConnected);
-      return [...everyDocument(), ...roots].flatMap((root) => [...root.querySelectorAll("canvas")]);
+      return [...everyDocument(), ...roots].flatMap((root) => [...root.querySelectorAll(selector)]);
     },
 
     waitingFor: () => [...pending].map((entry) => entry.label),

@@ -96,6 +96,7 @@ function governRandom() {
 
 function offerHelios() {
   const helios = clock.helios;
+  if (onStage) helios.props = config.props; // of the page's own realm, as its scripts expect
   const holds = [];
   helios.hold ??= (label = "helios.hold()") => {
     const entry = { label, held: true };

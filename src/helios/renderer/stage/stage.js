@@ -23,7 +23,8 @@ let armed = false;
 let painted = "";
 let taken = null; // the frame that was painted since the last look, or what kept it from being taken
 let pictures = 0;
-let finished; // called when the encoder is done
+let finished; // called when the encoder is done, or nothing more will come
+let failed = false;
 
 // drawElementImage draws into a layer of the size of what it may touch. In bands, that layer is small enough to be
 // reused by the allocator and to stay in the cache; their height is a multiple of the 8 rows of Skia's dithering.
@@ -76,8 +77,21 @@ function wholeCanvas(page) {
     const { display } = element.ownerDocument.defaultView.getComputedStyle(element);
     if (display !== "none" || element.shadowRoot) return null;
   }
-  for (const element of around) if (!isPlain(element, element === found)) return null;
+  for (const element of around) {
+    if (!isPlain(element, element === found) || (element !== found && clips(element))) return null;
+  }
   return page.body.innerText.trim() ? null : found;
+}
+
+/** Whether what an element holds may be cut off at its edges; at the edges of the page, nothing is lost. */
+function clips(element) {
+  const { documentElement: root, body, defaultView } = element.ownerDocument;
+  if (element === root) return false;
+  const { overflowX, overflowY, contain } = defaultView.getComputedStyle(element);
+  if (contain !== "none") return true;
+  if (overflowX === "visible" && overflowY === "visible") return false;
+  const outer = defaultView.getComputedStyle(root); // where it is visible, the body's is the viewport's
+  return element !== body || outer.overflowX !== "visible" || outer.overflowY !== "visible";
 }
 
 const PLAIN = {
@@ -116,7 +130,10 @@ function unsafe() {
     return null;
   };
   if (!frame.contentDocument) return "a page that can't be put into a frame";
-  return inside(frame.contentWindow) ?? clock.canvases().map(scaled).find(Boolean) ?? null;
+  for (const element of clock.found("iframe, frame, object, embed")) {
+    if (element.contentDocument === null && element.getClientRects().length) return "a frame of another origin";
+  }
+  return inside(frame.contentWindow) ?? clock.found("canvas").map(scaled).find(Boolean) ?? null;
 }
 
 /** Why a canvas would be drawn otherwise: it is drawn in its own size, from the corner of its box. */
@@ -158,9 +175,11 @@ window[Symbol.for("helios.stage")] = {
     worker.postMessage({ open: { size, slot, token } });
     await opened;
     worker.onmessage = ({ data }) => {
-      if (data.finished) finished();
-      else heliosStage(JSON.stringify(data));
+      if (data.error) failed = true;
+      if (data.error || data.packet || data.sequence !== undefined) heliosStage(JSON.stringify(data));
+      if (data.error || data.finished) finished?.();
     };
+    worker.onerror = ({ message }) => worker.onmessage({ data: { error: message } });
     focusPage(frame.contentWindow);
   },
   /** From here on, each frame that paints is taken, the next one even if nothing changes in it; or none is. */
@@ -178,6 +197,7 @@ window[Symbol.for("helios.stage")] = {
   },
   /** Has the encoder give out what it still holds. */
   finish() {
+    if (failed) return;
     worker.postMessage({ finish: true });
     return new Promise((resolve) => (finished = resolve));
   },

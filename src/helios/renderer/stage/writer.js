@@ -62,7 +62,7 @@ async function encode(picture) {
   encoder.encode(frame, { keyFrame: encoded++ === 0 });
   last?.close();
   last = frame;
-  while (encoder.encodeQueueSize > 1) await new Promise((less) => (encoder.ondequeue = less));
+  while (encoder.state === "configured" && encoder.encodeQueueSize > 1) await new Promise((less) => (encoder.ondequeue = less));
 }
 
 function opaque(pixels) {
