@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from helios.adapters import LocalWorkerAdapter
 from helios.composition import Composition, Declared, Source, compose
 from helios.errors import UsageError
 from helios.orchestrator import RenderOrchestrator
+from helios.orchestrator import plan as planning
 from helios.orchestrator.plan import (
     MAX_CHUNK,
     MIN_SHARE,
@@ -172,19 +174,29 @@ def test_a_plan_gives_each_chunk_its_message() -> None:
     assert (spec.capture, spec.motion) == ("begin-frame", "jump")
 
 
-def test_a_film_is_drawn_otherwise_in_the_same_chunks() -> None:
-    film: Composition = compose(Source(root=None, entry="http://x/"), Declared(fps=Fraction(25), frames=20))
-    costs = Costs(draw_ms=3, encode_ms=2)
+@pytest.mark.parametrize("workers", [None, 3])
+def test_a_film_that_is_drawn_otherwise_has_workers_for_that(
+    workers: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "cores", lambda: 4)
+    source = Source(root=None, entry="http://x/")
+    film: Composition = compose(source, Declared(fps=Fraction(25), frames=400))
+    costs = Costs(draw_ms=1, encode_ms=10)
     probe = Probe(composition=film, capture="canvas", motion="seek", browser="B 1", warnings=("w",), costs=costs)
-    first = RenderPlan(film, Encoding(crf=30), probe, split(range(20), 8), 2, 3, others=("stage", "begin-frame"))
-    second = first.otherwise()
-    third = second.otherwise()
-    assert [plan.probe.capture for plan in (first, second, third)] == ["canvas", "stage", "begin-frame"]
-    assert [plan.others for plan in (first, second, third)] == [("stage", "begin-frame"), ("begin-frame",), ()]
-    for plan, capture in ((second, "stage"), (third, "begin-frame")):
-        assert (plan.chunks, plan.workers, plan.encoder_threads) == (first.chunks, 2, 3)
-        for chunk in plan.chunks:
-            assert plan.spec(chunk) == first.spec(chunk).model_copy(update={"capture": capture})
+    request = RenderRequest(source, Declared(), Encoding(crf=30), workers=workers)
+    first = planning.plan_chunks(request, probe, ["canvas", "stage", "begin-frame"])
+    assert first.otherwise
+    second = first.otherwise
+    assert second.otherwise
+    third = second.otherwise
+    assert third.otherwise is None
+    assert [each.probe.capture for each in (first, second, third)] == ["canvas", "stage", "begin-frame"]
+    expected = [workers] * 3 if workers else [1, 1, 4]
+    assert [each.workers for each in (first, second, third)] == expected
+    assert [each.encoder_threads for each in (first, second, third)] == [4 // count for count in expected]
+    for each in (first, second, third):
+        assert each.frames == 400
+        assert each.spec(each.chunks[0]).capture == each.probe.capture
 
 
 CANVAS = """<!doctype html><style>body { margin: 0 } canvas { display: block }</style>
@@ -231,6 +243,13 @@ def test_encoders_share_the_cores_that_there_are(
     assert sum(chunk.frames for chunk in plan.chunks) == 40
 
 
+def in_turn(plan: RenderPlan | None) -> Iterator[str]:
+    """The methods of a plan and of those for when it turns out to be unsafe."""
+    while plan:
+        yield plan.probe.capture
+        plan = plan.otherwise
+
+
 @pytest.mark.parametrize(
     ("html", "capture", "methods"),
     [
@@ -246,6 +265,6 @@ def test_a_plan_holds_the_ways_that_are_left(
     html: str, capture: CaptureChoice, methods: list[str], tmp_path: Path
 ) -> None:
     plan = planned(tmp_path, html, capture, workers=1)
-    assert [plan.probe.capture, *plan.others] == methods
+    assert list(in_turn(plan)) == methods
     assert (plan.probe.costs is None) == (capture == "faithful")
     assert (plan.probe.comparison is None) == (capture != "auto")

@@ -226,6 +226,39 @@ def test_some_memory_is_left_to_others(small: Path, tmp_path: Path, monkeypatch:
         assert folder == files_of(tmp_path / "other")
 
 
+@root_only
+def test_room_in_memory_is_promised_to_one_only(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring, "MEMORY", small)
+    size = (640, 320)
+    with ring_folder(tmp_path / "one", size) as folder:
+        assert folder.parent == small
+        with ring_folder(tmp_path / "two", size) as other:
+            assert other == files_of(tmp_path / "two")
+    with ring_folder(tmp_path / "three", size, rings=2) as both:
+        assert both == files_of(tmp_path / "three")
+    with ring_folder(tmp_path / "four", size) as folder:
+        assert folder.parent == small
+
+
+@root_only
+def test_a_ring_takes_the_room_that_was_kept_for_it(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ring, "MEMORY", small)
+    with ring_folder(tmp_path / "one", SIZE, rings=2) as folder:
+        for _ in range(2):
+            opened = Ring(folder, SIZE)
+            writer = Writer(opened, folder)
+            others = small / "others"
+            with others.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small).free)
+            opened.map()
+            writer.keep(0, 0, pixels(6))
+            assert bytes(opened.picture(0, 0)) == pixels(6)
+            writer.close()
+            others.unlink()
+
+
 def test_folders_of_the_living_stay_and_those_of_the_dead_go(tmp_path: Path, memory: Path) -> None:
     dead, living, others, file = (
         memory / name for name in ("helios-ring-a", "helios-ring-b", "other", "helios-ring-c")

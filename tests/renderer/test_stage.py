@@ -24,11 +24,15 @@ from test_parity import means
 import helios
 from films import assert_exact, frame_pixels
 from helios.composition import Composition, Declared, Source
+from helios.errors import BrowserError
 from helios.orchestrator.events import Planned
 from helios.renderer import ring
 from helios.renderer.agreement import THRESHOLD
+from helios.renderer.browser import open_page
+from helios.renderer.capture import StageCapture
 from helios.renderer.draw import draw_chunk
 from helios.renderer.probe import probe
+from helios.renderer.scripts import STAGE
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion, Probe, ProbeSpec
 from processes import alive, descendants, named, wait_until
 
@@ -449,6 +453,68 @@ def test_a_film_that_turns_out_to_be_unsafe_is_drawn_again(kind: str, far: str, 
     assert warning.endswith("drawn again faithfully")
     assert film.hashes == faithful.hashes
     assert_exact(tmp_path / "auto.mp4", 60, Fraction(30))
+
+
+@pytest.mark.parametrize("before", [range(0), range(39, 41)], ids=["at once", "while it is stepped through"])
+def test_a_page_that_breaks_out_late_is_drawn_again(before: range, tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        f"<body>{MOVER}<script>each((k) => {{ if (k === 40 && top !== self) top.location = location; }})</script>",
+    )
+    faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(before.stop, 60))
+    film, events = render(page, tmp_path / "auto.mp4", 60, frame_range=f"{before.stop}:60")
+    assert methods(events) == ["stage", "begin-frame"]
+    (warning,) = warnings(events)
+    assert "there is a page that breaks out of its frame (at frame 4" in warning
+    assert film.hashes == faithful.hashes
+
+
+def test_errors_of_a_page_are_told_to_the_page(tmp_path: Path) -> None:
+    page = write(
+        tmp_path,
+        """<body><i id=box style="position:fixed;width:99px;height:50px;background:#fff"></i>""" + MOVER + """<script>
+        let seen = 0;
+        addEventListener("error", () => { box.style.background = `rgb(0 ${20 * ++seen} 0)`; });
+        each((k) => { throw new Error("of a frame"); });
+        setInterval(() => { throw new Error("of a timer"); }, 100);
+        </script>""",
+    )  # fmt: skip
+    fast, faithful = (draw(page, tmp_path / f"{method}.mp4", method) for method in ("stage", "begin-frame"))
+    assert fast.hashes == faithful.hashes
+    assert fast.warnings == faithful.warnings
+    assert [warning.partition(" (")[0] for warning in fast.warnings] == ["Error: of a frame", "Error: of a timer"]
+    pixel = frame_pixels(tmp_path / "stage.mp4", 7)[25, 50]
+    assert pixel[1] == pytest.approx(60, abs=2), "there were three errors"
+
+
+def test_a_frame_that_was_to_be_painted_and_was_not_is_no_repetition(tmp_path: Path) -> None:
+    async def outcomes() -> list[Any]:
+        async with open_page(Source.parse(write(tmp_path, MOVER)), SIZE, "stage", tmp_path / "work") as page:
+            stage = StageCapture(page, Fraction(30))
+            await stage.warm_up()
+            await page.evaluate(f"{STAGE}.arm(true)")
+            return [await page.evaluate(f"{STAGE}.outcome()"), await stage.draw(0)]
+
+    unpainted, picture = asyncio.run(outcomes())
+    assert unpainted == {"error": "there is something that keeps the page from being painted"}
+    assert picture
+
+
+def test_a_picture_of_a_browser_that_is_gone_is_not_waited_for(tmp_path: Path) -> None:
+    async def wait() -> None:
+        async with open_page(Source.parse(write(tmp_path, MOVER)), SIZE, "stage", tmp_path / "work") as page:
+            stage = StageCapture(page, Fraction(30))
+            page.on_stage = lambda message: None  # the picture does not arrive
+            await stage.warm_up()
+            picture = await stage.draw(0)
+            assert picture
+            (browser,) = VICTIMS["browser"]()
+            browser.kill()
+            async with asyncio.timeout(20):
+                await picture.arrived()
+
+    with pytest.raises(BrowserError, match="ended unexpectedly"):
+        asyncio.run(wait())
 
 
 def test_fast_capture_that_turns_out_to_be_unsafe_leaves_nothing(far: str, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import get_args
 
 from helios.adapters import WorkerAdapter
-from helios.composition import Declared, parse_range
+from helios.composition import Declared
 from helios.errors import CaptureUnsafe, ChunkFailed, HeliosError, OutputError, UsageError
 from helios.orchestrator.dispatch import run_renderer
 from helios.orchestrator.events import (
@@ -28,7 +28,7 @@ from helios.orchestrator.events import (
     Stitching,
     Warned,
 )
-from helios.orchestrator.plan import Chunk, RenderPlan, RenderRequest, chunks_for, cores, paying_workers
+from helios.orchestrator.plan import Chunk, RenderPlan, RenderRequest, plan_chunks
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkReport, Probe, ProbeSpec, StillSpec
 from helios.stitcher import VideoStitcher
 
@@ -71,22 +71,7 @@ class RenderOrchestrator:
         if request.encoding.encoder == "browser" and found.capture not in FAST:
             why = f" ({found.comparison.reason})" if found.comparison else ""
             raise UsageError(f"the browser encodes only what is drawn fast, as this page is not{why}: --encoder ffmpeg")
-        composition = found.composition
-        frames = range(composition.frames)
-        if request.frame_range is not None:
-            frames = parse_range(request.frame_range, composition.frames)
-        workers = request.workers or paying_workers(len(frames), found.costs if found.capture in FAST else None)
-        chunks = chunks_for(frames, found.motion, workers, request.chunk_frames)
-        workers = min(workers, len(chunks))
-        return RenderPlan(
-            composition,
-            request.encoding,
-            found,
-            chunks,
-            workers,
-            encoder_threads=max(1, cores() // workers),
-            others=_others(request, found),
-        )
+        return plan_chunks(request, found, _methods(request, found))
 
     async def render(self, plan: RenderPlan, output: Path, emit: EventSink = lambda event: None) -> Rendered:
         """Draws a plan's chunks and joins them into ``output``, which appears whole or not at all.
@@ -113,9 +98,9 @@ class RenderOrchestrator:
                     segments, reports = await run.all_chunks()
                     break
                 except CaptureUnsafe as error:
-                    if not plan.others:
+                    if not plan.otherwise:
                         raise
-                    plan = plan.otherwise()
+                    plan = plan.otherwise
                     how = "" if plan.probe.capture in FAST else " faithfully"
                     emit(Warned(message=f"fast capture is not safe for this page: {error}. It is drawn again{how}"))
                     emit(_planned(plan))
@@ -280,10 +265,14 @@ def _work_folder(output: Path) -> Generator[Path]:
         raise OutputError(f"{output} can't be written: {error.strerror or error}") from error
 
 
-def _others(request: RenderRequest, found: Probe) -> tuple[CaptureMethod, ...]:
-    fast: tuple[CaptureMethod, ...] = ("stage",) if found.capture == "canvas" else ()
-    may_be_faithful = request.capture == "auto" and request.encoding.encoder == "ffmpeg"
-    return (*fast, found.faithful) if may_be_faithful and found.capture in FAST else fast
+def _methods(request: RenderRequest, found: Probe) -> list[CaptureMethod]:
+    """The methods to draw a film with: the one that was chosen, and those for when it turns out to be unsafe."""
+    methods: list[CaptureMethod] = [found.capture]
+    if found.capture == "canvas":
+        methods.append("stage")
+    if found.capture in FAST and request.capture == "auto" and request.encoding.encoder == "ffmpeg":
+        methods.append(found.faithful)
+    return methods
 
 
 def _planned(plan: RenderPlan) -> Planned:

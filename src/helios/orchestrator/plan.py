@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
-from helios.composition import Composition, Declared, Source
+from helios.composition import Composition, Declared, Source, parse_range
 from helios.errors import UsageError
-from helios.renderer.spec import CaptureChoice, CaptureMethod, ChunkSpec, Costs, Encoding, Motion, Probe
+from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkSpec, Costs, Encoding, Motion, Probe
 
 MAX_CHUNK = {"seek": 600, "jump": 600, "step": 3000}
 """The most frames that a chunk gets when nothing is said. A page that is stepped is stepped through all frames
@@ -61,18 +62,13 @@ class RenderPlan:
     chunks: tuple[Chunk, ...]
     workers: int
     encoder_threads: int = 1
-    others: tuple[CaptureMethod, ...] = ()
-    """The methods to draw the film with, one after the other, if the chosen one turns out to be unsafe."""
+    otherwise: RenderPlan | None = None
+    """The same film, drawn with another method: for when this one turns out to be unsafe."""
 
     @property
     def frames(self) -> int:
         """Frames in all chunks."""
         return sum(chunk.frames for chunk in self.chunks)
-
-    def otherwise(self) -> RenderPlan:
-        """The same film, drawn with the next of the other methods."""
-        probe = self.probe.model_copy(update={"capture": self.others[0]})
-        return replace(self, probe=probe, others=self.others[1:])
 
     def spec(self, chunk: Chunk) -> ChunkSpec:
         """The message that has ``chunk`` drawn."""
@@ -130,3 +126,28 @@ def chunks_for(frames: range, motion: Motion, workers: int, chunk_frames: int | 
     if chunk_frames is not None:
         return split(frames, chunk_frames)
     return split(frames, MAX_CHUNK[motion], multiple=workers)
+
+
+def plan_chunks(request: RenderRequest, found: Probe, methods: Sequence[CaptureMethod]) -> RenderPlan:
+    """The plan for a film that is drawn with the first of ``methods``, with each as a plan for when the one before
+    turns out to be unsafe.
+
+    Raises:
+        UsageError: the request makes no film.
+    """
+    frames = range(found.composition.frames)
+    if request.frame_range is not None:
+        frames = parse_range(request.frame_range, len(frames))
+    method, *others = methods
+    workers = request.workers or paying_workers(len(frames), found.costs if method in FAST else None)
+    chunks = chunks_for(frames, found.motion, workers, request.chunk_frames)
+    workers = min(workers, len(chunks))
+    return RenderPlan(
+        found.composition,
+        request.encoding,
+        found.model_copy(update={"capture": method}),
+        chunks,
+        workers,
+        encoder_threads=max(1, cores() // workers),
+        otherwise=plan_chunks(request, found, others) if others else None,
+    )

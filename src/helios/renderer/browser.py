@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from helios.composition import Source
+from helios.errors import BrowserError, CaptureUnsafe, OutputError, PageError
 from helios.renderer.cdp import Connection, Params
 from helios.renderer.chromium import run_browser
 from helios.renderer.page import Page
@@ -15,6 +17,8 @@ from helios.renderer.ring import Ring, ring_folder
 from helios.renderer.scripts import clock_script
 from helios.renderer.server import ORIGIN, serve
 from helios.renderer.spec import FAST, CaptureMethod
+
+_LEAST = 1 << 20  # bytes on its disk without which a browser breaks in many ways
 
 
 class Browser:
@@ -60,14 +64,16 @@ class Browser:
 
 @asynccontextmanager
 async def open_browser(
-    source: Source, size: tuple[int, int], capture: CaptureMethod, workspace: Path
+    source: Source, size: tuple[int, int], capture: CaptureMethod, workspace: Path, *, rings: int = 1
 ) -> AsyncGenerator[Browser]:
     """A browser for the page of ``source``, and the server of its folder, for as long as the block runs.
 
-    ``workspace`` is a folder that the browser may fill. One for the stage can also open pages without it.
+    ``workspace`` is a folder that the browser may fill. One for the stage can open ``rings`` pages on it, and any
+    number without it.
 
     Raises:
         MissingTool: there is no browser.
+        OutputError: it breaks because the disk is full.
         BrowserError: it does not start.
     """
     profile = workspace / "browser"
@@ -77,10 +83,15 @@ async def open_browser(
             flags.append(stack.enter_context(serve(source.root)))
         elif capture in FAST:  # which needs what only secure contexts have
             flags.append(f"--unsafely-treat-insecure-origin-as-secure={source.entry}")
-        files = stack.enter_context(ring_folder(profile, size)) if capture in FAST else None
-        async with run_browser(profile, capture, flags=flags) as connection:
-            await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
-            yield Browser(connection, source, files)
+        files = stack.enter_context(ring_folder(profile, size, rings)) if capture in FAST else None
+        try:
+            async with run_browser(profile, capture, flags=flags) as connection:
+                await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
+                yield Browser(connection, source, files)
+        except (BrowserError, CaptureUnsafe, PageError) as error:
+            if shutil.disk_usage(workspace).free < _LEAST:
+                raise OutputError(f"the disk is full: the browser has no room in {workspace}") from error
+            raise
 
 
 @asynccontextmanager

@@ -8,12 +8,12 @@ import time
 from base64 import b64decode
 from collections import deque
 from fractions import Fraction
-from typing import Protocol
+from typing import Any, Protocol
 
 from helios.composition import frame_time_ms
-from helios.errors import BrowserError, CaptureUnsafe, HeliosError
-from helios.renderer.cdp import Params
-from helios.renderer.page import Page
+from helios.errors import BrowserError, CaptureUnsafe, HeliosError, PageError
+from helios.renderer.cdp import Params, ProtocolError
+from helios.renderer.page import BREAKOUT, Page
 from helios.renderer.picture import CodedFrame, CodedPicture, Picture, RawPicture
 from helios.renderer.ring import SLOTS
 from helios.renderer.scripts import STAGE
@@ -185,6 +185,7 @@ class StageCapture:
         self.direct = False
         """Whether the last picture was taken from the page's own canvas."""
         page.on_stage = self._on_stage
+        page.on_loss = self._fail
 
     async def warm_up(self) -> None:
         for _ in range(2):
@@ -203,18 +204,13 @@ class StageCapture:
             raise self._failure
 
     async def step(self, frame: int) -> None:
-        await self._arm(False)
-        await self._frames.move(frame)
-        await self._frames.begin(show=False)
+        await self._move(frame, armed=False)
 
     async def draw(self, frame: int) -> RawPicture | None:
         await self._room.acquire()
         if self._failure:
             raise self._failure
-        await self._arm(True)
-        await self._frames.move(frame)
-        await self._frames.begin(show=False)
-        outcome = await self._page.evaluate(f"{STAGE}.outcome()")
+        outcome = await self._move(frame, armed=True)
         if unfit := await self._page.unfit():
             raise CaptureUnsafe(f"{unfit} (at frame {frame})")
         if outcome is None:
@@ -233,19 +229,35 @@ class StageCapture:
         self._deliver()
         return picture
 
-    async def _arm(self, armed: bool) -> None:
-        """Has frames taken from here on, the first of them even if nothing changes in it; or has them passed by."""
-        if armed != self._armed:
-            await self._page.evaluate(f"{STAGE}.arm({'true' if armed else 'false'})")
-            self._armed = armed
+    async def _move(self, frame: int, *, armed: bool) -> Any:
+        """Moves the page to ``frame`` and returns what was taken of it, if anything is to be.
+
+        The first frame is taken even if nothing changes in it.
+        """
+        try:
+            if armed != self._armed:
+                await self._page.evaluate(f"{STAGE}.arm({'true' if armed else 'false'})")
+                self._armed = armed
+            await self._frames.move(frame)
+            await self._frames.begin(show=False)
+            return await self._page.evaluate(f"{STAGE}.outcome()") if armed else None
+        except (PageError, ProtocolError) as error:
+            if await self._page.on_its_stage():
+                raise
+            raise CaptureUnsafe(f"there is {BREAKOUT} (at frame {frame})") from error
 
     def _on_stage(self, message: Params) -> None:
         if "error" in message:
-            self._failure = CaptureUnsafe(message["error"])
+            self._fail(CaptureUnsafe(message["error"]))
         elif "packet" in message:
             self.encoded.append(CodedFrame(b64decode(message["packet"]), message["key"]))
         else:
             self._written = message["sequence"] + 1
+        self._deliver()
+
+    def _fail(self, error: HeliosError) -> None:
+        self._failure = error
+        self._room.release()
         self._deliver()
 
     def _deliver(self) -> None:

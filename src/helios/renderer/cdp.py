@@ -17,6 +17,8 @@ CALL_TIMEOUT = 60.0
 """Seconds after which a browser that does not answer is taken for dead."""
 
 Params = dict[str, Any]
+Listener = Callable[[str, Params], None]
+OnLoss = Callable[[BrowserError], None]
 
 
 class ProtocolError(BrowserError):
@@ -32,7 +34,7 @@ class Unanswered(BrowserError):
 
 
 class Connection:
-    """One browser's DevTools connection. A session's events go to whoever listens to it."""
+    """One browser's DevTools connection. A session's events, and its end, go to whoever listens to it."""
 
     def __init__(
         self, reader: asyncio.StreamReader, incoming: asyncio.ReadTransport, outgoing: asyncio.WriteTransport
@@ -44,11 +46,14 @@ class Connection:
         self._waiting: dict[int, asyncio.Future[Params]] = {}
         self._closed: BrowserError | None = None
         self._pump = asyncio.create_task(self._receive())
-        self._listeners: dict[str, Callable[[str, Params], None]] = {}
+        self._listeners: dict[str, tuple[Listener, OnLoss]] = {}
 
-    def listen(self, session: str, listener: Callable[[str, Params], None]) -> None:
-        """Has ``listener`` called with the method and parameters of each event of a session."""
-        self._listeners[session] = listener
+    def listen(self, session: str, listener: Listener, lost: OnLoss) -> None:
+        """Has ``listener`` called with the method and parameters of each event of a session.
+
+        ``lost`` is called when the browser is gone.
+        """
+        self._listeners[session] = listener, lost
 
     @classmethod
     async def open(cls, read_fd: int, write_fd: int) -> Connection:
@@ -121,7 +126,8 @@ class Connection:
     def _event(self, method: str, params: Params, session: str) -> None:
         if method == "Target.targetCrashed":
             self._fail(BrowserError("the page's process crashed (out of memory, or killed)"))
-        elif listener := self._listeners.get(session):
+        elif session in self._listeners:
+            listener, _ = self._listeners[session]
             listener(method, params)
 
     def _fail(self, error: BrowserError) -> None:
@@ -129,3 +135,5 @@ class Connection:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(error)
+        for _, lost in self._listeners.values():
+            lost(error)

@@ -54,8 +54,6 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
             ready_ms = (time.monotonic() - begun) * 1000
             line = _Line(sink, lambda done: progress(done, spec.stop - spec.start))
             await line.run(capture, first, range(spec.start + 1, spec.stop))
-            await capture.finish()
-            await asyncio.to_thread(sink.finish)
         return ChunkReport(
             start=spec.start,
             stop=spec.stop,
@@ -93,10 +91,10 @@ class _Line:
         self.repeated = 0
 
     async def run(self, capture: Capture, first: Picture | None, frames: range) -> None:
-        """Encodes ``first``, and then each of ``frames``, as they are drawn."""
+        """Encodes ``first``, and then each of ``frames``, as they are drawn, to the end of the segment."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._encode(len(frames) + 1))
+                group.create_task(self._encode(capture, len(frames) + 1))
                 await self._pictures.put(first)
                 for frame in frames:
                     picture = await capture.draw(frame)
@@ -105,15 +103,17 @@ class _Line:
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures.exceptions[0].__cause__
 
-    async def _encode(self, count: int) -> None:
+    async def _encode(self, capture: Capture, count: int) -> None:
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, "encoder") as thread:
+        with ThreadPoolExecutor(1, "encoder") as thread:  # whose end is awaited: nothing is written after it
             for _ in range(count):
                 picture = await self._pictures.get()
                 if picture:
                     await picture.arrived()
                 self.hashes.append(await loop.run_in_executor(thread, self._sink.add, picture))
                 self._progress(len(self.hashes))
+            await capture.finish()
+            await loop.run_in_executor(thread, self._sink.finish)
 
 
 async def draw_still(spec: StillSpec, output: Path, workspace: Path) -> None:

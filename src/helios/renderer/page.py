@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from helios.errors import CaptureUnsafe, PageError
-from helios.renderer.cdp import Connection, Params, ProtocolError, Unanswered
+from helios.renderer.cdp import Connection, OnLoss, Params, ProtocolError, Unanswered
 from helios.renderer.moving import moves
 from helios.renderer.ring import Ring
 from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, stage_document
@@ -18,6 +18,7 @@ from helios.renderer.server import ORIGIN
 from helios.renderer.spec import CaptureMethod, Motion
 
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
+BREAKOUT = "a page that breaks out of its frame"
 _MOVING = ("video/", "image/gif", "image/webp", "image/png", "image/apng", "image/avif")
 
 
@@ -60,7 +61,9 @@ class Page:
         self._unfit: str | None = None
         self.on_stage: Callable[[Params], None] = lambda message: None
         """Gets what the stage's worker tells."""
-        connection.listen(session, self._on_event)
+        self.on_loss: OnLoss = lambda error: None
+        """Gets the error when the browser is gone."""
+        connection.listen(session, self._on_event, lambda error: self.on_loss(error))
 
     async def call(self, method: str, params: Params | None = None, *, timeout: float = 60.0) -> Params:
         """Runs a DevTools command on this page."""
@@ -94,6 +97,10 @@ class Page:
         while self._looks:
             await asyncio.wait(self._looks)
         return self._unfit
+
+    async def on_its_stage(self) -> bool:
+        """Whether the page still stands on the stage, and has not gone elsewhere with the whole window."""
+        return await self.evaluate(f"!!{STAGE}")
 
     async def place_when_drawn(self) -> None:
         """Puts animations to their exact place in the next frame that is drawn, without moving the clock."""
@@ -137,11 +144,11 @@ class Page:
 
     async def _open_stage(self, ring: Ring) -> None:
         try:
-            if reason := await self.evaluate(f"{STAGE} ? {STAGE}.unsafe() : 'a page that breaks out of its frame'"):
+            if reason := await self.evaluate(f"{STAGE} ? {STAGE}.unsafe() : '{BREAKOUT}'"):
                 raise CaptureUnsafe(f"there is {reason}")
             arguments = json.dumps([ring.bytes, ring.slot, ring.token])
             await self.evaluate(f"{STAGE}.open(...{arguments})")
-        except PageError as error:
+        except (PageError, ProtocolError) as error:
             raise CaptureUnsafe(f"the stage can't be opened: {error}") from error
         ring.map()
 

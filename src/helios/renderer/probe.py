@@ -50,10 +50,24 @@ async def probe(spec: ProbeSpec, workspace: Path) -> Probe:
         return await _probe(spec, "screenshot", workspace / "screenshot")
 
 
+class _OtherSize(Exception):
+    """The page declares another size than it was loaded at."""
+
+    def __init__(self, composition: Composition) -> None:
+        self.size = composition.width, composition.height
+
+
 async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> Probe:
-    may_be_fast = spec.capture != "faithful" and faithful == "begin-frame"
     size = (spec.declared.width or DEFAULT_SIZE[0], spec.declared.height or DEFAULT_SIZE[1])
-    async with open_browser(spec.source, size, "stage" if may_be_fast else faithful, workspace) as browser:
+    try:
+        return await _probe_at(size, spec, faithful, workspace)
+    except _OtherSize as other:
+        return await _probe_at(other.size, spec, faithful, workspace / "sized")
+
+
+async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> Probe:
+    may_be_fast = spec.capture != "faithful" and faithful == "begin-frame"
+    async with open_browser(spec.source, size, "stage" if may_be_fast else faithful, workspace, rings=2) as browser:
         load = partial(browser.open, props=spec.props, ready_timeout=spec.ready_timeout)
         if not may_be_fast:
             page, composition = await _load(spec, load, size, faithful)
@@ -64,10 +78,8 @@ async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> P
         else:
             async with _under_way(load(size, "canvas")) as stage:
                 page, composition = await _load(spec, load, size, faithful)
-                wanted = {"width": composition.width, "height": composition.height}
-                if size != tuple(wanted.values()):  # the page declares another: once more, at that size
-                    sized = spec.model_copy(update={"declared": spec.declared.model_copy(update=wanted)})
-                    return await _probe(sized, faithful, workspace / "sized")
+                if size != (composition.width, composition.height):
+                    raise _OtherSize(composition)
                 look = _Look(composition, load, spec.encoding)
                 if spec.capture == "fast":
                     found = await look.draw_fast(stage)

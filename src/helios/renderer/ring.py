@@ -15,7 +15,7 @@ import shutil
 import struct
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from helios.errors import BrowserError
@@ -25,6 +25,7 @@ SLOTS = 4
 MEMORY = Path("/dev/shm")
 _SPARE = 16 << 20  # bytes that are left in memory for what else lives there
 _PREFIX = "helios-ring-"
+_RESERVED = "reserved"  # a file as large as the rings that are yet to be mapped
 _FOOTER = struct.Struct("<4I")  # frame, number of the picture, width, height: stage/writer.js
 
 
@@ -54,7 +55,7 @@ class Ring:
                         continue
                     path.unlink()
                     try:
-                        os.posix_fallocate(file.fileno(), 0, self.bytes)
+                        _allocate(file.fileno(), self.bytes, self._folder / _RESERVED)
                     except OSError as error:
                         raise BrowserError(f"there is no room for pictures in {self._folder}: {error}") from None
                     self._map = mmap.mmap(file.fileno(), self.bytes, prot=mmap.PROT_READ)
@@ -76,20 +77,23 @@ class Ring:
 
 
 @contextmanager
-def ring_folder(profile: Path, size: tuple[int, int]) -> Generator[Path]:
-    """Where a browser whose profile will be ``profile`` keeps private files; in memory if a ring has room there.
+def ring_folder(profile: Path, size: tuple[int, int], rings: int = 1) -> Generator[Path]:
+    """Where a browser whose profile will be ``profile`` keeps private files; in memory if its rings have room there.
 
     It is gone with the block, or with this process and the next one that opens a ring.
     """
     files = profile / "Default" / "File System"
     files.parent.mkdir(parents=True)
     _sweep()
-    if not _has_room(Ring(files, size).bytes):
+    with ExitStack() as stack:
+        if os.access(MEMORY, os.W_OK):
+            folder = stack.enter_context(_locked_folder())
+            if _reserve(folder / _RESERVED, rings * Ring(folder, size).bytes):
+                files.symlink_to(folder)
+                yield folder
+                return
+            stack.close()
         yield files
-        return
-    with _locked_folder() as folder:
-        files.symlink_to(folder)
-        yield folder
 
 
 @contextmanager
@@ -110,11 +114,34 @@ def _locked_folder() -> Generator[Path]:
         os.close(descriptor)
 
 
-def _has_room(size: int) -> bool:
+@contextmanager
+def _alone() -> Generator[None]:
+    """No other process reserves or takes memory in this block."""
+    descriptor = os.open(MEMORY, os.O_RDONLY)
     try:
-        return os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= size + _SPARE
-    except OSError:
-        return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _reserve(place: Path, size: int) -> bool:
+    with _alone():
+        if shutil.disk_usage(MEMORY).free < size + _SPARE:
+            return False
+        with place.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+        return True
+
+
+def _allocate(descriptor: int, size: int, reserved: Path) -> None:
+    """Gives a file all its blocks: those that are reserved, if any are."""
+    if not reserved.exists():
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    with _alone():
+        os.truncate(reserved, max(0, reserved.stat().st_size - size))
+        os.posix_fallocate(descriptor, 0, size)
 
 
 def _sweep() -> None:

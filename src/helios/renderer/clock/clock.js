@@ -174,7 +174,7 @@ function createClock() {
       placeSvg(self);
       placeMedia(self);
       if (typeof self.helios.seek === "function") {
-        guard(() => {
+        guard(isStage ? window.frames[0] : window, () => {
           const outcome = self.helios.seek(time / 1000);
           if (typeof outcome?.then === "function") self.track(Promise.resolve(outcome), "helios.seek()");
         });
@@ -183,7 +183,7 @@ function createClock() {
       const due = [...frames];
       for (const [id, { owner, callback }] of due) {
         if (!frames.delete(id) || owner.closed) continue;
-        guard(() => callback.call(owner, time));
+        guard(owner, () => callback.call(owner, time));
         await self.turn();
       }
       await self.settle();
@@ -239,7 +239,7 @@ function createClock() {
     }
     if (timer.owner.closed) return void timers.delete(id);
     self.level = timer.level;
-    guard(timer.run);
+    guard(timer.owner, timer.run);
     self.level = 0;
     self.activity++;
     await self.turn();
@@ -267,11 +267,11 @@ function createClock() {
   return self;
 }
 
-function guard(run) {
+function guard(view, run) {
   try {
     return run();
   } catch (error) {
-    reportError(error); // as the browser would: window.onerror, and the script goes on
+    view.reportError(error); // as the browser would: window.onerror, and the script goes on
   }
 }
 

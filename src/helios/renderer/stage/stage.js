@@ -204,8 +204,10 @@ window[Symbol.for("helios.stage")] = {
   unsafe,
   /** What became of the frame that was begun last: null where nothing was painted. */
   outcome() {
-    const outcome = clock.unfit ? { error: `there is ${clock.unfit}` } : taken;
+    const outcome = taken;
     taken = null;
+    if (clock.unfit) return { error: `there is ${clock.unfit}` };
+    if (!outcome && frame.className !== painted) return { error: "there is something that keeps the page from being painted" };
     return outcome;
   },
 };
