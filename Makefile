@@ -14,7 +14,7 @@ demo: .venv/ready ## Set up what is missing and render an example to out/demo.mp
 	@$(BIN)/helios render examples/aurora -o out/demo.mp4
 
 test: lint ## Run linters and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: .venv/ready-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -31,8 +31,8 @@ bench: .venv/ready-dev ## Measure speed on this machine
 bench-peers: .venv/ready-dev ## Install the peers that bench compares with, by npm
 	$(BIN)/python -m benchmarks install
 
-docs: .venv/ready-dev ## Write docs/cli.md from the commands' own help
-	$(BIN)/python scripts/make_cli_docs.py
+docs: .venv/ready-dev ## Write docs/cli.md and docs/job.schema.json from the code
+	$(BIN)/python scripts/make_docs.py
 
 pin: .venv/ready-dev ## Take the newest versions of all dependencies into constraints.txt
 	$(BIN)/python -m pip install --quiet uv

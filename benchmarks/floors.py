@@ -38,7 +38,7 @@ async def draw_raw(scene: str, frames: int, folder: Path) -> None:
         composition=composition(scene, frames), start=0, stop=frames, encoding=_LOSSLESS, capture="begin-frame",
         motion="step",
     )  # fmt: skip
-    made = await run_renderer(LocalWorkerAdapter(), "chunk", spec, folder / "lossless", "segment.mp4")
+    made, _ = await run_renderer(LocalWorkerAdapter(), "chunk", spec, folder / "lossless", "segment.mp4")
     made.replace(raw_film(folder))
 
 

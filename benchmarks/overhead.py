@@ -48,7 +48,7 @@ async def ready_ms(scene: str, capture: CaptureMethod, times: int = 5) -> tuple[
     with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
         for number in range(times):
             begun = time.perf_counter()
-            made = await run_renderer(LocalWorkerAdapter(), "chunk", spec, Path(folder, str(number)), "segment.mp4")
+            made, _ = await run_renderer(LocalWorkerAdapter(), "chunk", spec, Path(folder, str(number)), "segment.mp4")
             whole.append((time.perf_counter() - begun) * 1000)
             report = made.with_name(made.name + ".json").read_bytes()
             ready.append(ChunkReport.model_validate_json(report).ready_ms)

@@ -18,8 +18,8 @@ from av.video.reformatter import VideoReformatter
 from benchmarks.scenes import ENCODING, FPS, SIZE, opened
 from helios.renderer.capture import EXACT, BeginFrameCapture, StageCapture, _BeginFrames
 from helios.renderer.cdp import Params
-from helios.renderer.encoder import _to_yuv, configure, hash_pixels, pixel_format
-from helios.renderer.picture import CodedPicture
+from helios.renderer.encoder import _to_yuv, configure, pixel_format
+from helios.renderer.picture import CodedPicture, hash_pixels
 
 Times = dict[str, list[float]]
 

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -40,28 +41,34 @@ def anchors(path: Path) -> set[str]:
 
 
 def test_the_reference_is_up_to_date() -> None:
-    script = [sys.executable, str(ROOT / "scripts" / "make_cli_docs.py"), "--check"]
+    script = [sys.executable, str(ROOT / "scripts" / "make_docs.py"), "--check"]
     checked = subprocess.run(script, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
 
 
 def test_every_command_is_documented() -> None:
-    names: set[str] = set(vars(typer.main.get_command(app))["commands"])
-    assert {"render", "still", "stitch", "doctor"} <= names
-    assert set(re.findall(r"^## helios (\S+)$", (ROOT / "docs/cli.md").read_text("utf-8"), re.MULTILINE)) == names
-    assert names <= {call[1] for call in commands("helios")}
+    top: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+    names = {*top, *(f"job {name}" for name in top["job"].commands)} - {"job"}
+    assert {"render", "still", "stitch", "doctor", "job run", "job resume"} <= names
+    assert set(re.findall(r"^## helios (.+)$", (ROOT / "docs/cli.md").read_text("utf-8"), re.MULTILINE)) == names
+    assert names <= {" ".join(call[1 : 2 + (call[1] == "job")]) for call in commands("helios")}
 
 
 @pytest.mark.parametrize("call", commands("helios"), ids=shlex.join)
 def test_a_command_that_a_document_shows_is_understood(
     call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if call[1] == "job":
+        subcommand = vars(typer.main.get_command(app))["commands"]["job"].commands[call[2]]
+        assert subcommand.make_context(call[2], call[3:])
+        return
     called: list[tuple[Any, ...]] = []
 
-    async def stand_in(*arguments: Any, **options: Any) -> None:
+    async def stand_in(*arguments: Any, **options: Any) -> SimpleNamespace:
         called.append((arguments, options))
+        return SimpleNamespace(model_dump_json=lambda indent: "{}")
 
-    for verb in ("render", "still", "stitch"):
+    for verb in ("render", "still", "stitch", "plan_job"):
         monkeypatch.setattr(helios, verb, stand_in)
     monkeypatch.chdir(tmp_path)
     Path("props.json").write_text("{}")

@@ -10,56 +10,86 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from helios.errors import (
+    ArtifactMissing,
     BrowserError,
     CaptureUnsafe,
     ChunkFailed,
+    CommandFailed,
     CommandNotFound,
     HeliosError,
+    JobFailed,
+    JobStopped,
     MissingTool,
     OutputError,
+    PageChanged,
     PageError,
+    Stalled,
     StitchError,
+    StoreError,
+    Throttled,
     UsageError,
     WorkerError,
     WorkerTimeout,
 )
 
 if TYPE_CHECKING:
-    from helios.api import CompositionOptions, RenderOptions, render, render_events, render_sync, still, stitch
+    from helios.api import (
+        CompositionOptions,
+        RenderOptions,
+        plan_job,
+        render,
+        render_events,
+        render_sync,
+        still,
+        stitch,
+        submit,
+    )
+    from helios.jobs.job import Job
     from helios.orchestrator import Rendered, RenderEvent
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArtifactMissing",
     "BrowserError",
     "CaptureUnsafe",
     "ChunkFailed",
+    "CommandFailed",
     "CommandNotFound",
     "CompositionOptions",
     "HeliosError",
+    "Job",
+    "JobFailed",
+    "JobStopped",
     "MissingTool",
     "OutputError",
+    "PageChanged",
     "PageError",
     "RenderEvent",
     "RenderOptions",
     "Rendered",
+    "Stalled",
     "StitchError",
+    "StoreError",
+    "Throttled",
     "UsageError",
     "WorkerError",
     "WorkerTimeout",
     "__version__",
+    "plan_job",
     "render",
     "render_events",
     "render_sync",
     "still",
     "stitch",
+    "submit",
 ]
 
-_IN_ORCHESTRATOR = {"RenderEvent", "Rendered"}
+_ELSEWHERE = {"RenderEvent": "orchestrator", "Rendered": "orchestrator", "Job": "jobs.job"}
 
 
 def __getattr__(name: str) -> object:
     """Loads the verbs when they are first asked for: a renderer's process, which is of this package too, never does."""
     if name not in __all__:
         raise AttributeError(f"module 'helios' has no attribute {name!r}")
-    return getattr(import_module("helios.orchestrator" if name in _IN_ORCHESTRATOR else "helios.api"), name)
+    return getattr(import_module(f"helios.{_ELSEWHERE.get(name, 'api')}"), name)

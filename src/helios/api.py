@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -13,9 +14,13 @@ from typing import TypedDict, Unpack, get_args
 from helios.adapters import LocalWorkerAdapter
 from helios.composition import Declared, Source, parse_rate
 from helios.errors import UsageError
+from helios.jobs.job import Job
+from helios.jobs.journal import Journal
+from helios.jobs.runner import run_job
+from helios.jobs.spec import JobSpec
 from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, RenderRequest
 from helios.orchestrator.events import EventSink
-from helios.orchestrator.orchestrator import check_output
+from helios.orchestrator.output import check_output
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
@@ -43,7 +48,9 @@ class RenderOptions(CompositionOptions, total=False):
     ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here;
     ``chunk_frames`` is the most frames that a chunk may have; ``encoder`` is "ffmpeg" or "browser" (faster, H.264
     only); ``codec`` is h264, h265, vp9, av1, prores or an encoder of ffmpeg's; ``capture`` is "auto", "fast" or
-    "faithful": see docs/performance.md.
+    "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be tried; ``store`` is the URL
+    where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an address that is told what becomes
+    of the job; ``inject`` has things go wrong. See docs/jobs.md.
     """
 
     frame_range: str | None
@@ -55,6 +62,11 @@ class RenderOptions(CompositionOptions, total=False):
     preset: str | None
     pixel_format: str | None
     capture: CaptureChoice
+    attempts: int
+    store: str | None
+    fresh: bool
+    webhook: str | None
+    inject: str | None
 
 
 async def render(
@@ -66,15 +78,46 @@ async def render(
 ) -> Rendered:
     """Renders a page (a file, a folder with index.html, or an http(s) address) into a film.
 
+    It is a job as any other: if it is stopped, chunks that are made are kept, and found by the next that needs them.
+
     Raises:
         HeliosError: see ``helios.errors``; nothing is left half-written.
     """
+    spec = await plan_job(source, output, **options)
+    with closing(Journal()) as journal:
+        return await run_job(journal, journal.add(spec), on_event, inject=options.get("inject"))
+
+
+async def submit(source: str | PathLike[str], output: str | PathLike[str], **options: Unpack[RenderOptions]) -> Job:
+    """Plans a film as ``render`` does, and leaves a process behind that renders it.
+
+    Raises:
+        HeliosError: it can't be planned.
+    """
+    spec = await plan_job(source, output, **options)
+    return Job.submit(Journal(), spec)
+
+
+async def plan_job(
+    source: str | PathLike[str], output: str | PathLike[str], **options: Unpack[RenderOptions]
+) -> JobSpec:
+    """The job that ``render`` would run: the page is looked at, and all that is to be drawn is settled.
+
+    Raises:
+        HeliosError: it can't be planned.
+    """
     path = Path(output)
-    orchestrator = _orchestrator()
     container_suffix(path)
     check_output(path)
-    plan = await orchestrator.plan(_request(source, options))
-    return await orchestrator.render(plan, path, on_event)
+    plan = await _orchestrator().plan(_request(source, options))
+    return JobSpec(
+        page=plan,
+        output=path.absolute(),
+        attempts=options.get("attempts", 4),
+        store=options.get("store"),
+        fresh=options.get("fresh", False),
+        webhook=options.get("webhook"),
+    )
 
 
 def render_sync(

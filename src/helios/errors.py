@@ -3,6 +3,7 @@
     HeliosError
     ├── UsageError            what was asked for can't be; nothing was started         exit code 2
     ├── PageError             the page itself is at fault: script error, never ready   exit code 1
+    │   └── PageChanged       a file of it was changed meanwhile              (retryable)
     ├── OutputError           the output can't be written                              exit code 1
     ├── MissingTool           no browser or no ffmpeg; says how to get one             exit code 1
     ├── StitchError           segments that don't fit together, or a join that is off  exit code 1
@@ -10,8 +11,15 @@
     ├── CaptureUnsafe         fast capture can't draw this page as it is               exit code 1
     ├── WorkerError           a command could not be run at all
     │   ├── CommandNotFound   no such command on that worker
-    │   └── WorkerTimeout     it ran past its time-out                    (retryable)
-    └── ChunkFailed           a chunk could not be made; carries chunk, attempts and cause
+    │   ├── WorkerTimeout     it ran past its time-out                    (retryable)
+    │   ├── Stalled           it shows no sign of life any more           (retryable)
+    │   └── Throttled         too much is under way there at once         (retryable)
+    ├── CommandFailed         a command of the job's own ended with an error           (retryable)
+    ├── StoreError            the artifact store refuses or can't be reached           (retryable)
+    │   └── ArtifactMissing   there is no such artifact
+    ├── ChunkFailed           a chunk could not be made; carries chunk, attempts and cause
+    ├── JobFailed             the job ended with an error; carries its code
+    └── JobStopped            the job was paused or cancelled; what is made is kept
 
 ``code`` is stable and fit for machines; ``retryable`` says whether the same work may succeed when it
 is tried again; ``exit_code`` is what the ``helios`` command ends with.
@@ -42,6 +50,13 @@ class PageError(HeliosError):
     """The page is at fault: it can't be loaded, its script throws, or it never becomes ready."""
 
     code = "page"
+
+
+class PageChanged(PageError):
+    """A file of the page was changed while it was drawn."""
+
+    code = "page-changed"
+    retryable = True
 
 
 class OutputError(HeliosError):
@@ -100,6 +115,58 @@ class WorkerTimeout(WorkerError):
         super().__init__(message)
         self.stdout = stdout
         self.stderr = stderr
+
+
+class Stalled(WorkerError):
+    """A command shows no sign of life for much longer than others of its job have."""
+
+    code = "stalled"
+    retryable = True
+
+
+class Throttled(WorkerError):
+    """A place to run does not take as much at once: later, or with less under way, it will."""
+
+    code = "throttled"
+    retryable = True
+
+
+class CommandFailed(HeliosError):
+    """A command that a job spec names ended with an error, or made nothing."""
+
+    code = "command-failed"
+    retryable = True
+
+
+class StoreError(HeliosError):
+    """The artifact store refuses a request, or can't be reached."""
+
+    code = "store"
+    retryable = True
+
+
+class ArtifactMissing(StoreError):
+    """There is no artifact under that key."""
+
+    code = "artifact-missing"
+    retryable = False
+
+
+class JobFailed(HeliosError):
+    """A job ended with an error. ``job`` is its id; ``cause`` is the code of the error that it ended with."""
+
+    code = "job-failed"
+
+    def __init__(self, message: str, *, job: str, cause: str) -> None:
+        super().__init__(message)
+        self.job = job
+        self.cause = cause
+
+
+class JobStopped(HeliosError):
+    """Somebody has paused or cancelled the job."""
+
+    code = "stopped"
 
 
 class ChunkFailed(HeliosError):

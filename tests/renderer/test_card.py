@@ -10,8 +10,7 @@ import pytest
 
 import helios
 from films import assert_exact, frame_pixels, picture_pixels
-from helios.renderer.encoder import hash_pixels
-from helios.renderer.picture import CodedPicture
+from helios.renderer.picture import CodedPicture, hash_pixels
 from helios.renderer.spec import EncoderChoice
 
 CARD = """<!doctype html><meta charset=utf-8><meta name=helios content="width=320, height=180, fps=25, duration=2">

@@ -10,7 +10,7 @@ from helios.renderer.server import serve
 
 
 def ask(root: Path, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    with serve(root) as flag:
+    with serve(root, {}) as flag:
         connection = http.client.HTTPConnection(flag.rsplit(" ", 1)[1])
         connection.request("GET", path, headers={name.title(): value for name, value in headers.items()})
         answer = connection.getresponse()

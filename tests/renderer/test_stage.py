@@ -741,7 +741,9 @@ def test_a_kill_in_mid_chunk_costs_an_attempt_and_leaves_nothing_in_memory(victi
 
     def at_gate() -> None:
         """Notes the rings of our own that there are and were; kills in the first attempt."""
-        links = output.glob(".helios-*/stage/chunk-*/attempt-*/helios-*/browser/Default/File System")
+        links = Path(os.environ["HELIOS_STATE"]).glob(
+            "work/*/plan-*/chunk-*/attempt-*/helios-*/browser/Default/File System"
+        )
         rings.extend(found for link in links if (found := link.readlink()) not in rings)
         left.append([one.exists() for one in rings])
         if not kills:

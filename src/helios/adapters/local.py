@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from helios.adapters.base import LineSink
 from helios.errors import CommandNotFound, WorkerError, WorkerTimeout
-from helios.worker import WorkerJob, WorkerResult
+from helios.worker import WorkerJob, WorkerResult, digests_of
 
 GRACE = 5.0
 """Seconds between asking a process group to end (SIGTERM) and ending it (SIGKILL)."""
@@ -28,9 +28,13 @@ class LocalWorkerAdapter:
     the group outlives its leader is killed too, so no grandchild is left behind.
     """
 
-    def __init__(self, *, grace: float = GRACE, kept: int = KEPT) -> None:
+    def __init__(
+        self, *, grace: float = GRACE, kept: int = KEPT, on_start: Callable[[int], None] = lambda group: None
+    ) -> None:
+        """``grace`` is in seconds, ``kept`` in bytes of what is said; ``on_start`` is told each process group."""
         self._grace = grace
         self._kept = kept
+        self._on_start = on_start
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         """Runs ``job`` here. See ``WorkerAdapter.execute``. What ``on_line`` raises ends the job."""
@@ -38,6 +42,7 @@ class LocalWorkerAdapter:
         said = _Said(self._kept, on_line)
         transport = await self._start(job, said)
         group = transport.get_pid()
+        self._on_start(group)
         try:
             async with asyncio.timeout(job.timeout):
                 await said.news.wait()
@@ -63,8 +68,9 @@ class LocalWorkerAdapter:
             raise said.error
         exit_code = transport.get_returncode()
         assert exit_code is not None
+        digests = await asyncio.to_thread(digests_of, job) if job.outputs else {}
         duration = (time.monotonic() - begun) * 1000
-        return WorkerResult(exit_code, said.stdout.text(), said.stderr.text(), duration)
+        return WorkerResult(exit_code, said.stdout.text(), said.stderr.text(), duration, digests)
 
     async def _start(self, job: WorkerJob, said: _Said) -> asyncio.SubprocessTransport:
         command = job.command

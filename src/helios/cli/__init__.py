@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import helios
+from helios.cli import job
 from helios.cli.doctor import doctor
 from helios.cli.render import render
 from helios.cli.still import still
@@ -20,6 +21,7 @@ app.command()(render)
 app.command()(still)
 app.command()(stitch)
 app.command()(doctor)
+app.add_typer(job.app, name="job")
 
 
 def _version(wanted: bool) -> None:

@@ -15,7 +15,9 @@ from helios.orchestrator import (
     ChunkAttemptFailed,
     ChunkFinished,
     ChunkProgress,
+    ChunkReused,
     ChunkStarted,
+    CommandsPlanned,
     Planned,
     Rendered,
     RenderEvent,
@@ -42,6 +44,7 @@ class Bars:
         self._film: TaskID | None = None
         self._workers: dict[int, TaskID] = {}
         self._drawn: dict[int, int] = {}
+        self._done = 0
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._bars)
@@ -58,7 +61,9 @@ class Bars:
         match event:
             case Planned():
                 text = f"{event.width}x{event.height} at {float(event.fps):g} fps"
-                self._bars.reset(self._film, total=event.frames, description=text, rate="")
+                self._begin(text, event.frames)
+            case CommandsPlanned():
+                self._begin(f"{event.chunks} commands", event.frames)
             case Warned():
                 self._console.print(f"[yellow]warning:[/] {escape(event.message)}")
             case ChunkStarted():
@@ -70,6 +75,8 @@ class Bars:
             case ChunkFinished():
                 self._bars.update(self._workers[event.worker], completed=event.frames)
                 self._count(event.chunk, event.frames)
+            case ChunkReused():
+                self._count(event.chunk, event.frames)
             case ChunkAttemptFailed():
                 if event.retried:
                     self._console.print(f"[yellow]{escape(failed(event))}[/]")
@@ -78,6 +85,12 @@ class Bars:
             case Rendered():
                 self._console.print(summary(event), highlight=False)
 
+    def _begin(self, text: str, frames: int) -> None:
+        assert self._film is not None
+        self._drawn.clear()
+        self._done = 0
+        self._bars.reset(self._film, total=frames, description=text, rate="")
+
     def _line(self, worker: int, text: str, done: int, total: int) -> None:
         if worker not in self._workers:
             self._workers[worker] = self._bars.add_task(text, total=total, rate="")
@@ -85,8 +98,8 @@ class Bars:
 
     def _count(self, chunk: int, frames: int) -> None:
         assert self._film is not None
+        self._done += frames - self._drawn.get(chunk, 0)
         self._drawn[chunk] = frames
-        done = sum(self._drawn.values())
         elapsed = next(task.elapsed for task in self._bars.tasks if task.id == self._film) or 0
-        rate = f"{done / elapsed:.1f} frames/s" if elapsed else ""
-        self._bars.update(self._film, completed=done, rate=rate)
+        rate = f"{self._done / elapsed:.1f} frames/s" if elapsed else ""
+        self._bars.update(self._film, completed=self._done, rate=rate)

@@ -7,7 +7,19 @@ from typing import Self
 
 import typer
 
-from helios.orchestrator import ChunkAttemptFailed, Rendered, RenderEvent, Warned
+from helios.orchestrator import (
+    ChunkAttemptFailed,
+    ChunkFinished,
+    ChunkProgress,
+    ChunkReused,
+    ChunkStarted,
+    CommandsPlanned,
+    Planned,
+    Rendered,
+    RenderEvent,
+    Stitching,
+    Warned,
+)
 
 
 class Silence:
@@ -57,7 +69,37 @@ def failed(event: ChunkAttemptFailed) -> str:
 def summary(event: Rendered) -> str:
     """One line for a film that is there."""
     speed = event.frames / event.seconds
+    length = "" if event.duration is None else f"{event.duration:.3f} s, "
+    kept = f"; {event.reused} chunks were there already" if event.reused else ""
     return (
-        f"{event.output}: {event.frames} frames, {event.duration:.3f} s, "
-        f"rendered in {event.seconds:.1f} s ({speed:.1f} frames/s)"
+        f"{event.output}: {event.frames} frames, {length}rendered in {event.seconds:.1f} s ({speed:.1f} frames/s{kept})"
     )
+
+
+def line_of(event: RenderEvent) -> str:
+    """One line for anything that has happened."""
+    match event:
+        case Planned():
+            return (
+                f"{event.frames} frames of {event.width}x{event.height} in {event.chunks} chunks "
+                f"by {event.workers} workers, capture {event.capture}"
+            )
+        case CommandsPlanned():
+            return f"{event.frames} frames in {event.chunks} commands by {event.workers} workers"
+        case Warned():
+            return f"warning: {event.message}"
+        case ChunkStarted():
+            frames = f"frames {event.start}:{event.stop}"
+            return f"chunk {event.chunk} ({frames}), attempt {event.attempt}: begun by worker {event.worker}"
+        case ChunkProgress():
+            return f"chunk {event.chunk}: {event.frames} frames"
+        case ChunkAttemptFailed():
+            return failed(event) if event.retried else f"chunk {event.chunk} failed: {event.error}"
+        case ChunkReused():
+            return f"chunk {event.chunk} (frames {event.start}:{event.stop}): is there already"
+        case ChunkFinished():
+            return f"chunk {event.chunk}, attempt {event.attempt}: made in {event.seconds:.1f} s"
+        case Stitching():
+            return f"joining {event.segments} segments"
+        case Rendered():
+            return summary(event)

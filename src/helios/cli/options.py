@@ -22,6 +22,13 @@ Duration = Annotated[float | None, typer.Option(help="Length in seconds; else th
 Frames = Annotated[int | None, typer.Option(help="Length in frames, instead of --duration.")]
 Props = Annotated[str | None, typer.Option(help="JSON for window.helios.props, or @FILE that holds it.")]
 ReadyTimeout = Annotated[float, typer.Option(help="Seconds that the page may take to become ready.")]
+Inject = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FAULTS",
+        help="Have things go wrong, to see for yourself: kill=0.1,slow=4x@0.05,throttle=0.2,corrupt=0.02,store=0.1.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON, a line each, on stdout.")]
 
 

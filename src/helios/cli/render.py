@@ -11,7 +11,7 @@ import helios
 from helios.cli import options
 from helios.cli.progress import Reporter, reporter
 from helios.cli.run import fail, run
-from helios.errors import HeliosError, UsageError
+from helios.errors import HeliosError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from helios.renderer.spec import CaptureChoice, EncoderChoice
@@ -45,6 +45,18 @@ def render(
         ),
     ] = "auto",
     ready_timeout: options.ReadyTimeout = 30.0,
+    attempts: Annotated[int, typer.Option(help="How often a chunk may be tried.")] = 4,
+    store: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where chunks are kept; else a folder of yours.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Draw all anew, even what is kept from before.")] = False,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="An address that is told what becomes of the job.")
+    ] = None,
+    emit_job: Annotated[
+        Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
+    ] = None,
+    inject: options.Inject = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
     json: options.Json = False,
 ) -> None:
@@ -67,31 +79,42 @@ def render(
         values = options.read_props(props)
     except HeliosError as error:
         fail(error, json=json)
+    wanted = helios.RenderOptions(
+        width=width,
+        height=height,
+        fps=fps,
+        duration=duration,
+        frames=frames,
+        frame_range=frame_range,
+        props=values,
+        workers=count,
+        chunk_frames=chunk_frames,
+        encoder=cast("EncoderChoice", encoder),  # helios.render refuses any other, and of the next
+        codec=codec,
+        crf=crf,
+        preset=preset,
+        pixel_format=pixel_format,
+        capture=cast("CaptureChoice", capture),
+        ready_timeout=ready_timeout,
+        attempts=attempts,
+        store=store,
+        fresh=fresh,
+        webhook=webhook,
+        inject=inject,
+    )
+    if emit_job:
+        run(_emit(source, output, emit_job, wanted), json=json)
+        return
     with report:
-        run(
-            helios.render(
-                source,
-                output,
-                on_event=report.show,
-                width=width,
-                height=height,
-                fps=fps,
-                duration=duration,
-                frames=frames,
-                frame_range=frame_range,
-                props=values,
-                workers=count,
-                chunk_frames=chunk_frames,
-                encoder=cast("EncoderChoice", encoder),  # helios.render refuses any other, and of the next
-                codec=codec,
-                crf=crf,
-                preset=preset,
-                pixel_format=pixel_format,
-                capture=cast("CaptureChoice", capture),
-                ready_timeout=ready_timeout,
-            ),
-            json=json,
-        )
+        run(helios.render(source, output, on_event=report.show, **wanted), json=json)
+
+
+async def _emit(source: str, output: Path, path: Path, wanted: helios.RenderOptions) -> None:
+    spec = await helios.plan_job(source, output, **wanted)
+    try:
+        path.write_text(spec.model_dump_json(indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error.strerror}") from None
 
 
 def _workers(text: str) -> int | None:

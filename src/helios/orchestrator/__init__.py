@@ -1,10 +1,14 @@
 """A film planned, its chunks dispatched to workers, and what came of them put together."""
 
+from helios.orchestrator.chunks import Chunk, split
+from helios.orchestrator.commands import Command, CommandChunk, CommandPlan
 from helios.orchestrator.events import (
     ChunkAttemptFailed,
     ChunkFinished,
     ChunkProgress,
+    ChunkReused,
     ChunkStarted,
+    CommandsPlanned,
     Planned,
     Rendered,
     RenderEvent,
@@ -12,14 +16,20 @@ from helios.orchestrator.events import (
     Warned,
 )
 from helios.orchestrator.orchestrator import RenderOrchestrator
-from helios.orchestrator.plan import Chunk, RenderPlan, RenderRequest, split
+from helios.orchestrator.pages import RenderPlan
+from helios.orchestrator.plan import RenderRequest
 
 __all__ = [
     "Chunk",
     "ChunkAttemptFailed",
     "ChunkFinished",
     "ChunkProgress",
+    "ChunkReused",
     "ChunkStarted",
+    "Command",
+    "CommandChunk",
+    "CommandPlan",
+    "CommandsPlanned",
     "Planned",
     "RenderEvent",
     "RenderOrchestrator",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import HeliosError, WorkerError
+from helios.errors import CommandFailed, HeliosError, WorkerError
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, StillSpec
 from helios.worker import WorkerJob, WorkerResult
 
@@ -38,8 +39,10 @@ async def run_renderer(
     folder: Path,
     output: str,
     progress: Progress | None = None,
-) -> Path:
-    """Runs one command of the renderer in ``folder`` (made new) and returns the path of what it made there.
+) -> tuple[Path, str]:
+    """Runs one command of the renderer in ``folder`` (made new).
+
+    Returns the path of what it made there, and its SHA-256 as the worker saw it.
 
     Raises:
         HeliosError: of the class that the renderer's exit code tells, with what it said.
@@ -55,10 +58,33 @@ async def run_renderer(
         elif key == "openjd_progress" and progress:
             progress(float(text))
 
-    result = await adapter.execute(renderer_job(kind, folder, output), on_line)
+    job = renderer_job(kind, folder, output)
+    result = await adapter.execute(job, on_line)
     if result.exit_code:
-        raise _failure(renderer_job(kind, folder, output), result, failures)
-    return folder / output
+        raise _failure(job, result, failures)
+    return folder / output, result.digests.get(output, "")
+
+
+async def run_command(adapter: WorkerAdapter, job: WorkerJob, progress: Progress) -> WorkerResult:
+    """Runs a command of the user's in its folder, which is made.
+
+    Raises:
+        CommandFailed: it ends with an error.
+        WorkerError: it can't be run.
+    """
+    assert job.cwd, "a command has a folder of its own"
+    job.cwd.mkdir(parents=True, exist_ok=True)
+
+    def on_line(line: str) -> None:
+        key, _, text = line.partition(": ")
+        if key == "openjd_progress":
+            with contextlib.suppress(ValueError):
+                progress(float(text))
+
+    result = await adapter.execute(job, on_line)
+    if result.exit_code:
+        raise CommandFailed(f"{job} {ending(result)}{last_lines(result)}")
+    return result
 
 
 def renderer_job(kind: str, folder: Path, output: str) -> WorkerJob:
@@ -67,17 +93,24 @@ def renderer_job(kind: str, folder: Path, output: str) -> WorkerJob:
     env |= {"LANG": "C.UTF-8", "TZ": "UTC", "TMPDIR": str(folder)}
     # -P: the workspace is no place to import from.
     args = ("-P", "-m", "helios.renderer", kind, "spec.json", output)
-    return WorkerJob(sys.executable, args, env=env, cwd=folder)
+    return WorkerJob(sys.executable, args, env=env, cwd=folder, outputs=(output,))
 
 
 def _failure(job: WorkerJob, result: WorkerResult, failures: list[str]) -> HeliosError:
     for kind, code in EXIT_CODES.items():
         if result.exit_code == code and failures:
             return kind(failures[-1])
+    return RendererCrashed(f"the renderer {ending(result)}: {job} (in {job.cwd}){last_lines(result)}")
+
+
+def ending(result: WorkerResult) -> str:
+    """How a command ended."""
     if result.exit_code < 0:
-        ending = f"was killed by {signal.Signals(-result.exit_code).name}"
-    else:
-        ending = f"ended with exit code {result.exit_code}"
+        return f"was killed by {signal.Signals(-result.exit_code).name}"
+    return f"ended with exit code {result.exit_code}"
+
+
+def last_lines(result: WorkerResult) -> str:
+    """The last lines that a command said."""
     lines = (result.stderr.strip() or result.stdout.strip()).splitlines()[-_LAST_LINES:]
-    said = "; it said:\n  " + "\n  ".join(lines) if lines else "; it said nothing"
-    return RendererCrashed(f"the renderer {ending}: {job} (in {job.cwd}){said}")
+    return "; it said:\n  " + "\n  ".join(lines) if lines else "; it said nothing"

@@ -36,6 +36,15 @@ class Planned(_Event):
     browser: str
 
 
+class CommandsPlanned(_Event):
+    """A job of plain commands begins: so many chunks of so many frames in all, by so many workers."""
+
+    event: Literal["commands-planned"] = "commands-planned"
+    frames: int
+    chunks: int
+    workers: int
+
+
 class Warned(_Event):
     """Something is off, but not so that the film can't be made."""
 
@@ -64,13 +73,17 @@ class ChunkProgress(_Event):
 
 
 class ChunkAttemptFailed(_Event):
-    """An attempt at a chunk failed with ``error``; it is tried again where ``retried`` says so."""
+    """An attempt at a chunk failed with ``error``; it is tried again where ``retried`` says so.
+
+    ``code`` is that of the error's class in ``helios.errors``.
+    """
 
     event: Literal["chunk-attempt-failed"] = "chunk-attempt-failed"
     chunk: int
     attempt: int
     worker: int
     error: str
+    code: str
     retried: bool
 
 
@@ -86,6 +99,16 @@ class ChunkFinished(_Event):
     seconds: float
 
 
+class ChunkReused(_Event):
+    """A chunk need not be made: the store holds it, made of the same."""
+
+    event: Literal["chunk-reused"] = "chunk-reused"
+    chunk: int
+    frames: int
+    start: int
+    stop: int
+
+
 class Stitching(_Event):
     """All segments are there and are being joined."""
 
@@ -94,8 +117,9 @@ class Stitching(_Event):
 
 
 class Rendered(_Event):
-    """The film is whole: ``frames`` frames, ``duration`` seconds long, made in ``seconds``.
+    """The film is whole: ``frames`` frames, ``duration`` seconds long (None of commands), made in ``seconds``.
 
+    It took ``attempts`` at chunks; ``reused`` chunks were there already.
     ``hashes`` are its frames' XXH3-128 of their RGB pixels before encoding, in order: equal films have equal
     hashes, however they were split.
     """
@@ -103,9 +127,10 @@ class Rendered(_Event):
     event: Literal["rendered"] = "rendered"
     output: Path
     frames: int
-    duration: float
+    duration: float | None
     seconds: float
     attempts: int
+    reused: int
     hashes: tuple[str, ...]
 
 
@@ -118,7 +143,16 @@ class Failed(_Event):
 
 
 RenderEvent = (
-    Planned | Warned | ChunkStarted | ChunkProgress | ChunkAttemptFailed | ChunkFinished | Stitching | Rendered
+    Planned
+    | CommandsPlanned
+    | Warned
+    | ChunkStarted
+    | ChunkProgress
+    | ChunkAttemptFailed
+    | ChunkReused
+    | ChunkFinished
+    | Stitching
+    | Rendered
 )
 """Any of them; ``event`` tells which."""
 

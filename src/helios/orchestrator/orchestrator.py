@@ -3,45 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-import errno
+import secrets
+import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Declared
-from helios.errors import CaptureUnsafe, ChunkFailed, HeliosError, OutputError, UsageError
+from helios.errors import CaptureUnsafe, UsageError
+from helios.orchestrator.chunks import Chunk
+from helios.orchestrator.commands import CommandPlan
 from helios.orchestrator.dispatch import run_renderer
 from helios.orchestrator.events import (
-    ChunkAttemptFailed,
     ChunkFinished,
-    ChunkProgress,
-    ChunkStarted,
+    ChunkReused,
+    CommandsPlanned,
     EventSink,
     Planned,
     Rendered,
     Stitching,
     Warned,
 )
-from helios.orchestrator.plan import Chunk, RenderPlan, RenderRequest, plan_chunks
-from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkReport, Probe, ProbeSpec, StillSpec
+from helios.orchestrator.ledger import Facts, Ledger, Record
+from helios.orchestrator.output import check_output, work_folder
+from helios.orchestrator.pages import RenderPlan
+from helios.orchestrator.plan import RenderRequest, plan_chunks
+from helios.orchestrator.schedule import Attempt, Policy, Schedule
+from helios.orchestrator.seams import SeamBroken, Seams
+from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
 from helios.stitcher import VideoStitcher
-
-RETRIES = 3
-"""How often a chunk is tried again."""
+from helios.storage import ArtifactStore
 
 
 class RenderOrchestrator:
     """Makes films: chunks are drawn by workers behind ``adapter`` and joined by ``stitcher``."""
 
-    def __init__(self, adapter: WorkerAdapter, stitcher: VideoStitcher) -> None:
+    def __init__(
+        self,
+        adapter: WorkerAdapter,
+        stitcher: VideoStitcher,
+        store: ArtifactStore | None = None,
+        *,
+        workspace: Path | None = None,
+        policy: Policy | None = None,
+    ) -> None:
+        """Without ``store``, nothing that is made outlives a render.
+
+        Attempts are made in ``workspace``, which is empty then, or else in a hidden folder beside the output.
+        ``policy`` is the plan's, if none is given.
+        """
         self._adapter = adapter
         self._stitcher = stitcher
+        self._store = store
+        self._workspace = workspace
+        self._policy = policy
 
     async def plan(self, request: RenderRequest) -> RenderPlan:
         """Looks at the page once and settles what is to be drawn, how, and in which chunks.
@@ -73,46 +94,72 @@ class RenderOrchestrator:
             raise UsageError(f"the browser encodes only what is drawn fast, as this page is not{why}: --encoder ffmpeg")
         return plan_chunks(request, found, _methods(request, found))
 
-    async def render(self, plan: RenderPlan, output: Path, emit: EventSink = lambda event: None) -> Rendered:
-        """Draws a plan's chunks and joins them into ``output``, which appears whole or not at all.
+    async def render(
+        self,
+        plan: RenderPlan | CommandPlan,
+        output: Path,
+        emit: EventSink = lambda event: None,
+        *,
+        job: str | None = None,
+        fresh: bool = False,
+    ) -> Rendered:
+        """Makes a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
-        A chunk whose worker fails is tried again up to 3 times. If fast capture, chosen by the probe, turns out to
-        be unsafe in a frame that the probe did not see, the whole film is drawn again in the next best way.
-        ``emit`` gets every event, ``Rendered`` last.
+        Chunks that the store holds are not made again. One whose worker fails is tried again. If fast capture, chosen
+        by the probe, turns out to be unsafe in a frame that the probe did not see, the whole film is drawn again in the
+        next best way; if chunks don't fit together where they meet, it is drawn in one. ``job`` names the job; a
+        ``fresh`` one takes nothing that other jobs have made. ``emit`` gets every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
             OutputError: the output can't be written.
-            PageError, StitchError, MissingTool: what else ended it.
+            PageError, CommandFailed, StitchError, MissingTool: what else ended it.
         """
         begun = time.monotonic()
         check_output(output)
-        emit(_planned(plan))
-        for warning in plan.probe.warnings:
-            emit(Warned(message=warning))
-        with _work_folder(output) as folder, ThreadPoolExecutor(1) as thread:
+        job = job or secrets.token_hex(8)
+        attempts = 0
+        with self._work_folder(output) as folder, ThreadPoolExecutor(1) as thread:
             thread.submit(import_module, "av")  # takes a while, and joining needs it: meanwhile others draw
+            store = self._store or ArtifactStore.at(folder / "store")
+            warned: set[str] = set()
             while True:
-                run = _Run(self._adapter, plan, folder / plan.probe.capture, emit)
+                emit(_planned(plan))
+                for warning in plan.warnings:
+                    if warning not in warned:
+                        emit(Warned(message=warning))
+                warned.update(plan.warnings)
+                ledger = Ledger(store, job, plan.root, fresh=fresh)
+                work = folder / f"plan-{len(list(folder.iterdir()))}"
+                run = _Run(self._adapter, plan, ledger, work, emit, warned, job, self._policy)
                 try:
-                    segments, reports = await run.all_chunks()
+                    records = await run.all_chunks()
                     break
                 except CaptureUnsafe as error:
-                    if not plan.otherwise:
+                    if not isinstance(plan, RenderPlan) or not plan.otherwise:
                         raise
                     plan = plan.otherwise
                     how = "" if plan.probe.capture in FAST else " faithfully"
                     emit(Warned(message=f"fast capture is not safe for this page: {error}. It is drawn again{how}"))
-                    emit(_planned(plan))
-            emit(Stitching(segments=len(segments)))
-            await self._stitcher.stitch(segments, output)
+                except SeamBroken as error:
+                    assert isinstance(plan, RenderPlan), "commands tell nothing of their frames"
+                    plan = plan.whole()
+                    emit(Warned(message=f"this page can't be drawn in parts: {error}. It is drawn again in one"))
+                finally:
+                    attempts += run.attempts
+            emit(Stitching(segments=len(records)))
+            segments = await run.bring(records, work / "segments")
+            await plan.join(self._adapter, self._stitcher, segments, work / "joined", output)
+            hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
+                      for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
         rendered = Rendered(
             output=output,
-            frames=plan.frames,
-            duration=float(plan.frames / plan.composition.fps),
+            frames=sum(chunk.frames for chunk in plan.parts),
+            duration=plan.duration,
             seconds=time.monotonic() - begun,
-            attempts=run.attempts,
-            hashes=tuple(digest for report in reports for digest in report.hashes),
+            attempts=attempts,
+            reused=run.reused,
+            hashes=tuple(hashes),
         )
         emit(rendered)
         return rendered
@@ -137,132 +184,108 @@ class RenderOrchestrator:
         if not 0 <= frame < found.composition.frames:
             raise UsageError(f"there is no frame {frame}: the film has frames 0 to {found.composition.frames - 1}")
         spec = StillSpec(composition=found.composition, frame=frame, capture=found.capture, motion=found.motion)
-        with _work_folder(output) as folder:
-            made = await run_renderer(self._adapter, "still", spec, folder / "still", "still.png")
+        with self._work_folder(output) as folder:
+            made, _ = await run_renderer(self._adapter, "still", spec, folder / "still", "still.png")
             made.replace(output)
+
+    def _work_folder(self, output: Path) -> AbstractContextManager[Path]:
+        return nullcontext(self._workspace) if self._workspace else work_folder(output)
 
     async def _probe(self, spec: ProbeSpec) -> Probe:
         with tempfile.TemporaryDirectory(prefix="helios-", ignore_cleanup_errors=True) as folder:
-            made = await run_renderer(self._adapter, "probe", spec, Path(folder, "probe"), "probe.json")
+            made, _ = await run_renderer(self._adapter, "probe", spec, Path(folder, "probe"), "probe.json")
             return Probe.model_validate_json(made.read_bytes())
 
 
 class _Run:
-    """One plan being drawn: as many workers as it has, all taking chunks from one queue."""
+    """One plan being carried out: what is not in the ledger is made by as many workers as the plan has."""
 
-    def __init__(self, adapter: WorkerAdapter, plan: RenderPlan, folder: Path, emit: EventSink) -> None:
+    def __init__(
+        self,
+        adapter: WorkerAdapter,
+        plan: RenderPlan | CommandPlan,
+        ledger: Ledger,
+        folder: Path,
+        emit: EventSink,
+        warned: set[str],
+        job: str,
+        policy: Policy | None,
+    ) -> None:
         self._adapter = adapter
         self._plan = plan
+        self._ledger = ledger
         self._folder = folder
         self._emit = emit
-        self._made: dict[int, tuple[Path, ChunkReport]] = {}
-        self._warned: set[str] = set(plan.probe.warnings)
+        self._warned = warned
+        self._job = job
+        self._policy = policy or plan.policy
+        self._records: dict[int, Record] = {}
+        self._seams = Seams(plan.parts)
         self.attempts = 0
+        self.reused = 0
+        """Chunks that were there already."""
 
-    async def all_chunks(self) -> tuple[list[Path], list[ChunkReport]]:
-        """Segments and reports in the order of the film."""
-        queue = iter(self._plan.chunks)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for worker in range(self._plan.workers):
-                    group.create_task(self._work(worker, queue))
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from failures.exceptions[0].__cause__
-        made = [self._made[chunk.index] for chunk in self._plan.chunks]
-        return [segment for segment, _ in made], [report for _, report in made]
+    async def all_chunks(self) -> list[Record]:
+        """The records of all chunks, in the order of the film, without what is known of single frames.
 
-    async def _work(self, worker: int, queue: Iterator[Chunk]) -> None:
-        for chunk in queue:
-            await self._make(chunk, worker)
-
-    async def _make(self, chunk: Chunk, worker: int) -> None:
-        causes: list[str] = []
-        for attempt in range(1, RETRIES + 2):
-            try:
-                await self._attempt(chunk, worker, attempt)
-            except HeliosError as error:
-                causes.append(str(error))
-                retried = error.retryable and attempt <= RETRIES
-                self._emit(
-                    ChunkAttemptFailed(
-                        chunk=chunk.index, attempt=attempt, worker=worker, error=str(error), retried=retried
-                    )
-                )
-                if not error.retryable:
-                    raise
-                if not retried:
-                    said = f"{chunk} could not be made in {attempt} attempts. The last one: {error}"
-                    raise ChunkFailed(said, chunk=chunk.index, causes=causes) from error
+        Raises:
+            SeamBroken: chunks don't fit together.
+            PageChanged: they were not made of the same files.
+            HeliosError: as ``Schedule.run``.
+        """
+        await self._ledger.read(self._plan.place(chunk).folder for chunk in self._plan.parts)
+        missing: list[Chunk] = []
+        for chunk in self._plan.parts:
+            if record := await self._ledger.find(self._plan.place(chunk)):
+                self.reused += 1
+                self._emit(ChunkReused(chunk=chunk.index, frames=chunk.frames, start=chunk.start, stop=chunk.stop))
+                self._keep(chunk, record)
             else:
-                return
+                missing.append(chunk)
+        workers = max(1, min(self._plan.workers, len(missing)))
+        schedule = Schedule(missing, workers, self._make, self._done, self._emit, self._policy)
+        try:
+            await schedule.run()
+        finally:
+            self.attempts = schedule.attempts
+        await self._ledger.check(self._records.values())
+        return [self._records[chunk.index] for chunk in self._plan.parts]
 
-    async def _attempt(self, chunk: Chunk, worker: int, attempt: int) -> None:
-        begun = time.monotonic()
-        self.attempts += 1
-        self._emit(ChunkStarted(chunk=chunk.index, attempt=attempt, worker=worker, start=chunk.start, stop=chunk.stop))
+    async def bring(self, records: Sequence[Record], folder: Path) -> list[Path]:
+        """Segments as files in ``folder``, which is made."""
+        folder.mkdir(parents=True)
+        paths = [folder / f"{number:06}{Path(record.segment).suffix}" for number, record in enumerate(records)]
+        for path, record in zip(paths, records, strict=True):
+            await self._ledger.bring(record, path)
+        return paths
 
-        def progress(percent: float) -> None:
-            frames = round(percent * chunk.frames / 100)
-            self._emit(ChunkProgress(chunk=chunk.index, worker=worker, frames=frames))
+    async def _make(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> Record:
+        folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{number}"
+        made = await self._plan.make(self._adapter, chunk, folder, heard)
+        record = await self._ledger.commit(self._plan.place(chunk), f"{self._job}-{secrets.token_hex(4)}", made)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        return record
 
-        folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{attempt}"
-        segment = await run_renderer(
-            self._adapter,
-            "chunk",
-            self._plan.spec(chunk),
-            folder,
-            f"segment{self._plan.encoding.suffix}",
-            progress,
+    def _done(self, attempt: Attempt, record: Record) -> None:
+        self._emit(
+            ChunkFinished(
+                chunk=attempt.chunk.index,
+                attempt=attempt.number,
+                worker=attempt.worker,
+                frames=attempt.chunk.frames,
+                repeated=record.facts.repeated,
+                seconds=time.monotonic() - attempt.begun,
+            )
         )
-        report = ChunkReport.model_validate_json(segment.with_name(segment.name + ".json").read_bytes())
-        self._made[chunk.index] = segment, report
-        for warning in report.warnings:
+        self._keep(attempt.chunk, record)
+
+    def _keep(self, chunk: Chunk, record: Record) -> None:
+        for warning in record.facts.warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
                 self._emit(Warned(message=warning))
-        self._emit(
-            ChunkFinished(
-                chunk=chunk.index,
-                attempt=attempt,
-                worker=worker,
-                frames=chunk.frames,
-                repeated=report.repeated,
-                seconds=time.monotonic() - begun,
-            )
-        )
-
-
-def check_output(output: Path) -> None:
-    """Makes sure that ``output`` can be written, before anything is drawn.
-
-    Raises:
-        OutputError: it can't.
-    """
-    folder = output.absolute().parent
-    if output.is_dir():
-        raise OutputError(f"{output} is a folder: name a file in it")
-    if not folder.is_dir():
-        raise OutputError(f"there is no folder {folder} for {output.name}: make it first")
-    try:
-        with tempfile.TemporaryFile(prefix=".helios-", dir=folder):
-            pass
-    except OSError as error:
-        raise OutputError(f"the folder {folder} can't be written to: {error.strerror}") from None
-
-
-@contextmanager
-def _work_folder(output: Path) -> Generator[Path]:
-    """A hidden folder beside the output, on the same disk, gone afterwards."""
-    try:
-        folder = tempfile.TemporaryDirectory(
-            prefix=".helios-", dir=output.absolute().parent, ignore_cleanup_errors=True
-        )
-        with folder as name:
-            yield Path(name)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise OutputError(f"the disk is full: {output} was not written; nothing is left of it") from error
-        raise OutputError(f"{output} can't be written: {error.strerror or error}") from error
+        self._records[chunk.index] = record.model_copy(update={"facts": Facts(frames=record.facts.frames)})
+        self._seams.add(chunk, record.facts)
 
 
 def _methods(request: RenderRequest, found: Probe) -> list[CaptureMethod]:
@@ -275,13 +298,16 @@ def _methods(request: RenderRequest, found: Probe) -> list[CaptureMethod]:
     return methods
 
 
-def _planned(plan: RenderPlan) -> Planned:
+def _planned(plan: RenderPlan | CommandPlan) -> Planned | CommandsPlanned:
+    frames = sum(chunk.frames for chunk in plan.parts)
+    if isinstance(plan, CommandPlan):
+        return CommandsPlanned(frames=frames, chunks=len(plan.parts), workers=plan.workers)
     composition = plan.composition
     return Planned(
         width=composition.width,
         height=composition.height,
         fps=composition.fps,
-        frames=plan.frames,
+        frames=frames,
         chunks=len(plan.chunks),
         workers=plan.workers,
         capture=plan.probe.capture,

@@ -6,11 +6,11 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from helios.composition import Composition, Declared, Source, parse_range
-from helios.errors import UsageError
-from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkSpec, Costs, Encoding, Motion, Probe
+from helios.composition import Declared, Source, parse_range
+from helios.orchestrator.chunks import Chunk, split
+from helios.orchestrator.pages import RenderPlan
+from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Costs, Encoding, Motion, Probe
 
 MAX_CHUNK = {"seek": 600, "jump": 600, "step": 3000}
 """The most frames that a chunk gets when nothing is said. A page that is stepped is stepped through all frames
@@ -33,68 +33,6 @@ class RenderRequest:
     chunk_frames: int | None = None
     capture: CaptureChoice = "auto"
     ready_timeout: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Frames ``start`` to ``stop`` (not included), to be drawn by one worker into one segment."""
-
-    index: int
-    start: int
-    stop: int
-
-    @property
-    def frames(self) -> int:
-        """How many frames it has."""
-        return self.stop - self.start
-
-    def __str__(self) -> str:
-        return f"chunk {self.index} (frames {self.start}:{self.stop})"
-
-
-@dataclass(frozen=True, slots=True)
-class RenderPlan:
-    """What is to be drawn, how, and in which parts."""
-
-    composition: Composition
-    encoding: Encoding
-    probe: Probe
-    chunks: tuple[Chunk, ...]
-    workers: int
-    encoder_threads: int = 1
-    otherwise: RenderPlan | None = None
-    """The same film, drawn with another method: for when this one turns out to be unsafe."""
-
-    @property
-    def frames(self) -> int:
-        """Frames in all chunks."""
-        return sum(chunk.frames for chunk in self.chunks)
-
-    def spec(self, chunk: Chunk) -> ChunkSpec:
-        """The message that has ``chunk`` drawn."""
-        return ChunkSpec(
-            composition=self.composition,
-            start=chunk.start,
-            stop=chunk.stop,
-            encoding=self.encoding,
-            encoder_threads=self.encoder_threads,
-            capture=self.probe.capture,
-            motion=self.probe.motion,
-        )
-
-
-def split(frames: range, most: int, multiple: int = 1) -> tuple[Chunk, ...]:
-    """``frames`` in chunks of at most ``most`` frames, whose lengths differ by 1 at most, none of them empty.
-
-    There are a multiple of ``multiple`` chunks, as far as the frames suffice, so that as many workers end
-    together.
-    """
-    if most < 1:
-        raise UsageError(f"a chunk must have at least 1 frame, not {most}")
-    count = -(-len(frames) // most)
-    count = min(-(-count // multiple) * multiple, len(frames))
-    bounds = [frames.start + len(frames) * i // count for i in range(count + 1)]
-    return tuple(Chunk(i, *pair) for i, pair in enumerate(pairwise(bounds)))
 
 
 def cores() -> int:

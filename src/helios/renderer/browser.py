@@ -15,7 +15,7 @@ from helios.renderer.chromium import run_browser
 from helios.renderer.page import Page
 from helios.renderer.ring import Ring, ring_folder
 from helios.renderer.scripts import clock_script
-from helios.renderer.server import ORIGIN, serve
+from helios.renderer.server import ORIGIN, Used, serve
 from helios.renderer.spec import FAST, CaptureMethod
 
 _LEAST = 1 << 20  # bytes on its disk without which a browser breaks in many ways
@@ -24,7 +24,8 @@ _LEAST = 1 << 20  # bytes on its disk without which a browser breaks in many way
 class Browser:
     """A browser that runs, and can be given pages of one source."""
 
-    def __init__(self, connection: Connection, source: Source, files: Path | None) -> None:
+    def __init__(self, connection: Connection, source: Source, files: Path | None, used: Used) -> None:
+        self._used = used
         self._connection = connection
         self._source = source
         self._files = files
@@ -48,7 +49,7 @@ class Browser:
         )
         browser = (await self._connection.call("Browser.getVersion"))["product"]
         ring = Ring(self._files, size) if staged and self._files else None
-        page = Page(self._connection, answer["sessionId"], browser, ready_timeout, capture, ring)
+        page = Page(self._connection, answer["sessionId"], browser, ready_timeout, capture, ring, self._used)
         script = clock_script(props=props, manual=capture == "screenshot", staged=staged)
         await asyncio.gather(
             page.call("Page.enable"),
@@ -77,17 +78,18 @@ async def open_browser(
         BrowserError: it does not start.
     """
     profile = workspace / "browser"
+    used: Used = {}
     with ExitStack() as stack:
         flags = [f"--window-size={size[0]},{size[1]}"]
         if source.root:
-            flags.append(stack.enter_context(serve(source.root)))
+            flags.append(stack.enter_context(serve(source.root, used)))
         elif capture in FAST:  # which needs what only secure contexts have
             flags.append(f"--unsafely-treat-insecure-origin-as-secure={source.entry}")
         files = stack.enter_context(ring_folder(profile, size, rings)) if capture in FAST else None
         try:
             async with run_browser(profile, capture, flags=flags) as connection:
                 await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
-                yield Browser(connection, source, files)
+                yield Browser(connection, source, files, used)
         except (BrowserError, CaptureUnsafe, PageError) as error:
             if shutil.disk_usage(workspace).free < _LEAST:
                 raise OutputError(f"the disk is full: the browser has no room in {workspace}") from error

@@ -199,6 +199,7 @@ class StageCapture:
 
     async def finish(self) -> None:
         if self._encodes:
+            self._encodes = False
             await self._page.evaluate(f"{STAGE}.finish()")
         if self._failure:
             raise self._failure

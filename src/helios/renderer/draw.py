@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios.composition import Composition
+from helios.renderer.agreement import block_means
 from helios.renderer.browser import open_page
 from helios.renderer.capture import Capture, StageCapture, capture_with
 from helios.renderer.page import Page
-from helios.renderer.picture import CodedPicture, Picture
-from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Motion, StillSpec
+from helios.renderer.picture import CodedPicture, Picture, hash_pixels
+from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Look, Motion, StillSpec
 
 if TYPE_CHECKING:
-    from helios.renderer.segment import PictureSink, SegmentFile
+    from helios.renderer.segment import PixelSink, SegmentFile
 
 Progress = Callable[[int, int], None]
 """Called with frames done and frames in all."""
@@ -53,19 +54,24 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
             first = await draw_first(capture, spec.motion, spec.start)
             ready_ms = (time.monotonic() - begun) * 1000
             line = _Line(sink, lambda done: progress(done, spec.stop - spec.start))
-            await line.run(capture, first, range(spec.start + 1, spec.stop))
+            await line.run(capture, first, range(spec.start + 1, spec.stop), spec.stop if spec.seam else None)
+        assert line.first, "a chunk has a frame"
         return ChunkReport(
             start=spec.start,
             stop=spec.stop,
             hashes=tuple(line.hashes),
+            first=line.first,
+            after=line.after,
             repeated=line.repeated,
             ready_ms=ready_ms,
             draw_ms=(time.monotonic() - begun) * 1000 - ready_ms,
             warnings=tuple(page.warnings),
+            used=dict(page.used),
+            foreign=page.foreign,
         )
 
 
-async def _sink(spec: ChunkSpec, file: SegmentFile, capture: Capture) -> PictureSink:
+async def _sink(spec: ChunkSpec, file: SegmentFile, capture: Capture) -> PixelSink:
     size = spec.composition.width, spec.composition.height
     if spec.encoding.encoder == "browser":
         from helios.renderer.muxer import FrameMuxer, browser_settings
@@ -83,18 +89,24 @@ class _Line:
 
     _UNDER_WAY = 2
 
-    def __init__(self, sink: PictureSink, progress: Callable[[int], None]) -> None:
+    def __init__(self, sink: PixelSink, progress: Callable[[int], None]) -> None:
         self._sink = sink
+        self._last = ""
         self._progress = progress
         self._pictures = asyncio.Queue[Picture | None](self._UNDER_WAY)
         self.hashes: list[str] = []
         self.repeated = 0
+        self.first: Look | None = None
+        self.after: Look | None = None
 
-    async def run(self, capture: Capture, first: Picture | None, frames: range) -> None:
-        """Encodes ``first``, and then each of ``frames``, as they are drawn, to the end of the segment."""
+    async def run(self, capture: Capture, first: Picture | None, frames: range, after: int | None) -> None:
+        """Encodes ``first``, and then each of ``frames``, as they are drawn, to the end of the segment.
+
+        The frame ``after`` is drawn too, but only looked at.
+        """
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._encode(capture, len(frames) + 1))
+                group.create_task(self._encode(capture, len(frames) + 1, after))
                 await self._pictures.put(first)
                 for frame in frames:
                     picture = await capture.draw(frame)
@@ -103,17 +115,37 @@ class _Line:
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures.exceptions[0].__cause__
 
-    async def _encode(self, capture: Capture, count: int) -> None:
+    async def _encode(self, capture: Capture, count: int, after: int | None) -> None:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, "encoder") as thread:  # whose end is awaited: nothing is written after it
             for _ in range(count):
                 picture = await self._pictures.get()
                 if picture:
                     await picture.arrived()
-                self.hashes.append(await loop.run_in_executor(thread, self._sink.add, picture))
+                await loop.run_in_executor(thread, self._add, picture)
                 self._progress(len(self.hashes))
             await capture.finish()
+            if after is not None:
+                picture = await capture.draw(after)
+                if picture:
+                    await picture.arrived()
+                self.after = await loop.run_in_executor(thread, self._look, picture)
             await loop.run_in_executor(thread, self._sink.finish)
+
+    def _add(self, picture: Picture | None) -> None:
+        pixels = picture.pixels() if picture else None
+        self._last = hash_pixels(pixels) if pixels else self._last
+        if self.first is None:
+            assert pixels, "the first picture of a page repeats none"
+            self.first = Look.of(self._last, block_means(pixels))
+        self._sink.add(pixels)
+        self.hashes.append(self._last)
+
+    def _look(self, picture: Picture | None) -> Look:
+        if picture is None:
+            return Look(hash=self._last)
+        pixels = picture.pixels()
+        return Look.of(hash_pixels(pixels), block_means(pixels))
 
 
 async def draw_still(spec: StillSpec, output: Path, workspace: Path) -> None:

@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import xxhash
 from av.codec.context import CodecContext
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
@@ -18,7 +17,7 @@ from av.video.stream import VideoStream
 
 from helios.composition import timescale
 from helios.errors import OutputError, UsageError
-from helios.renderer.picture import Picture
+from helios.renderer.picture import hash_pixels
 from helios.renderer.segment import SegmentFile
 from helios.renderer.spec import Encoding
 
@@ -102,19 +101,6 @@ def configure(
     context.options = options
 
 
-def hash_pixels(frame: VideoFrame) -> str:
-    """XXH3-128 of a bgr0 frame's pixels, row by row, in hexadecimal."""
-    (plane,) = frame.planes
-    width = frame.width * 4
-    data = memoryview(plane)
-    if plane.line_size == width:
-        return xxhash.xxh3_128_hexdigest(data)
-    digest = xxhash.xxh3_128()
-    for row in range(frame.height):
-        digest.update(data[row * plane.line_size : row * plane.line_size + width])
-    return digest.hexdigest()
-
-
 def encoding_time(frames: Sequence[VideoFrame], encoding: Encoding, fps: Fraction) -> float:
     """Processor time (ms) that a bgr0 frame takes, from its pixels to its packet: the mean over ``frames``.
 
@@ -154,7 +140,7 @@ class FrameEncoder:
         self._size = (width, height)
         self._reformatter = VideoReformatter()
         self._pixel_format = pixel_format(encoding)
-        self._last: tuple[VideoFrame, str] | None = None
+        self._last: VideoFrame | None = None
         self._count = 0
         stream = file.container.add_stream(encoding.codec, rate=file.fps)
         assert isinstance(stream, VideoStream)
@@ -163,24 +149,20 @@ class FrameEncoder:
         configure(self._context, encoding, width, height, file.fps, threads)
         self._stream.time_base = Fraction(1, timescale(file.fps))
 
-    def add(self, picture: Picture | None) -> str:
-        """See ``PictureSink``."""
-        if picture is not None:
-            pixels = picture.pixels()
+    def add(self, pixels: VideoFrame | None) -> None:
+        """See ``PixelSink``."""
+        if pixels is not None:
             if (pixels.width, pixels.height) != self._size:
                 raise OutputError(f"the browser drew {pixels.width}x{pixels.height} pixels instead of {self._size}")
-            frame = _to_yuv(self._reformatter, pixels, self._pixel_format)
-            self._last = frame, hash_pixels(pixels)
+            self._last = _to_yuv(self._reformatter, pixels, self._pixel_format)
         assert self._last is not None, "a segment begins with a picture"
-        frame, digest = self._last
-        frame.pts = self._count
-        frame.time_base = self._context.time_base
+        self._last.pts = self._count
+        self._last.time_base = self._context.time_base
         self._count += 1
-        self._file.mux(self._encoded(frame))
-        return digest
+        self._file.mux(self._encoded(self._last))
 
     def finish(self) -> None:
-        """See ``PictureSink``."""
+        """See ``PixelSink``."""
         self._file.mux(self._encoded(None))
         self._file.finish()
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import av
 from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from helios.composition import timescale
 from helios.errors import BrowserError
-from helios.renderer.encoder import hash_pixels
-from helios.renderer.picture import CodedFrame, Picture
+from helios.renderer.picture import CodedFrame
 from helios.renderer.segment import SegmentFile
 from helios.renderer.spec import Encoding
 
@@ -27,20 +27,16 @@ class FrameMuxer:
         self._file = file
         self._coming = coming
         self._stream: VideoStream | None = None
-        self._digest = ""
         self._drawn = 0
         self._count = 0
 
-    def add(self, picture: Picture | None) -> str:
-        """See ``PictureSink``."""
-        if picture is not None:
-            self._digest = hash_pixels(picture.pixels())
+    def add(self, pixels: VideoFrame | None) -> None:
+        """See ``PixelSink``."""
         self._drawn += 1
         self._file.mux(self._packets())
-        return self._digest
 
     def finish(self) -> None:
-        """See ``PictureSink``."""
+        """See ``PixelSink``."""
         self._file.mux(self._packets())
         if self._count != self._drawn:
             raise BrowserError(f"the browser encoded {self._count} of {self._drawn} frames")

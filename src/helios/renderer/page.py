@@ -14,7 +14,7 @@ from helios.renderer.cdp import Connection, OnLoss, Params, ProtocolError, Unans
 from helios.renderer.moving import moves
 from helios.renderer.ring import Ring
 from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, stage_document
-from helios.renderer.server import ORIGIN
+from helios.renderer.server import ORIGIN, Used
 from helios.renderer.spec import CaptureMethod, Motion
 
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
@@ -36,6 +36,7 @@ class Page:
         ready_timeout: float,
         capture: CaptureMethod,
         ring: Ring | None,
+        used: Used,
     ) -> None:
         self._connection = connection
         self._session = session
@@ -55,6 +56,10 @@ class Page:
         self.tells_damage = True
         """Whether all that can change shows in its layers: videos, workers and moving pictures do not."""
         self.warnings: list[str] = []
+        self.used = used
+        """The files of its folder that it has asked for."""
+        self.foreign = False
+        """Whether it has asked for anything else, or may have."""
         self.ring = ring
         self._direct = capture == "canvas"
         self._looks: set[asyncio.Task[None]] = set()
@@ -193,6 +198,9 @@ class Page:
             case "Network.requestWillBeSent":
                 kind, url = params.get("type", ""), params["request"]["url"]
                 self._requests[params["requestId"]] = (kind, url)
+                ours = params["request"].get("urlFragment") == "#helios"
+                if not ours and (not params["loaderId"] or not url.startswith((ORIGIN + "/", "data:", "blob:"))):
+                    self.foreign = True  # a worker asks for what it likes, and we are not told
                 if kind in _AWAITED and params["loaderId"]:  # a worker's own script has none, and no end
                     self._loading[params["requestId"]] = url
             case "LayerTree.layerTreeDidChange":

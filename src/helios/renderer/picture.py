@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import xxhash
+
 from helios.errors import BrowserError, HeliosError
 from helios.renderer.ring import Ring
 
@@ -111,6 +113,19 @@ class RawPicture:
                 rows[row * plane.line_size : row * plane.line_size + 4 * width] = pixels[4 * width * row :][: 4 * width]
         self._loop.call_soon_threadsafe(self._free)
         return frame
+
+
+def hash_pixels(frame: VideoFrame) -> str:
+    """XXH3-128 of a bgr0 frame's pixels, row by row, in hexadecimal."""
+    (plane,) = frame.planes
+    width = frame.width * 4
+    data = memoryview(plane)
+    if plane.line_size == width:
+        return xxhash.xxh3_128_hexdigest(data)
+    digest = xxhash.xxh3_128()
+    for row in range(frame.height):
+        digest.update(data[row * plane.line_size : row * plane.line_size + width])
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import av
 from av.packet import Packet
+from av.video.frame import VideoFrame
 
 from helios.composition import timescale
 from helios.errors import OutputError
-from helios.renderer.picture import Picture
 
 
 class SegmentFile:
@@ -63,11 +63,11 @@ class SegmentFile:
             self._part.unlink(missing_ok=True)
 
 
-class PictureSink(Protocol):
+class PixelSink(Protocol):
     """Makes pictures into a segment whose frame k stands at exactly k/fps. It blocks: call it from a thread."""
 
-    def add(self, picture: Picture | None) -> str:
-        """Appends a picture that has arrived, or the last one again; returns the hash of its pixels.
+    def add(self, pixels: VideoFrame | None) -> None:
+        """Appends a picture (bgr0), or the last one again.
 
         Raises:
             OutputError: the segment can't be written.

@@ -11,16 +11,24 @@ from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 ORIGIN = "http://helios.localhost"
 """The address at which a page sees its folder: the same in every chunk, and a secure context (*.localhost)."""
 
 
+Used = dict[str, tuple[int, int] | None]
+"""Files that were asked for, by their path below the folder: size and time of the last change (ns), or None where there
+is no such file."""
+
+
 @contextmanager
-def serve(root: Path) -> Generator[str]:
-    """Serves ``root`` for as long as the block runs, and yields the browser flag that leads ``ORIGIN`` there."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(root)))
+def serve(root: Path, used: Used) -> Generator[str]:
+    """Serves ``root`` for as long as the block runs, and yields the browser flag that leads ``ORIGIN`` there.
+
+    What it is asked for is noted in ``used``.
+    """
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, used, directory=str(root)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -34,6 +42,10 @@ def serve(root: Path) -> Generator[str]:
 class _Handler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def __init__(self, used: Used, *args: Any, **kwargs: Any) -> None:
+        self._used = used
+        super().__init__(*args, **kwargs)
+
     def do_GET(self) -> None:
         """Answers with the file, or the part of it that a Range header asks for (RFC 9110, section 14)."""
         self._part: tuple[int, int] | None = None
@@ -42,10 +54,14 @@ class _Handler(SimpleHTTPRequestHandler):
     def send_head(self) -> BytesIO | BinaryIO | None:
         path = Path(self.translate_path(self.path))
         root = Path(self.directory).resolve()
+        name = path.relative_to(self.directory).as_posix()
         if not path.resolve().is_relative_to(root) or not path.is_file():
+            self._used.setdefault(name, None)
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
-        size = path.stat().st_size
+        found = path.stat()
+        size = found.st_size
+        self._used.setdefault(name, (size, found.st_mtime_ns))
         wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         start, stop = 0, size
         if wanted and (wanted[1] or wanted[2]):

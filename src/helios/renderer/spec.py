@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zlib
+from base64 import b64decode, b64encode
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -138,7 +140,8 @@ class Probe(_Message):
 class ChunkSpec(_Message):
     """Frames ``start`` to ``stop`` (not included) of a composition, to be drawn into one segment.
 
-    What an encoder writes may depend on ``encoder_threads``: all chunks of a film have the same.
+    What an encoder writes may depend on ``encoder_threads``: all chunks of a film have the same. With ``seam`` the
+    frame ``stop`` is drawn too, and reported, so that it can be compared with the next chunk's first.
     """
 
     composition: Composition
@@ -148,10 +151,11 @@ class ChunkSpec(_Message):
     encoder_threads: int = Field(default=1, ge=1)
     capture: CaptureMethod
     motion: Motion
+    seam: bool = False
 
     @model_validator(mode="after")
     def _within(self) -> ChunkSpec:
-        if not self.start < self.stop <= self.composition.frames:
+        if not self.start < self.stop <= self.composition.frames - self.seam:
             raise ValueError(f"frames {self.start}:{self.stop} are empty or outside of the composition")
         return self
 
@@ -165,17 +169,46 @@ class StillSpec(_Message):
     motion: Motion
 
 
+class Look(_Message):
+    """A frame as it can be compared: the hash of its pixels, and the means of its blocks (agreement.py).
+
+    ``means`` is packed by zlib, in base64; it is empty where a frame repeats the one before.
+    """
+
+    hash: str
+    means: str = ""
+
+    @classmethod
+    def of(cls, digest: str, means: bytes) -> Look:
+        """A frame with the means of its blocks."""
+        return cls(hash=digest, means=b64encode(zlib.compress(means)).decode())
+
+    def block_means(self) -> bytes:
+        """The means of its blocks; of a repetition, nothing."""
+        return zlib.decompress(b64decode(self.means)) if self.means else b""
+
+
+Stamp = tuple[int, int]
+"""A file's size and the time of its last change (nanoseconds since 1970)."""
+
+
 class ChunkReport(_Message):
     """What came of a chunk: its frames' hashes (XXH3-128 of the RGB pixels, in order) and what the page said.
 
-    ``ready_ms`` is the time from the start of the browser to the first picture; ``repeated`` counts frames
-    that had no damage and cost no picture of their own.
+    ``first`` is its first frame and ``after`` the one after its last, if that was asked for. ``ready_ms`` is the time
+    from the start of the browser to the first picture; ``repeated`` counts frames that had no damage and cost no
+    picture of their own. ``used`` are the files of its folder that the page has asked for, None where there was none;
+    ``foreign`` tells whether it has also asked for something of another place, or may have.
     """
 
     start: int
     stop: int
     hashes: tuple[str, ...]
+    first: Look
+    after: Look | None
     repeated: int
     ready_ms: float
     draw_ms: float
     warnings: tuple[str, ...]
+    used: dict[str, Stamp | None]
+    foreign: bool

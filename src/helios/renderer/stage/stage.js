@@ -167,7 +167,8 @@ window[Symbol.for("helios.stage")] = {
   /** Opens the ring's file, at `size` bytes with `token` at its end. */
   async open(size, slot, token) {
     if (!context.drawElementImage) throw new Error("this browser can't draw elements into a canvas");
-    worker = new Worker(URL.createObjectURL(new Blob([config.writer], { type: "text/javascript" })));
+    const writer = URL.createObjectURL(new Blob([config.writer], { type: "text/javascript" }));
+    worker = new Worker(`${writer}#helios`); // page.py knows it by that from the page's own workers
     const opened = new Promise((resolve, reject) => {
       worker.onerror = (event) => reject(new Error(event.message));
       worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve());

@@ -80,6 +80,7 @@ async function answer(data) {
     return { opened: true };
   } else {
     await encoder.flush();
+    encoder = null; // what is drawn from here on is only looked at
     return { finished: true };
   }
 }

@@ -1,8 +1,12 @@
-"""Writes docs/cli.md from the commands' own help. With --check it only says whether the file is up to date."""
+"""Writes what documents say of the code: docs/cli.md, from the commands' own help, and docs/job.schema.json.
+
+With --check it only says whether they are up to date.
+"""
 
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +15,12 @@ from typing import Any, get_type_hints
 import typer
 
 from helios.cli import app
+from helios.jobs import JobSpec
 
-TARGET = Path(__file__).parent.parent / "docs" / "cli.md"
+DOCS = Path(__file__).parent.parent / "docs"
 HEAD = """# The `helios` command
 
-<!-- Made by scripts/make_cli_docs.py (`make docs`): change the commands' own help instead. -->
+<!-- Made by scripts/make_docs.py (`make docs`): change the commands' own help instead. -->
 
 Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 and 143 stopped by Ctrl-C or SIGTERM.
 An output appears whole or not at all.
@@ -25,8 +30,23 @@ _KINDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
 def reference() -> str:
     """The whole of docs/cli.md."""
-    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return "\n".join([HEAD, *(line for name, command in commands.items() for line in _section(name, command))])
+    return "\n".join([HEAD, *(line for name, command in commands() for line in _section(name, command))])
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command by its full name."""
+    top: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in top.items():
+        inner: dict[str, Any] | None = getattr(command, "commands", None)
+        if inner is None:
+            yield name, command
+        else:
+            yield from ((f"{name} {sub}", command) for sub, command in inner.items())
+
+
+def schema() -> str:
+    """The JSON Schema of a job spec."""
+    return json.dumps(JobSpec.model_json_schema(), indent=1) + "\n"
 
 
 def _section(name: str, command: Any) -> Iterator[str]:
@@ -57,14 +77,15 @@ def _option(param: Any, hint: Any) -> str:
 
 def main() -> int:
     """Writes or checks the file; returns the exit code."""
-    text = reference()
-    if "--check" in sys.argv[1:]:
-        if TARGET.read_text("utf-8") == text:
-            return 0
-        sys.stderr.write("docs/cli.md is out of date: run make docs\n")
-        return 1
-    TARGET.write_text(text, "utf-8")
-    return 0
+    wanted = {DOCS / "cli.md": reference(), DOCS / "job.schema.json": schema()}
+    if "--check" not in sys.argv[1:]:
+        for path, text in wanted.items():
+            path.write_text(text, "utf-8")
+        return 0
+    old = [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
+    for path in old:
+        sys.stderr.write(f"docs/{path.name} is out of date: run make docs\n")
+    return 1 if old else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,297 @@
+"""``helios job``: jobs that outlive the command that began them."""
+
+from __future__ import annotations
+
+import json as json_
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from helios.cli import options
+from helios.cli.lines import line_of
+from helios.cli.progress import reporter
+from helios.cli.run import fail, run
+from helios.errors import HeliosError, UsageError
+
+if TYPE_CHECKING:
+    from helios.jobs import JobStatus, Journal
+    from helios.jobs.job import Job
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Jobs that outlive the command that began them."
+)
+
+Name = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Spec = Annotated[Path, typer.Argument(metavar="SPEC", help="A job spec, as `helios render --emit-job` writes it.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Leave a process behind that goes on with it, and return.")]
+
+
+def _journal() -> Journal:
+    from helios.jobs import Journal  # a while to load: not for the other commands
+
+    return Journal()
+
+
+@app.command("run")
+def run_(
+    spec: Spec,
+    chunk: Annotated[
+        int | None, typer.Option(help="Only this chunk, into a file here, and say how to repeat it.")
+    ] = None,
+    inject: options.Inject = None,
+    quiet: Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Run a job spec to its end.
+
+    Chunks that are made are kept: what was stopped goes on, and what was done needs to be joined only.
+
+    Examples:
+
+        helios render page.html -o out.mp4 --emit-job job.json
+
+        helios job run job.json
+
+        helios job run job.json --chunk 7
+    """
+    from helios.jobs import JobSpec, Journal
+    from helios.jobs.alone import run_alone
+    from helios.jobs.runner import run_job
+
+    try:
+        read = JobSpec.read(spec)
+        if chunk is not None:
+            segment, command = run(run_alone(read, chunk, Path.cwd()), json=json)
+            _say({"segment": str(segment), "repeat": command}, f"{segment}\nrepeat it: {command}", json=json)
+            return
+        journal = Journal()
+    except HeliosError as error:
+        fail(error, json=json)
+    with closing(journal), reporter(quiet=quiet, json=json) as report:
+        run(run_job(journal, journal.add(read), report.show, inject=inject), json=json)
+
+
+@app.command()
+def submit(spec: Spec, json: options.Json = False) -> None:
+    """Leave a process behind that runs a job spec, and print the job's id.
+
+    Example:
+
+        helios job submit job.json
+    """
+    from helios.jobs import JobSpec, Journal
+    from helios.jobs.job import Job
+
+    try:
+        job = Job.submit(Journal(), JobSpec.read(spec))
+    except HeliosError as error:
+        fail(error, json=json)
+    _say({"job": job.id}, job.id, json=json)
+
+
+@app.command("list")
+def list_(json: options.Json = False) -> None:
+    """List all jobs, the newest first."""
+    with closing(_journal()) as journal:
+        statuses = journal.statuses()
+    for status in statuses:
+        _say(_values(status), _row(status), json=json)
+    if not statuses and not json:
+        typer.echo("there are no jobs", err=True)
+
+
+@app.command()
+def status(name: Name, json: options.Json = False) -> None:
+    """Say how far a job has come.
+
+    Example:
+
+        helios job status 1f2e --json
+    """
+    with _known(name, json=json) as job:
+        found = job.status()
+        _say(_values(found), _row(found) + (f"\n{found.error}" if found.error else ""), json=json)
+
+
+@app.command()
+def watch(name: Name, quiet: Quiet = False, json: options.Json = False) -> None:
+    """Show what a job does until it ends; leaving it does not stop it."""
+    with _known(name, json=json) as job, reporter(quiet=quiet, json=json) as report:
+
+        async def follow() -> None:
+            async for event in job.events():
+                report.show(event)
+            await job.result()
+
+        run(follow(), json=json)
+
+
+@app.command()
+def logs(
+    name: Name,
+    chunk: Annotated[int | None, typer.Option(help="Only what concerns this chunk.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Print what has happened, a line each."""
+    with closing(_journal()) as journal:
+        try:
+            found = journal.find(name)
+        except HeliosError as error:
+            fail(error, json=json)
+        for _, at, event in journal.events(found, chunk=chunk):
+            values: dict[str, object] = {"at": at, **json_.loads(event.model_dump_json())} if json else {}
+            _say(values, f"{time.strftime('%F %T', time.localtime(at))}  {line_of(event)}", json=json)
+        log = journal.log_path(found)
+        if chunk is None and not json and log.exists():
+            typer.echo(log.read_text("utf-8", "replace"), nl=False)
+
+
+@app.command()
+def pause(name: Name, json: options.Json = False) -> None:
+    """Stop a job for now. What is made is kept."""
+    with _known(name, json=json) as job:
+        run(job.pause(), json=json)
+        _say(_values(job.status()), f"{job.id} is {job.status().shown}: helios job resume {job.id}", json=json)
+
+
+@app.command()
+def cancel(name: Name, json: options.Json = False) -> None:
+    """Stop a job. What is made is kept until it is deleted."""
+    with _known(name, json=json) as job:
+        run(job.cancel(), json=json)
+        _say(_values(job.status()), f"{job.id} is {job.status().shown}", json=json)
+
+
+@app.command()
+def resume(
+    name: Name,
+    store: Annotated[str | None, typer.Option(help="Where another machine kept the job's chunks (a URL).")] = None,
+    detach: Detach = False,
+    inject: options.Inject = None,
+    quiet: Quiet = False,
+    json: options.Json = False,
+) -> None:
+    """Go on with a job that was paused, cancelled, interrupted or has failed. Chunks that are made are not made again.
+
+    Example:
+
+        helios job resume 1f2e --store s3://bucket/films
+    """
+    _resume(name, store=store, detach=detach, inject=inject, quiet=quiet, json=json)
+
+
+@app.command()
+def retry(
+    name: Name, detach: Detach = False, inject: options.Inject = None, quiet: Quiet = False, json: options.Json = False
+) -> None:
+    """Try again what has failed: each chunk that is missing gets as many attempts as at first."""
+    with _known(name, json=json) as job:
+        if (found := job.status()).state != "failed":
+            fail(UsageError(f"job {job.id} is {found.shown}, and has not failed"), json=json)
+    _resume(name, store=None, detach=detach, inject=inject, quiet=quiet, json=json)
+
+
+@app.command()
+def delete(name: Name, json: options.Json = False) -> None:
+    """Forget a job, and remove the chunks that it has made. Its film stays."""
+    with _known(name, json=json) as job:
+        run(job.delete(), json=json)
+        _say({"job": job.id, "state": "deleted"}, f"{job.id} is deleted", json=json)
+
+
+@app.command()
+def report(
+    name: Name,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else JOB.html.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Write a page that shows a job: chunks, attempts and workers over time, what failed, and the film."""
+    from helios.jobs.report import write_report
+
+    with _known(name, json=json) as job, closing(_journal()) as journal:
+        path = output or Path(f"{job.id}.html")
+        try:
+            write_report(journal, job.id, path)
+        except HeliosError as error:
+            fail(error, json=json)
+        _say({"job": job.id, "report": str(path)}, str(path), json=json)
+
+
+@app.command()
+def repro(
+    name: Name, chunk: Annotated[int, typer.Argument(metavar="CHUNK", help="Its number.")], json: options.Json = False
+) -> None:
+    """Lay out all that one chunk of a job needs in a folder here, and print the command that makes it."""
+    from helios.jobs.alone import lay_out
+
+    with closing(_journal()) as journal:
+        try:
+            found = journal.find(name)
+            command = lay_out(journal.spec(found), chunk, Path(f"{found}-chunk-{chunk:06}"))
+        except HeliosError as error:
+            fail(error, json=json)
+    _say({"command": command}, command, json=json)
+
+
+@contextmanager
+def _known(name: str, *, json: bool) -> Generator[Job]:
+    """The job of that name, or one clear line."""
+    from helios.jobs.job import Job
+
+    try:
+        with closing(_journal()) as journal:
+            yield Job(journal, journal.find(name))
+    except HeliosError as error:
+        fail(error, json=json)
+
+
+def _say(values: dict[str, object], text: str, *, json: bool) -> None:
+    typer.echo(json_.dumps(values) if json else text)
+
+
+def _values(status: JobStatus) -> dict[str, object]:
+    return {
+        "job": status.id,
+        "state": status.shown,
+        "output": str(status.output),
+        "created": status.created,
+        "begun": status.begun,
+        "ended": status.ended,
+        "frames": status.frames,
+        "all_frames": status.all_frames,
+        "chunks": status.chunks,
+        "all_chunks": status.all_chunks,
+        "error": status.error,
+        "code": status.code,
+    }
+
+
+def _row(status: JobStatus) -> str:
+    created = time.strftime("%F %T", time.localtime(status.created))
+    share = f"{status.frames}/{status.all_frames} frames, {status.chunks}/{status.all_chunks} chunks"
+    return f"{status.id}  {created}  {status.shown:<11}  {share:<34}  {status.output}"
+
+
+def _resume(name: str, *, store: str | None, detach: bool, inject: str | None, quiet: bool, json: bool) -> None:
+    from helios.jobs.job import Job
+    from helios.jobs.runner import run_job
+
+    with closing(_journal()) as journal:
+        try:
+            if store and not any(status.id == name for status in journal.statuses()):
+                job = run(Job.adopt(journal, name, store), json=json)
+            else:
+                job = Job(journal, journal.find(name))
+            if detach:
+                job.resume()
+                _say({"job": job.id}, job.id, json=json)
+                return
+        except HeliosError as error:
+            fail(error, json=json)
+        with reporter(quiet=quiet, json=json) as show:
+            run(run_job(journal, job.id, show.show, inject=inject), json=json)

@@ -1,0 +1,256 @@
+"""A job as one page: chunks, attempts and workers over time, what failed and why, and the film at a glance."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import av
+from av.codec.context import CodecContext
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
+
+from helios.errors import OutputError
+from helios.jobs.journal import JobStatus, Journal
+from helios.orchestrator import (
+    ChunkAttemptFailed,
+    ChunkFinished,
+    ChunkReused,
+    ChunkStarted,
+    Planned,
+    RenderEvent,
+    Warned,
+)
+
+_PICTURES = 24
+_WIDTH = 240  # pixels of a picture, and of what is left of the chart for names
+_ROW = 22
+_CHART = 1000
+
+_STYLE = """
+body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1080px; padding: 0 1rem; color: #223 }
+h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.5rem } dd { margin: 0 }
+svg { width: 100%; height: auto; background: #f6f7f9 } svg text { font: 11px system-ui, sans-serif }
+.made { fill: #3a8f5c } .failed { fill: #c8442f } .lost { fill: #b9bec9 }
+.rate { fill: none; stroke: #2b5fb4; stroke-width: 2 }
+.film { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 6px }
+figure { margin: 0 } figure img { width: 100%; display: block } figcaption { font-size: 11px; color: #667 }
+table { border-collapse: collapse; width: 100% }
+td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top }
+pre { margin: 0; white-space: pre-wrap; font-size: 12px }
+"""
+
+
+@dataclass(slots=True)
+class _Span:
+    """An attempt on the clock: seconds since the job began."""
+
+    chunk: int
+    attempt: int
+    worker: int
+    frames: int
+    begun: float
+    ended: float
+    kind: str = "lost"
+    said: str = ""
+
+
+def write_report(journal: Journal, job: str, path: Path) -> None:
+    """Writes the page, which needs no other file.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    status = journal.status(job)
+    events = [(at, event) for _, at, event in journal.events(job)]
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(_page(status, events), "utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path} can't be written: {error.strerror}") from error
+
+
+def _page(status: JobStatus, events: list[tuple[float, RenderEvent]]) -> str:
+    spans = _spans(events)
+    name = escape(status.output.name)
+    reused = sum(isinstance(event, ChunkReused) for _, event in events)
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8>",
+        f"<title>{name}: job {status.id}</title><style>{_STYLE}</style><h1>{name}</h1>",
+        _facts(status, events, spans, reused),
+        _warnings(events),
+        "<h2>Chunks</h2>",
+        _gantt(spans),
+        "<h2>Frames per second</h2>",
+        _rates(spans),
+        _failures(spans),
+        _film(status),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _spans(events: list[tuple[float, RenderEvent]]) -> list[_Span]:
+    if not events:
+        return []
+    zero, end = events[0][0], events[-1][0] - events[0][0]
+    open_: dict[tuple[int, int], _Span] = {}
+    spans: list[_Span] = []
+    for at, event in events:
+        if isinstance(event, ChunkStarted):
+            key = event.chunk, event.attempt
+            if key in open_:
+                open_[key].ended = at - zero  # of an earlier run of the job, which ended without a word
+            frames = event.stop - event.start
+            open_[key] = _Span(event.chunk, event.attempt, event.worker, frames, at - zero, end)
+            spans.append(open_[key])
+        elif isinstance(event, ChunkFinished | ChunkAttemptFailed):
+            span = open_.pop((event.chunk, event.attempt), None)
+            if span:
+                span.ended = at - zero
+                span.kind = "made" if isinstance(event, ChunkFinished) else "failed"
+                span.said = event.error if isinstance(event, ChunkAttemptFailed) else ""
+    return spans
+
+
+def _facts(status: JobStatus, events: list[tuple[float, RenderEvent]], spans: list[_Span], reused: int) -> str:
+    facts = {
+        "Job": status.id,
+        "State": status.shown,
+        "Film": str(status.output),
+        "Begun": time.strftime("%F %T %Z", time.localtime(status.begun)) if status.begun else "not yet",
+        "Frames": f"{status.frames} of {status.all_frames} drawn",
+        "Chunks": f"{status.chunks} of {status.all_chunks} made" + (f", {reused} of them before" if reused else ""),
+        "Attempts": f"{len(spans)}, of which {sum(span.kind == 'failed' for span in spans)} failed",
+    }
+    if status.begun and status.ended:
+        facts["Took"] = f"{status.ended - status.begun:.1f} s"
+    for _, event in events:
+        if isinstance(event, Planned):
+            facts["Size"] = f"{event.width}x{event.height} at {float(event.fps):g} frames a second"
+            facts["Capture"] = f"{event.capture}, motion {event.motion}, {event.browser}"
+    if status.error:
+        facts["Error"] = status.error
+    return "<dl>" + "".join(f"<dt>{escape(name)}<dd>{escape(value)}" for name, value in facts.items()) + "</dl>"
+
+
+def _warnings(events: list[tuple[float, RenderEvent]]) -> str:
+    said = [event.message for _, event in events if isinstance(event, Warned)]
+    return "<h2>Warnings</h2><ul>" + "".join(f"<li>{escape(text)}" for text in said) + "</ul>" if said else ""
+
+
+def _gantt(spans: list[_Span]) -> str:
+    if not spans:
+        return "<p>No chunk was begun."
+    total = max(span.ended for span in spans) or 1
+    rows = {worker: row for row, worker in enumerate(sorted({span.worker for span in spans}))}
+    scale = (_CHART - 80) / total
+    bars = [f'<text x="4" y="{row * _ROW + 15}">worker {worker}</text>' for worker, row in rows.items()]
+    for span in spans:
+        x, width = 80 + span.begun * scale, max(1.0, (span.ended - span.begun) * scale)
+        title = (
+            f"chunk {span.chunk}, attempt {span.attempt}: {span.kind} in {span.ended - span.begun:.1f} s {span.said}"
+        )
+        y = rows[span.worker] * _ROW
+        bars.append(
+            f'<rect class="{span.kind}" x="{x:.1f}" y="{y + 2}" width="{width:.1f}" height="{_ROW - 4}" rx="2">'
+            f"<title>{escape(title)}</title></rect>"
+        )
+        if width > 30:
+            bars.append(f'<text x="{x + 4:.1f}" y="{y + 15}" fill="#fff">{span.chunk}</text>')
+    height = len(rows) * _ROW + 18
+    bars += [f'<text x="80" y="{height - 4}">0 s</text>']
+    bars += [f'<text x="{_CHART - 4}" y="{height - 4}" text-anchor="end">{total:.1f} s</text>']
+    return f'<svg id="gantt" viewBox="0 0 {_CHART} {height}">{"".join(bars)}</svg>'
+
+
+def _rates(spans: list[_Span]) -> str:
+    """Frames are counted where chunks were made, evenly over their time."""
+    made = [span for span in spans if span.kind == "made" and span.ended > span.begun]
+    if not made:
+        return "<p>No chunk was made."
+    total = max(span.ended for span in made)
+    count = 50
+    step = total / count
+    rates = [0.0] * count
+    for span in made:
+        for k in range(count):
+            shared = min(span.ended, (k + 1) * step) - max(span.begun, k * step)
+            rates[k] += max(0.0, shared) / (span.ended - span.begun) * span.frames / step
+    top = max(rates)
+    points = " ".join(
+        f"{80 + (k + 0.5) * (_CHART - 80) / count:.1f},{110 - 100 * rate / top:.1f}" for k, rate in enumerate(rates)
+    )
+    return (
+        f'<svg id="rates" viewBox="0 0 {_CHART} 120"><text x="4" y="15">{top:.1f}</text><text x="4" y="112">0</text>'
+        f'<polyline class="rate" points="{points}"/></svg>'
+    )
+
+
+def _failures(spans: list[_Span]) -> str:
+    failed = [span for span in spans if span.kind == "failed"]
+    if not failed:
+        return ""
+    rows = "".join(
+        f"<tr><td>{span.chunk}<td>{span.attempt}<td>{span.worker}<td><pre>{escape(span.said)}</pre>" for span in failed
+    )
+    return f"<h2>What failed</h2><table><tr><th>chunk<th>attempt<th>worker<th>because{rows}</table>"
+
+
+def _film(status: JobStatus) -> str:
+    if status.state != "done" or not status.output.exists():
+        return ""
+    try:
+        pictures = _pictures(status.output)
+    except FFmpegError as error:
+        return f"<h2>The film</h2><p>{escape(str(status.output))} can't be read: {escape(str(error))}"
+    figures = "".join(
+        f'<figure><img alt="frame at {at:.2f} s" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
+        f"<figcaption>{at:.2f} s</figcaption></figure>"
+        for at, data in pictures
+    )
+    return f'<h2>The film</h2><div class="film">{figures}</div>'
+
+
+def _pictures(film: Path) -> list[tuple[float, bytes]]:
+    """Pictures (JPEG) from all over a film, and their times (s)."""
+    with av.open(str(film)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        assert stream.time_base
+        length = (stream.duration or 0) * stream.time_base
+        pictures: list[tuple[float, bytes]] = []
+        for k in range(_PICTURES):
+            wanted = length * k / _PICTURES
+            container.seek(int(wanted / stream.time_base), stream=stream)
+            frame = next((frame for frame in container.decode(stream) if _time(frame) >= wanted), None)
+            if frame and (not pictures or _time(frame) > pictures[-1][0]):
+                pictures.append((float(_time(frame)), _jpeg(frame)))
+    return pictures
+
+
+def _time(frame: VideoFrame) -> Fraction:
+    return (frame.pts or 0) * (frame.time_base or Fraction(1))
+
+
+def _jpeg(frame: VideoFrame) -> bytes:
+    height = max(2, round(frame.height * _WIDTH / frame.width / 2) * 2)
+    small = frame.reformat(_WIDTH, height, "yuvj420p", dst_color_range=ColorRange.JPEG)
+    encoder = CodecContext.create("mjpeg", "w")
+    assert isinstance(encoder, VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = small.width, small.height, "yuvj420p"
+    encoder.time_base = Fraction(1, 25)
+    encoder.color_range = ColorRange.JPEG
+    small.pts = 0
+    packets: list[Packet[Any]] = [*encoder.encode(small), *encoder.encode(None)]
+    return b"".join(map(bytes, packets))

@@ -1,0 +1,86 @@
+"""What a job is: one file that says all that is needed to run it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from helios.errors import UsageError
+from helios.orchestrator import CommandPlan, RenderPlan
+
+VERSION = 1
+
+
+class JobSpec(BaseModel):
+    """A job: a ``page`` as it was planned, or plain ``commands``, and the file that comes of it.
+
+    ``attempts`` is how often a chunk may be tried in all. ``store`` is the URL where chunks are kept, if it is not the
+    user's own folder; a ``fresh`` job takes nothing that other jobs have made. ``webhook`` is an address that is told
+    what becomes of the job.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="Helios job")
+
+    version: Literal[1] = VERSION
+    page: RenderPlan | None = None
+    commands: CommandPlan | None = None
+    output: Path
+    attempts: int = Field(default=4, ge=1)
+    store: str | None = None
+    fresh: bool = False
+    webhook: str | None = None
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> JobSpec:
+        if (self.page is None) == (self.commands is None):
+            raise ValueError("a job has either a page or commands")
+        return self
+
+    @property
+    def plan(self) -> RenderPlan | CommandPlan:
+        """What is to be made."""
+        plan = self.page or self.commands
+        assert plan, "a job has either a page or commands"
+        return plan
+
+    @classmethod
+    def read(cls, path: Path) -> JobSpec:
+        """The job in a file; its output is taken from where the file lies, if it is no absolute path.
+
+        Raises:
+            UsageError: there is no such file, or it is no job of this version.
+        """
+        try:
+            spec = cls.parse(path.read_bytes(), str(path))
+        except OSError as error:
+            raise UsageError(f"{path} can't be read: {error.strerror}") from None
+        return spec.model_copy(update={"output": path.absolute().parent / spec.output})
+
+    @classmethod
+    def parse(cls, data: bytes | str, label: str) -> JobSpec:
+        """The job that ``data`` (JSON) describes; ``label`` names it in errors.
+
+        Raises:
+            UsageError: it is no job of this version.
+        """
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as error:
+            (first, *others) = error.errors()
+            where = ".".join(map(str, first["loc"]))
+            version = _version(data)
+            if version not in (None, VERSION):
+                raise UsageError(f"{label} is a job of version {version}, and this Helios runs {VERSION}") from None
+            more = f" (and {len(others)} more)" if others else ""
+            raise UsageError(f"{label} is no job: {where + ': ' if where else ''}{first['msg']}{more}") from None
+
+
+def _version(data: bytes | str) -> object:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return None
+    return found.get("version") if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]

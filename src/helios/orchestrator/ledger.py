@@ -1,0 +1,260 @@
+"""Which chunks are made: segments in the artifact store, each committed once under a key made of all that went into it.
+
+    segments/<what all chunks share>/<chunk>.<attempt><suffix>   a segment: attempts write to names of their own
+    segments/<what all chunks share>/<chunk>.<inputs>.json       its record: the commit, by conditional put
+    segments/<what all chunks share>/inputs-<inputs>.json        the files that went into chunks, by content
+
+A record that is there is true: its segment was there before it. A segment without a record is nobody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from helios.errors import ArtifactMissing, PageChanged, WorkerError
+from helios.renderer.spec import Look, Stamp
+from helios.storage import ArtifactStore
+
+
+class Damaged(WorkerError):
+    """A segment is not what its worker made."""
+
+    code = "damaged"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a chunk is kept: ``shared`` is a digest of all that it has in common with other chunks."""
+
+    shared: str
+    name: str
+
+    @property
+    def folder(self) -> str:
+        """The prefix of all chunks of its kind."""
+        return f"segments/{self.shared}"
+
+
+class Facts(BaseModel):
+    """What is known of a chunk that was made: see ``ChunkReport``. A command tells nothing of its frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: int
+    hashes: tuple[str, ...] = ()
+    first: Look | None = None
+    after: Look | None = None
+    repeated: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A chunk that was made, before it is committed.
+
+    ``digest`` is the SHA-256 of the segment as its worker saw it. ``used`` are the files of the project folder that
+    went into it; a ``foreign`` one may also depend on what no other job can be sure of.
+    """
+
+    segment: Path
+    digest: str
+    facts: Facts
+    used: dict[str, Stamp | None]
+    foreign: bool
+
+
+class Record(BaseModel):
+    """A chunk that is committed: its segment's key, size and SHA-256, and what is known of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = 1
+    segment: str
+    size: int
+    digest: str
+    inputs: str
+    facts: Facts
+
+
+class _Inputs(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    files: dict[str, str | None]
+    job: str | None
+
+
+class Files:
+    """What the files of a folder hold, as SHA-256; each is read once as long as it does not change."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+        self._known: dict[tuple[str, Stamp], str] = {}
+
+    def digest(self, name: str, stamp: Stamp | None = None) -> str | None:
+        """What a file holds; None where there is none.
+
+        Raises:
+            PageChanged: it is no longer as it was at ``stamp``.
+        """
+        assert self._root, "only files of a folder are used"
+        path = self._root / name
+        found = self._stamp(path)
+        if stamp is not None and found != stamp:
+            raise PageChanged(f"{name} was changed while it was being used")
+        if found is None:
+            return None
+        if (name, found) not in self._known:
+            digest = digest_of(path)
+            if self._stamp(path) != found:
+                raise PageChanged(f"{name} was changed while it was being read")
+            self._known[name, found] = digest
+        return self._known[name, found]
+
+    def _stamp(self, path: Path) -> Stamp | None:
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return (found.st_size, found.st_mtime_ns) if path.is_file() else None
+
+
+class Ledger:
+    """The committed chunks of a job in ``store``. ``root`` is the folder whose files its page uses.
+
+    A ``fresh`` job takes nothing from other jobs, and leaves nothing to them.
+    """
+
+    def __init__(self, store: ArtifactStore, job: str, root: Path | None, *, fresh: bool = False) -> None:
+        self._fresh = fresh
+        self._store = store
+        self._job = job
+        self._files = Files(root)
+        self._sizes: dict[str, int] = {}
+        self._records: dict[tuple[str, str], list[str]] = {}
+        self._inputs: dict[str, bool] = {}
+
+    async def read(self, folders: Iterable[str]) -> None:
+        """Learns what is there."""
+        for folder in sorted(set(folders)):
+            found = await self._store.sizes(folder)
+            self._sizes.update(found)
+            for key in found:
+                name, _, inputs = key.removesuffix(".json").rpartition("/")[2].partition(".")
+                if key.endswith(".json") and inputs:
+                    self._records.setdefault((folder, name), []).append(key)
+
+    async def find(self, place: Place) -> Record | None:
+        """The record of a chunk, if it is made, of what the files are now, and whole."""
+        for key in self._records.get((place.folder, place.name), ()):
+            inputs = key.removesuffix(".json").rpartition(".")[2]
+            if not await self._is_current(place.folder, inputs):
+                continue
+            record = await self._record(key)
+            if record and self._sizes.get(record.segment) == record.size:
+                return record
+            await self._store.delete([key])  # damaged, or its segment is gone: it must be possible to commit it again
+        return None
+
+    async def commit(self, place: Place, attempt: str, made: Made) -> Record:
+        """Puts a chunk into the store, unless it is there; returns the record that is.
+
+        ``attempt`` is a name that no other attempt has.
+
+        Raises:
+            Damaged, PageChanged: it must be made again.
+            StoreError, OutputError: it can't be kept.
+        """
+        size = made.segment.stat().st_size
+        if await asyncio.to_thread(digest_of, made.segment) != made.digest:
+            raise Damaged(f"{made.segment.name} is not what its worker made")
+        inputs = await self._put_inputs(place.folder, made)
+        segment = f"{place.folder}/{place.name}.{attempt}{made.segment.suffix}"
+        await self._store.put(segment, made.segment)
+        record = Record(segment=segment, size=size, digest=made.digest, inputs=inputs, facts=made.facts)
+        key = f"{place.folder}/{place.name}.{inputs}.json"
+        if not await self._store.put_new(key, record.model_dump_json().encode()):
+            there = await self._record(key)
+            if there and there.segment != segment:
+                await self._store.delete([segment])
+                return there
+        self._sizes[segment] = size
+        return record
+
+    async def bring(self, record: Record, path: Path) -> None:
+        """Has a segment at ``path``."""
+        await self._store.bring(record.segment, path)
+
+    async def facts(self, place: Place, record: Record) -> Facts:
+        """All that is known of a chunk. (Who keeps many records keeps their segments' keys, not this.)"""
+        found = await self._record(f"{place.folder}/{place.name}.{record.inputs}.json")
+        if not found:
+            raise ArtifactMissing(f"the record of {record.segment} is gone")
+        return found.facts
+
+    async def check(self, records: Iterable[Record]) -> None:
+        """Makes sure that all chunks were made of the same files.
+
+        Raises:
+            PageChanged: they were not.
+        """
+        folders = {(record.segment.rpartition("/")[0], record.inputs) for record in records}
+        self._inputs.clear()
+        for folder, inputs in sorted(folders):
+            if not await self._is_current(folder, inputs):
+                raise PageChanged("a file of the page was changed while it was drawn: render it again")
+
+    async def _record(self, key: str) -> Record | None:
+        try:
+            return Record.model_validate_json(await self._store.get(key))
+        except (ArtifactMissing, ValidationError):
+            return None
+
+    async def _put_inputs(self, folder: str, made: Made) -> str:
+        files = await asyncio.to_thread(
+            lambda: {name: self._files.digest(name, stamp) for name, stamp in sorted(made.used.items())}
+        )
+        inputs = _Inputs(files=files, job=self._job if made.foreign or self._fresh else None)
+        text = json.dumps(inputs.model_dump(), sort_keys=True)
+        digest = short_digest(text)
+        if digest not in self._inputs:
+            await self._store.put(f"{folder}/inputs-{digest}.json", text.encode())
+            self._inputs[digest] = True
+        return digest
+
+    async def _is_current(self, folder: str, digest: str) -> bool:
+        """Whether the files that went into a chunk are what they were."""
+        if digest not in self._inputs:
+            self._inputs[digest] = await self._compare(f"{folder}/inputs-{digest}.json")
+        return self._inputs[digest]
+
+    async def _compare(self, key: str) -> bool:
+        try:
+            inputs = _Inputs.model_validate_json(await self._store.get(key))
+        except (ArtifactMissing, ValidationError):
+            return False
+        if inputs.job != self._job and (self._fresh or inputs.job is not None):
+            return False
+
+        def compare() -> bool:
+            return all(self._files.digest(name) == digest for name, digest in inputs.files.items())
+
+        return await asyncio.to_thread(compare)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def short_digest(text: str) -> str:
+    """128 bits of the SHA-256 of a text, in hexadecimal: a name."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,49 @@
+"""Where a film goes."""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from helios.errors import OutputError
+
+
+def check_output(output: Path) -> None:
+    """Makes sure that ``output`` can be written, before anything is drawn.
+
+    Raises:
+        OutputError: it can't.
+    """
+    folder = output.absolute().parent
+    if output.is_dir():
+        raise OutputError(f"{output} is a folder: name a file in it")
+    if not folder.is_dir():
+        raise OutputError(f"there is no folder {folder} for {output.name}: make it first")
+    try:
+        with tempfile.TemporaryFile(prefix=".helios-", dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"the folder {folder} can't be written to: {error.strerror}") from None
+
+
+@contextmanager
+def work_folder(output: Path) -> Generator[Path]:
+    """A hidden folder beside the output, on the same disk, gone afterwards."""
+    try:
+        folder = tempfile.TemporaryDirectory(
+            prefix=".helios-", dir=output.absolute().parent, ignore_cleanup_errors=True
+        )
+        with folder as name:
+            yield Path(name)
+    except OSError as error:
+        raise unwritable(output, error) from error
+
+
+def unwritable(output: Path, error: OSError) -> OutputError:
+    """What to say of an output that could not be written."""
+    if error.errno == errno.ENOSPC:
+        return OutputError(f"the disk is full: {output} was not written; nothing is left of it")
+    return OutputError(f"{output} can't be written: {error.strerror or error}")

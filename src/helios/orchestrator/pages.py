@@ -1,0 +1,166 @@
+"""Films of pages: what is to be drawn, how, and in which chunks."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import xxhash
+
+from helios.adapters import WorkerAdapter
+from helios.composition import Composition
+from helios.orchestrator.chunks import Chunk
+from helios.orchestrator.dispatch import run_renderer
+from helios.orchestrator.ledger import Facts, Made, Place, short_digest
+from helios.orchestrator.schedule import Policy
+from helios.renderer.spec import ChunkReport, ChunkSpec, Encoding, Probe
+from helios.stitcher import VideoStitcher
+
+
+@dataclass(frozen=True)
+class RenderPlan:
+    """What is to be drawn, how, and in which parts."""
+
+    composition: Composition
+    encoding: Encoding
+    probe: Probe
+    chunks: tuple[Chunk, ...]
+    workers: int
+    encoder_threads: int = 1
+    otherwise: RenderPlan | None = None
+    """The same film, drawn with another method: for when this one turns out to be unsafe."""
+
+    @property
+    def frames(self) -> int:
+        """Frames in all chunks."""
+        return sum(chunk.frames for chunk in self.chunks)
+
+    @property
+    def root(self) -> Path | None:
+        """The project folder."""
+        return self.composition.source.root
+
+    @property
+    def policy(self) -> Policy:
+        """A page may take its time at any frame, and be slow to begin."""
+        patience = self.composition.ready_timeout + 10
+        return Policy(least_silence=patience, first_silence=10 * patience)
+
+    @property
+    def parts(self) -> tuple[Chunk, ...]:
+        """The chunks."""
+        return self.chunks
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return float(self.frames / self.composition.fps)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was off when the page was looked at."""
+        return self.probe.warnings
+
+    def whole(self) -> RenderPlan:
+        """The same film in one chunk."""
+        start, stop = self.chunks[0].start, self.chunks[-1].stop
+        return replace(
+            self,
+            chunks=(Chunk(0, start, stop),),
+            workers=1,
+            encoder_threads=self.workers * self.encoder_threads,
+            otherwise=self.otherwise.whole() if self.otherwise else None,
+        )
+
+    def spec(self, chunk: Chunk) -> ChunkSpec:
+        """The message that has ``chunk`` drawn."""
+        return ChunkSpec(
+            composition=self.composition,
+            start=chunk.start,
+            stop=chunk.stop,
+            encoding=self.encoding,
+            encoder_threads=self.encoder_threads,
+            capture=self.probe.capture,
+            motion=self.probe.motion,
+            seam=chunk.index < len(self.chunks) - 1,
+        )
+
+    def place(self, chunk: Chunk) -> Place:
+        """Where a chunk is kept: under all that makes its pixels what they are, but for the page's own files."""
+        seam = "" if chunk.index < len(self.chunks) - 1 else "-end"
+        return Place(self._shared, f"{chunk.start:09}-{chunk.stop:09}{seam}")
+
+    @cached_property
+    def _shared(self) -> str:
+        shared = {
+            "composition": self.composition.model_dump(mode="json", exclude={"source", "ready_timeout"}),
+            "source": {"entry": self.composition.source.entry, "folder": self.root is not None},
+            "encoding": self.encoding.model_dump(mode="json"),
+            "threads": self.encoder_threads,
+            "capture": self.probe.capture,
+            "motion": self.probe.motion,
+            "browser": self.probe.browser,
+            "renderer": renderer_digest(),
+            "machine": platform.machine(),
+            "av": version("av"),
+        }
+        return "pages-" + short_digest(json.dumps(shared, sort_keys=True))
+
+    async def make(self, adapter: WorkerAdapter, chunk: Chunk, folder: Path, heard: Callable[[int], None]) -> Made:
+        """Has a chunk drawn in ``folder``, which is made.
+
+        Raises:
+            HeliosError: of the class that the renderer's exit code tells.
+        """
+        segment, digest = await run_renderer(
+            adapter,
+            "chunk",
+            self.spec(chunk),
+            folder,
+            f"segment{self.encoding.suffix}",
+            lambda percent: heard(round(percent * chunk.frames / 100)),
+        )
+        report = ChunkReport.model_validate_json(segment.with_name(segment.name + ".json").read_bytes())
+        facts = Facts(
+            frames=chunk.frames,
+            hashes=report.hashes,
+            first=report.first,
+            after=report.after,
+            repeated=report.repeated,
+            warnings=report.warnings,
+        )
+        return Made(segment, digest, facts, report.used, report.foreign or self.root is None)
+
+    async def join(
+        self, adapter: WorkerAdapter, stitcher: VideoStitcher, segments: Sequence[Path], folder: Path, output: Path
+    ) -> None:
+        """Joins the chunks' segments into ``output``.
+
+        Raises:
+            StitchError, OutputError: it can't be made.
+        """
+        await stitcher.stitch(segments, output)
+
+
+@cache
+def renderer_digest() -> str:
+    """What the renderer's own code is: another one may draw otherwise."""
+    digest = xxhash.xxh3_128()
+
+    def read(folder: Traversable) -> None:
+        for part in sorted(folder.iterdir(), key=lambda part: part.name):
+            if part.is_dir() and part.name != "__pycache__":
+                read(part)
+            elif part.name.endswith((".py", ".js")):
+                digest.update(part.name.encode())
+                digest.update(part.read_bytes())
+
+    read(files("helios.renderer"))
+    return digest.hexdigest()

@@ -1,0 +1,218 @@
+"""Artifacts under one URL, on a disk, in memory or in a bucket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    InvalidPathError,
+    NotSupportedError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnknownConfigurationKeyError,
+)
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from helios.errors import ArtifactMissing, OutputError, StoreError, UsageError
+
+T = TypeVar("T")
+
+TIMEOUT = 60.0
+"""Seconds after which a request that has not been answered is tried again."""
+TRIES = 5
+_FIRST_PAUSE = 0.1
+_SCHEMES = ("file", "memory", "s3", "gs", "az")
+_FINAL = (
+    InvalidPathError,
+    NotSupportedError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnknownConfigurationKeyError,
+)
+
+
+class ArtifactStore:
+    """Bytes under keys such as ``jobs/1/spec.json``, all below one URL.
+
+    A request that fails, or is not answered in time, is tried again, with full jitter
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). What is on a disk is on it for good
+    when a call returns: it survives a loss of power.
+
+    Raises (from any method):
+        StoreError: the store can't be reached, or refuses.
+        OutputError: its disk is full.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        url: str,
+        *,
+        timeout: float = TIMEOUT,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """``before`` is awaited before each request, as a part of it: what it raises, the request does."""
+        self._store = store
+        self._before = before
+        self._timeout = timeout
+        self._root = Path(str(store.prefix)) if isinstance(store, LocalStore) else None
+        self._synced: set[Path] = set()
+        self.url = url
+
+    @classmethod
+    def at(
+        cls, url: str | Path, *, timeout: float = TIMEOUT, before: Callable[[], Awaitable[None]] | None = None
+    ) -> ArtifactStore:
+        """The store at a URL (file, memory, s3, gs or az) or in a folder, which is made.
+
+        Raises:
+            UsageError: there is no such kind of store, or the URL is wrong.
+            StoreError: the folder can't be made.
+        """
+        scheme = urlsplit(str(url)).scheme
+        if isinstance(url, str) and "://" in url and scheme not in _SCHEMES:
+            raise UsageError(f"{url}: artifacts can be kept at {', '.join(f'{known}://' for known in _SCHEMES)}")
+        if isinstance(url, Path) or "://" not in url or scheme == "file":
+            folder = Path(unquote(urlsplit(str(url)).path)) if scheme == "file" else Path(url).absolute()
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"artifacts can't be kept in {folder}: {error.strerror}") from None
+            return cls(LocalStore(folder.resolve()), f"file://{quote(str(folder))}", timeout=timeout, before=before)
+        try:
+            return cls(from_url(url), url, timeout=timeout, before=before)
+        except (BaseError, ValueError) as error:
+            raise UsageError(f"{url}: {_said(error)}") from None
+
+    async def put(self, key: str, data: bytes | Path) -> None:
+        """Puts bytes, or a file's, under ``key``, in place of what was there."""
+        await self._ask(f"put {key}", lambda: obstore.put_async(self._store, key, data))
+        await self._sync(key)
+
+    async def put_new(self, key: str, data: bytes) -> bool:
+        """Puts bytes under ``key`` if nothing is there yet; whether it did.
+
+        A request that was not answered may have been carried out, so False can mean that these very bytes are there.
+        """
+
+        async def put() -> bool:
+            try:
+                await obstore.put_async(self._store, key, data, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+        done = await self._ask(f"put {key}", put)
+        await self._sync(key)
+        return done
+
+    async def get(self, key: str) -> bytes:
+        """What is under ``key``.
+
+        Raises:
+            ArtifactMissing: nothing is.
+        """
+
+        async def get() -> bytes:
+            answer = await obstore.get_async(self._store, key)
+            return bytes(await answer.bytes_async())
+
+        return await self._ask(f"get {key}", get)
+
+    async def bring(self, key: str, path: Path) -> None:
+        """Has what is under ``key`` at ``path`` too: by a link where it is on the same disk.
+
+        Raises:
+            ArtifactMissing: nothing is there.
+        """
+        if self._root:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+                path.hardlink_to(self._root / key)
+                return
+
+        async def copy() -> None:
+            answer = await obstore.get_async(self._store, key)
+            part = path.with_name(path.name + ".part")
+            with part.open("wb") as file:
+                async for piece in answer.stream():
+                    file.write(piece)
+            part.replace(path)
+
+        await self._ask(f"get {key}", copy)
+
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        """The keys that begin with ``prefix`` (to the end of a name between slashes), and how many bytes each has."""
+
+        async def sizes() -> dict[str, int]:
+            found: dict[str, int] = {}
+            async for metas in obstore.list(self._store, prefix, chunk_size=1000):
+                found.update({meta["path"]: meta["size"] for meta in metas})
+            return found
+
+        return await self._ask(f"list {prefix}", sizes)
+
+    async def delete(self, keys: Iterable[str]) -> None:
+        """Removes what is under ``keys``, where anything is."""
+        for key in keys:
+            with contextlib.suppress(ArtifactMissing):
+                await self._ask(f"delete {key}", lambda key=key: obstore.delete_async(self._store, key))
+
+    async def _ask(self, what: str, request: Callable[[], Awaitable[T]]) -> T:
+        for left in reversed(range(TRIES)):
+            try:
+                async with asyncio.timeout(self._timeout):
+                    if self._before:
+                        await self._before()
+                    return await request()
+            except FileNotFoundError:
+                raise ArtifactMissing(f"{self.url} could not {what}: there is nothing") from None
+            except _FINAL as error:
+                raise StoreError(f"{self.url} could not {what}: {_said(error)}") from error
+            except (BaseError, OSError, TimeoutError) as error:
+                if "No space left on device" in str(error):
+                    raise OutputError(f"the disk is full: {self.url} could not {what}") from error
+                if not left:
+                    said = f"no answer in {self._timeout:g} s" if isinstance(error, TimeoutError) else _said(error)
+                    raise StoreError(f"{self.url} could not {what}, {TRIES} times: {said}") from error
+            await asyncio.sleep(random.uniform(0, _FIRST_PAUSE * 2 ** (TRIES - left)))
+        raise AssertionError("unreachable")
+
+    async def _sync(self, key: str) -> None:
+        if self._root:
+            try:
+                await asyncio.to_thread(self._sync_file, self._root, key)
+            except OSError as error:
+                raise StoreError(f"{self.url} could not keep {key}: {error.strerror}") from error
+
+    def _sync_file(self, root: Path, key: str) -> None:
+        path = root / key
+        _fsync(path)
+        _fsync(path.parent)
+        for folder in path.parent.parents:
+            if folder in self._synced or not folder.is_relative_to(root):
+                break
+            _fsync(folder)
+            self._synced.add(folder)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _said(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

@@ -1,0 +1,22 @@
+"""What all tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _state_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test touches the user's own jobs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HELIOS_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test finds what another has made."""
+    folder = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("HELIOS_STATE", str(folder))
+    return folder

@@ -1,0 +1,98 @@
+"""Whatever is killed, whenever: the job can be gone on with, nothing that is committed is made twice, the film is right."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from commands import expected, pictures, spec
+from helios.jobs import JobSpec, Journal
+from processes import descendants
+
+KILLS = int(os.environ.get("HELIOS_KILLS", "200"))
+CHUNKS, FRAMES = 10, 2
+VICTIMS = ("runner", "worker", "both")
+
+
+def logged(output: Path, log: Path) -> JobSpec:
+    """A job whose commands say that they begin, and take a while."""
+    job = spec(output, chunks=CHUNKS, frames=FRAMES)
+    assert job.commands
+    chunks = [
+        command.model_copy(
+            update={"command": "sh", "args": ("-c", f'echo {k} >> {log}; sleep 0.05; exec "$@"', "sh", command.command, *command.args)}
+        )
+        for k, command in enumerate(job.commands.chunks)
+    ]  # fmt: skip
+    return job.model_copy(
+        update={"commands": job.commands.model_copy(update={"chunks": tuple(chunks)}), "attempts": 1000}
+    )
+
+
+def committed(journal: Journal, job: JobSpec) -> set[int]:
+    """The chunks whose records are in the store."""
+    folder = journal.folder / "artifacts"
+    return {
+        part.index
+        for part in job.plan.parts
+        if list((folder / (place := job.plan.place(part)).folder).glob(f"{place.name}.*.json"))
+    }
+
+
+def kill(victim: str, runner: subprocess.Popen[bytes], luck: random.Random) -> None:
+    below = descendants(runner.pid)
+    victims = [psutil.Process(runner.pid)] if victim in ("runner", "both") and runner.poll() is None else []
+    if victim == "both":
+        victims += below
+    elif victim == "worker" and below:
+        victims.append(luck.choice(below))
+    for process in victims:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_job_survives_any_kill(seed: int, tmp_path: Path) -> None:
+    luck = random.Random(seed)
+    journal = Journal()
+    log, output = tmp_path / "log", tmp_path / "film.mp4"
+    job = logged(output, log)
+    name = journal.add(job)
+    films = kills = 0
+    while kills < KILLS // 4 or films == 0:
+        before = committed(journal, job)
+        log.write_text("")
+        runner = subprocess.Popen([sys.executable, "-P", "-m", "helios.jobs", str(journal.folder), name])
+        deadline = time.monotonic() + luck.uniform(0.2, 0.9) * (1 if kills < KILLS // 4 else 100)
+        while runner.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        if runner.poll() is None:
+            kill(luck.choice(VICTIMS), runner, luck)
+            kills += 1
+            if luck.random() < 0.3:  # and once more, in whatever it does about it
+                time.sleep(luck.uniform(0, 0.3))
+                kill(luck.choice(VICTIMS), runner, luck)
+            if runner.poll() is None:
+                kill("runner", runner, luck)
+        code = runner.wait()
+        begun = {int(line) for line in log.read_text().split()}
+        assert not begun & before, "what was committed was made again"
+        assert committed(journal, job) >= before, "what was committed is still there"
+        if code == 0:
+            films += 1
+            assert pictures(output) == expected(CHUNKS * FRAMES)
+            assert journal.status(name).state == "done"
+            assert list(journal.folder.glob("work/*")) == []
+            output.unlink()
+            job = logged(output, tmp_path / f"log{films}")
+            log = tmp_path / f"log{films}"
+            name = journal.add(job)  # another command in every chunk: all is to be made
+        else:
+            assert not output.exists() or pictures(output) == expected(CHUNKS * FRAMES), "never half a film"

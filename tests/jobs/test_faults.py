@@ -1,0 +1,60 @@
+"""Whatever goes wrong on the way, the film is exact."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from commands import expected, pictures, spec
+from helios.adapters.faults import Faults
+from helios.errors import UsageError
+from helios.jobs import Journal
+from helios.jobs.runner import run_job
+from helios.orchestrator import ChunkAttemptFailed, RenderEvent
+
+ALL = "kill=0.1,slow=4x@0.05,throttle=0.2,corrupt=0.02"
+
+
+def test_faults_are_read() -> None:
+    assert Faults.parse(ALL) == Faults(kill=0.1, slow=0.05, slowness=4, throttle=0.2, corrupt=0.02)
+    assert Faults.parse("store=.5,seed=7") == Faults(store=0.5, seed=7)
+
+
+@pytest.mark.parametrize("text", ["kill", "kill=2", "slow=0.1", "maim=0.1", "kill=-1", "seed=x"])
+def test_what_is_no_fault_is_said(text: str) -> None:
+    with pytest.raises(UsageError, match=r"is no fault: say kill=0\.1"):
+        Faults.parse(text)
+
+
+def test_a_job_of_200_chunks_comes_out_exact_under_all_faults_at_once(tmp_path: Path) -> None:
+    journal = Journal()
+    events: list[RenderEvent] = []
+    job = journal.add(spec(tmp_path / "film.mp4", chunks=200, frames=2, workers=4, attempts=20))
+    film = asyncio.run(run_job(journal, job, events.append, inject=f"{ALL},seed=1"))
+    assert pictures(tmp_path / "film.mp4") == expected(400)
+    codes = [event.code for event in events if isinstance(event, ChunkAttemptFailed)]
+    assert {"throttled", "command-failed", "damaged"} <= set(codes), "all of it has happened"
+    assert codes.count("throttled") >= 20
+    assert film.attempts == 200 + len(codes)
+
+
+@pytest.mark.parametrize("fault", ["kill=1", "throttle=1", "corrupt=1", "store=1"])
+def test_each_fault_is_a_real_one(fault: str, tmp_path: Path) -> None:
+    journal = Journal()
+    events: list[RenderEvent] = []
+    job = journal.add(spec(tmp_path / "film.mp4", chunks=1, frames=30_000, attempts=1))
+
+    async def work() -> None:
+        async with asyncio.timeout(5 if fault == "throttle=1" else 60):
+            await run_job(journal, job, events.append, inject=f"{fault},seed=2")
+
+    with pytest.raises((Exception, asyncio.CancelledError)) as caught:
+        asyncio.run(work())
+    said = {
+        "kill=1": "killed by SIGKILL",
+        "throttle=1": "",
+        "corrupt=1": "not what its worker made",
+        "store=1": "injected",
+    }[fault]
+    assert said in str(caught.value)
+    assert not (tmp_path / "film.mp4").exists()

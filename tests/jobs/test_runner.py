@@ -1,0 +1,265 @@
+"""A job runs to its end, from whatever point, and what it has made is made once."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import helios
+from commands import expected, pictures, spec
+from helios.errors import ChunkFailed, CommandNotFound, JobFailed, JobStopped, UsageError
+from helios.jobs import JobSpec, Journal
+from helios.jobs.job import Job
+from helios.jobs.runner import run_job
+from helios.orchestrator import ChunkFinished, ChunkReused, Rendered, RenderEvent
+from processes import named, wait_until
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+def run(journal: Journal, job: JobSpec | str, events: list[RenderEvent] | None = None) -> Rendered:
+    name = job if isinstance(job, str) else journal.add(job)
+    return asyncio.run(run_job(journal, name, events.append if events is not None else lambda event: None))
+
+
+def made(log: Path) -> list[int]:
+    """The chunks whose commands have succeeded, in the order in which they did."""
+    return [int(line) for line in log.read_text().split()] if log.exists() else []
+
+
+def test_a_job_of_commands_that_are_not_ours_makes_an_exact_film(journal: Journal, tmp_path: Path) -> None:
+    events: list[RenderEvent] = []
+    film = run(journal, spec(tmp_path / "film.mp4", chunks=7, frames=5), events)
+    assert (film.frames, film.attempts, film.reused) == (35, 7, 0)
+    assert pictures(tmp_path / "film.mp4") == expected(35)
+    assert [event.event for event in events][:1] == ["commands-planned"]
+    assert len([event for event in events if isinstance(event, ChunkFinished)]) == 7
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"], "nothing else is left there"
+    assert list(journal.folder.glob("work/*")) == []
+
+
+def test_the_same_job_twice_costs_one_stitch(journal: Journal, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run(journal, spec(tmp_path / "film.mp4", log=log))
+    events: list[RenderEvent] = []
+    again = run(journal, spec(tmp_path / "again.mp4", log=log), events)
+    assert sorted(made(log)) == list(range(6))
+    assert (again.attempts, again.reused) == (0, 6)
+    assert len([event for event in events if isinstance(event, ChunkReused)]) == 6
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "film.mp4").read_bytes()
+
+
+def test_a_fresh_job_takes_nothing_from_others_but_all_of_its_own(journal: Journal, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run(journal, spec(tmp_path / "film.mp4", log=log))
+    fresh = spec(tmp_path / "film.mp4", log=log, fresh=True)
+    job = journal.add(fresh)
+    assert run(journal, job).attempts == 6
+    assert run(journal, job).attempts == 0
+    assert sorted(made(log)) == sorted([*range(6)] * 2)
+
+
+def test_chunks_whose_inputs_have_changed_are_made_again(journal: Journal, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_text("one")
+
+    def job() -> JobSpec:
+        plain = spec(tmp_path / "film.mp4", chunks=3)
+        assert plain.commands
+        (first, *others) = plain.commands.chunks
+        chunks = (first.model_copy(update={"inputs": (data,)}), *others)
+        return plain.model_copy(update={"commands": plain.commands.model_copy(update={"chunks": chunks})})
+
+    assert run(journal, job()).attempts == 3
+    assert run(journal, job()).attempts == 0
+    data.write_text("two")
+    assert run(journal, job()).attempts == 1
+
+
+def test_chunks_are_merged_by_a_command_where_there_is_one(journal: Journal, tmp_path: Path) -> None:
+    merge = {"command": "sh", "args": ["-c", "ls *.mp4 > film.txt; cat segments.txt >> film.txt"], "output": "film.txt"}
+    plain = spec(tmp_path / "film.txt", chunks=2)
+    job = json.loads(plain.model_dump_json())
+    job["commands"]["merge"] = merge
+    run(journal, JobSpec.parse(json.dumps(job), "the job"))
+    assert (tmp_path / "film.txt").read_text() == (
+        "000000.mp4\n000001.mp4\nffconcat version 1.0\nfile 000000.mp4\nfile 000001.mp4\n"
+    )
+
+
+def failing(output: Path, script: str, **more: object) -> JobSpec:
+    """A job of 4 chunks, of which the third is a script."""
+    job = json.loads(spec(output, chunks=4, **more).model_dump_json())  # pyright: ignore[reportArgumentType]
+    job["commands"]["chunks"][2] |= {"command": "sh", "args": ["-c", script]}
+    return JobSpec.parse(json.dumps(job), "the job")
+
+
+def test_a_chunk_that_fails_keeps_the_others_and_says_what_to_do(journal: Journal, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    mended = tmp_path / "mended"
+    command = spec(tmp_path / "film.mp4", chunks=4).commands
+    assert command
+    script = f"test -e {mended} || {{ echo broken >&2; exit 3; }}; exec {command.chunks[2].job(tmp_path)}"
+    job = journal.add(failing(tmp_path / "film.mp4", script, workers=1, log=log, attempts=2))
+    with pytest.raises(ChunkFailed, match=r"chunk 2 .* 2 attempts.* exit code 3; it said:\n  broken"):
+        run(journal, job)
+    status = journal.status(job)
+    assert (status.state, status.code, status.alive) == ("failed", "chunk-failed", False)
+    assert "broken" in (status.error or "")
+    assert made(log) == [0, 1, 3]
+    assert not (tmp_path / "film.mp4").exists()
+    mended.touch()
+    film = run(journal, job)
+    assert (film.reused, film.attempts) == (3, 1)
+    assert made(log) == [0, 1, 3]
+    assert pictures(tmp_path / "film.mp4") == expected(20)
+    assert journal.status(job).state == "done"
+
+
+def test_a_command_that_is_not_there_is_not_tried_again(journal: Journal, tmp_path: Path) -> None:
+    job = json.loads(spec(tmp_path / "film.mp4").model_dump_json())
+    job["commands"]["chunks"][0]["command"] = "no-such-command"
+    with pytest.raises(CommandNotFound, match="no-such-command"):
+        run(journal, JobSpec.parse(json.dumps(job), "the job"))
+
+
+def test_a_command_that_makes_nothing_has_failed(journal: Journal, tmp_path: Path) -> None:
+    with pytest.raises(ChunkFailed, match=r"made no segment.mp4"):
+        run(journal, failing(tmp_path / "film.mp4", "true", attempts=1))
+
+
+def test_a_job_is_run_by_one_process_at_a_time(journal: Journal, tmp_path: Path) -> None:
+    job = journal.add(spec(tmp_path / "film.mp4"))
+    with journal.running(job), pytest.raises(UsageError, match="being run by another process"):
+        run(Journal(), job)
+
+
+# From other processes.
+
+
+def slow(output: Path, gate: Path, log: Path) -> JobSpec:
+    """A job whose third chunk waits until there is a file."""
+    command = spec(output, chunks=4).commands
+    assert command
+    script = f"while ! test -e {gate}; do sleep 0.02; done; exec {command.chunks[2].job(output)}"
+    return failing(output, script, log=log)
+
+
+def test_a_submitted_job_outlives_who_submitted_it(tmp_path: Path) -> None:
+    gate, log = tmp_path / "gate", tmp_path / "log"
+    (tmp_path / "job.json").write_text(slow(tmp_path / "film.mp4", gate, log).model_dump_json())
+    done = subprocess.run(
+        [sys.executable, "-m", "helios", "job", "submit", "job.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    journal = Journal()
+    job = Job(journal, journal.find(done.stdout.strip()))
+    wait_until(lambda: sorted(made(log)) == [0, 1, 3], "the others are made")
+    assert job.status().alive
+    with pytest.raises(UsageError, match="is running"):
+        job.resume()
+    gate.touch()
+    film = asyncio.run(job.result())
+    assert film.frames == 20
+    assert pictures(tmp_path / "film.mp4") == expected(20)
+    assert job.status().state == "done"
+
+
+@pytest.mark.parametrize(("step", "state"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_a_job_is_stopped_within_a_second_and_gone_on_with(step: str, state: str, tmp_path: Path) -> None:
+    gate, log = tmp_path / "gate", tmp_path / "log"
+    journal = Journal()
+    job = Job.submit(journal, slow(tmp_path / "film.mp4", gate, log))
+    wait_until(lambda: sorted(made(log)) == [0, 1, 3], "the others are made")
+    begun = time.monotonic()
+    asyncio.run(getattr(job, step)())
+    took = time.monotonic() - begun
+    assert (job.status().state, job.status().alive) == (state, False)
+    assert took < 5, "a second is the aim; the machine may be busy"
+    assert not (tmp_path / "film.mp4").exists()
+    assert list(journal.folder.glob("work/*")) == []
+    assert not named(1, str(gate)), "no process is left"
+    with pytest.raises(JobStopped, match=f"is {state}: helios job resume"):
+        asyncio.run(job.result())
+    gate.touch()
+    job.resume()
+    film = asyncio.run(job.result())
+    assert (film.reused, film.attempts) == (3, 1)
+    assert pictures(tmp_path / "film.mp4") == expected(20)
+    assert sorted(made(log)) == [0, 1, 3]
+
+
+def test_a_job_that_fails_says_so_to_whoever_waits(tmp_path: Path) -> None:
+    job = Job.submit(Journal(), failing(tmp_path / "film.mp4", "exit 9", attempts=1))
+    with pytest.raises(JobFailed, match="exit code 9") as caught:
+        asyncio.run(job.result())
+    assert (caught.value.job, caught.value.cause) == (job.id, "chunk-failed")
+
+
+def test_a_deleted_job_is_gone_with_its_chunks(tmp_path: Path) -> None:
+    journal = Journal()
+    job = Job.submit(journal, spec(tmp_path / "film.mp4"))
+    asyncio.run(job.result())
+    assert list((journal.folder / "artifacts" / "segments").glob("*/*.mp4"))
+    asyncio.run(job.delete())
+    assert list((journal.folder / "artifacts" / "segments").glob("*/*.mp4")) == []
+    assert list((journal.folder / "artifacts" / "jobs").iterdir()) == []
+    assert journal.statuses() == []
+    assert (tmp_path / "film.mp4").exists()
+    with pytest.raises(UsageError, match="deleted"):
+        job.status()
+
+
+def test_another_machine_goes_on_with_the_store_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, log = (tmp_path / "store").as_uri(), tmp_path / "log"
+    mended = tmp_path / "mended"
+    command = spec(tmp_path / "film.mp4", chunks=4).commands
+    assert command
+    script = f"test -e {mended} || exit 3; exec {command.chunks[2].job(tmp_path)}"
+    here = Journal(tmp_path / "here")
+    job = here.add(failing(tmp_path / "film.mp4", script, workers=1, log=log, attempts=1, store=store))
+    with pytest.raises(ChunkFailed):
+        run(here, job)
+    mended.touch()
+    there = Journal(tmp_path / "there")
+    adopted = asyncio.run(Job.adopt(there, job, store))
+    film = run(there, adopted.id)
+    assert (film.reused, film.attempts) == (2, 2)
+    assert made(log) == [0, 1, 3]
+    assert pictures(tmp_path / "film.mp4") == expected(20)
+
+
+def test_a_page_is_a_job_too(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("""<!doctype html><body style="margin:0"><i id=box style="display:block;width:40px;height:40px;
+        background:#284"></i><script>helios.seek = (s) => (box.style.marginLeft = `${Math.round(s * 90)}px`);</script>""")
+
+    async def work() -> None:
+        job = await helios.submit(
+            page, tmp_path / "film.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
+        )
+        kinds = [event.event async for event in job.events()]
+        assert kinds.count("chunk-finished") == 4
+        assert (await job.result()).frames == 20
+        again = await helios.render(
+            page, tmp_path / "again.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
+        )
+        assert (again.reused, again.attempts) == (4, 0)
+        page.write_text(page.read_text() + " ")
+        changed = await helios.render(
+            page, tmp_path / "c.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
+        )
+        assert (changed.reused, changed.attempts) == (0, 4)
+        assert changed.hashes == again.hashes
+
+    asyncio.run(work())

@@ -1,0 +1,304 @@
+"""Chunks come to workers: each is made once, whatever fails, stalls, or falls behind."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helios.errors import BrowserError, ChunkFailed, HeliosError, PageError, Throttled
+from helios.orchestrator import Chunk, ChunkAttemptFailed, ChunkStarted, RenderEvent, split
+from helios.orchestrator.schedule import Policy, Schedule, pause_before
+
+QUICK = Policy(pause=0.001, longest_pause=0.01, look=0.01)
+
+Heard = Callable[[int], None]
+
+
+class Scheduled:
+    """What came of a schedule."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.events: list[RenderEvent] = []
+        self.running = 0
+        self.most = 0
+
+    def started(self, chunk: int) -> list[ChunkStarted]:
+        return [event for event in self.events if isinstance(event, ChunkStarted) and event.chunk == chunk]
+
+    @property
+    def failed(self) -> list[ChunkAttemptFailed]:
+        return [event for event in self.events if isinstance(event, ChunkAttemptFailed)]
+
+
+def schedule(
+    execute: Callable[[Chunk, int, int, Heard], Awaitable[Any]],
+    *,
+    chunks: int = 6,
+    workers: int = 2,
+    policy: Policy = QUICK,
+    timeout: float = 20,
+    into: Scheduled | None = None,
+) -> Scheduled:
+    """Runs a schedule of chunks of 10 frames to its end."""
+    seen = into or Scheduled()
+
+    async def watched(chunk: Chunk, number: int, worker: int, heard: Heard) -> Any:
+        seen.running += 1
+        seen.most = max(seen.most, seen.running)
+        try:
+            return await execute(chunk, number, worker, heard)
+        finally:
+            seen.running -= 1
+
+    async def run() -> None:
+        parts = split(range(10 * chunks), 10) if chunks else ()
+        done = lambda attempt, result: seen.done.append(attempt.chunk.index)  # noqa: E731
+        async with asyncio.timeout(timeout):
+            await Schedule(parts, workers, watched, done, seen.events.append, policy).run()
+
+    try:
+        asyncio.run(run())
+    finally:
+        assert seen.running == 0, "no attempt outlives its schedule"
+    return seen
+
+
+async def nothing(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    await asyncio.sleep(0)
+
+
+def test_each_chunk_is_made_once_by_as_many_workers_as_there_are() -> None:
+    seen = schedule(nothing, chunks=50, workers=4)
+    assert sorted(seen.done) == list(range(50))
+    assert seen.most == 4
+    assert {event.worker for event in seen.events if isinstance(event, ChunkStarted)} == {0, 1, 2, 3}
+
+
+def test_no_chunks_are_no_work() -> None:
+    assert schedule(nothing, chunks=0).done == []
+
+
+def test_a_failed_chunk_is_made_again_by_another_worker() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        await asyncio.sleep(0.002)
+        if chunk.index == 3 and number == 1:
+            raise BrowserError("died")
+
+    seen = schedule(execute, chunks=12)
+    assert sorted(seen.done) == list(range(12))
+    first, second = seen.started(3)
+    assert first.worker != second.worker
+    (failed,) = seen.failed
+    assert (failed.chunk, failed.attempt, failed.retried, failed.code) == (3, 1, True, "browser")
+
+
+def test_a_single_worker_makes_it_again_itself() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        if number < 3:
+            raise BrowserError("died")
+
+    seen = schedule(execute, workers=1)
+    assert sorted(seen.done) == list(range(6))
+    assert [event.attempt for event in seen.started(2)] == [1, 2, 3]
+
+
+def test_a_chunk_that_fails_too_often_ends_the_job() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        if chunk.index == 1:
+            raise BrowserError(f"died {number}")
+        await asyncio.sleep(30 if chunk.index == 2 else 0)
+
+    seen = Scheduled()
+    with pytest.raises(ChunkFailed, match=r"chunk 1 \(frames 10:20\) .* 4 attempts.* died 4") as caught:
+        schedule(execute, into=seen)
+    assert caught.value.causes == tuple(f"died {number}" for number in range(1, 5))
+    assert [event.retried for event in seen.failed] == [True, True, True, False]
+
+
+def test_what_can_not_be_mended_is_not_tried_again() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        if chunk.index == 1:
+            raise PageError("its script throws")
+        await asyncio.sleep(30)
+
+    seen = Scheduled()
+    with pytest.raises(PageError, match="throws"):
+        schedule(execute, into=seen)
+    assert len(seen.started(1)) == 1
+
+
+def test_a_mistake_of_ours_is_not_hidden() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        schedule(execute)
+
+
+def test_throttling_lowers_what_is_under_way_costs_no_attempt_and_is_recovered_from() -> None:
+    most_of: list[int] = []
+    taken = 0
+
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        nonlocal taken
+        tight = len(most_of) < 60
+        if tight and taken >= 2:
+            raise Throttled("too much")
+        taken += 1
+        most_of.append(taken)
+        try:
+            await asyncio.sleep(0.002)
+        finally:
+            taken -= 1
+
+    seen = schedule(execute, chunks=200, workers=8, policy=Policy(attempts=2, pause=0.001, longest_pause=0.004))
+    assert sorted(seen.done) == list(range(200))
+    throttled = [event for event in seen.failed if event.code == "throttled"]
+    assert len(throttled) >= 6, "eight were begun where two are taken"
+    assert len(throttled) < 120, "it learns"
+    assert max(most_of[:60]) <= 2
+    assert max(most_of) == 8, "it goes up again"
+
+
+def test_what_is_silent_for_much_longer_than_others_is_taken_for_dead() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        for frame in range(10):
+            heard(frame + 1)
+            if (chunk.index, number, frame) == (2, 1, 5):
+                await asyncio.sleep(60)
+            await asyncio.sleep(0.002)
+
+    policy = Policy(pause=0.001, least_silence=0.05, silence=5, look=0.01, slowness=1e9)
+    seen = schedule(execute, policy=policy, chunks=8)
+    assert sorted(seen.done) == list(range(8))
+    (failed,) = seen.failed
+    assert (failed.chunk, failed.code) == (2, "stalled")
+    assert "no sign of life" in failed.error
+
+
+def test_a_job_that_is_slow_all_over_is_not_taken_for_dead() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        for frame in range(3):
+            heard(frame + 1)
+            await asyncio.sleep(0.1)
+
+    seen = schedule(execute, policy=Policy(least_silence=0.01, silence=5, look=0.01), chunks=4)
+    assert seen.failed == []
+
+
+def test_what_has_never_said_anything_is_given_the_first_patience() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        await asyncio.sleep(60 if number == 1 else 0)
+
+    begun = time.monotonic()
+    seen = schedule(execute, policy=Policy(pause=0.001, first_silence=0.2, look=0.01), chunks=2)
+    assert time.monotonic() - begun >= 0.2
+    assert {event.code for event in seen.failed} == {"stalled"}
+
+
+def test_a_straggler_is_begun_a_second_time_and_the_first_to_end_wins() -> None:
+    cancelled: list[tuple[int, int]] = []
+
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> int:
+        try:
+            for frame in range(10):
+                await asyncio.sleep(6 if (chunk.index, number) == (4, 1) else 0.005)
+                heard(frame + 1)
+        except asyncio.CancelledError:
+            cancelled.append((chunk.index, number))
+            raise
+        return number
+
+    begun = time.monotonic()
+    seen = schedule(execute, chunks=8)
+    assert time.monotonic() - begun < 6
+    assert sorted(seen.done) == list(range(8))
+    assert len(seen.started(4)) == 2
+    assert cancelled == [(4, 1)]
+    assert seen.failed == [], "losing is no failure"
+
+
+def test_what_takes_as_long_as_others_is_begun_once() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        for frame in range(10):
+            await asyncio.sleep(0.005)
+            heard(frame + 1)
+
+    seen = schedule(execute, chunks=9, workers=4)
+    assert all(len(seen.started(chunk)) == 1 for chunk in range(9))
+
+
+@pytest.mark.parametrize("dies", [1, 2])
+def test_of_two_attempts_at_a_chunk_one_may_die(dies: int) -> None:
+    second = asyncio.Event()
+
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        if chunk.index != 4:
+            await asyncio.sleep(0.01)
+            return
+        if number == 2:
+            second.set()
+        await second.wait()
+        if number == dies:
+            raise BrowserError("died")
+        await asyncio.sleep(0.05)
+
+    seen = schedule(execute, chunks=6)
+    assert sorted(seen.done) == list(range(6))
+    assert [(event.chunk, event.attempt, event.retried) for event in seen.failed] == [(4, dies, False)]
+
+
+def test_cancelling_leaves_nothing_behind() -> None:
+    ended: list[int] = []
+
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.02)
+            ended.append(chunk.index)
+
+    async def run() -> None:
+        done = lambda attempt, result: None  # noqa: E731
+        work = asyncio.create_task(Schedule(split(range(30), 10), 2, execute, done, lambda event: None).run())
+        await asyncio.sleep(0.05)
+        work.cancel()
+        await asyncio.wait([work])
+        assert work.cancelled()
+
+    asyncio.run(run())
+    assert sorted(ended) == [0, 1]
+
+
+@given(failures=st.integers(1, 10_000), pause=st.floats(0.001, 10), longest=st.floats(0.001, 100))
+def test_pauses_grow_and_are_bounded(failures: int, pause: float, longest: float) -> None:
+    policy = Policy(pause=pause, longest_pause=longest)
+    assert 0 <= pause_before(failures, policy) <= min(longest, pause * 2.0 ** (failures - 1 if failures < 900 else 900))
+
+
+LUCK: list[tuple[type[HeliosError] | None, int]] = [(None, 6), (BrowserError, 2), (Throttled, 2)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), chunks=st.integers(1, 25), workers=st.integers(1, 9))
+def test_whatever_happens_each_chunk_is_made_once(seed: int, chunks: int, workers: int) -> None:
+    luck = random.Random(seed)
+
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        for frame in range(luck.randrange(3)):
+            heard(frame)
+            await asyncio.sleep(luck.random() / 500)
+        (failure,) = luck.choices([kind for kind, _ in LUCK], [weight for _, weight in LUCK])
+        if failure:
+            raise failure("bad luck")
+
+    policy = Policy(attempts=1000, pause=0.0005, longest_pause=0.002, look=0.002, silence=2, least_silence=0.003)
+    seen = schedule(execute, chunks=chunks, workers=workers, policy=policy)
+    assert sorted(seen.done) == list(range(chunks))
+    assert seen.most <= workers
