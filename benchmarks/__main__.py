@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks import floors, overhead, stages, table
 from benchmarks.compare import Options, compare
 from benchmarks.contenders import PEERS
+from benchmarks.dispatch import dispatch, measure
 from benchmarks.encoders import encoders
 from benchmarks.install import install
 from benchmarks.measure import CommandFailed
@@ -22,7 +23,7 @@ from benchmarks.scenes import SCENES, WORK
 from helios.errors import HeliosError
 from helios.renderer.spec import CaptureMethod
 
-_FRAMES = {"encoders": 60, "memory": 10_000}
+_FRAMES = {"encoders": 60, "memory": 10_000, "dispatch": 10_000}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 asyncio.run(_encoders(scenes, asked.frames))
             case "memory":
                 _memory(asked.frames)
+            case "dispatch" if asked.kind:
+                measure(asked.kind, asked.frames)
+            case "dispatch":
+                _dispatch(asked.frames)
             case "floor":
                 _floor(asked, scenes[0])
             case _:
@@ -53,15 +58,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="compare", choices=["compare", "stages", "encoders", "memory", "install", "floor"],
+        "what", nargs="?", default="compare",
+        choices=["compare", "stages", "encoders", "memory", "dispatch", "install", "floor"],
         help="compare: Helios, its peers and the floor (the default); stages: where a frame's time goes; "
         "encoders: ways from pixels to H.264; memory: what more workers and more frames hold; "
+        "dispatch: what orchestration costs, beside Dask (--frames: chunks); "
         "install: the peers, into benchmarks/.work; floor: one floor, by itself",
     )  # fmt: skip
-    parser.add_argument("kind", nargs="?", choices=["draw", "encode"], help="which floor")
+    parser.add_argument("kind", nargs="?", choices=["draw", "encode", "helios", "asyncio"], help="which part")
     parser.add_argument("--scene", action="append", choices=SCENES, help="only this scene; may be repeated")
     parser.add_argument(
-        "--frames", type=int, metavar="N", help="frames of a film (150; encoders 60, memory's long film 10,000)"
+        "--frames",
+        type=int,
+        metavar="N",
+        help="frames of a film (150; encoders 60, memory's long film and chunks of dispatch 10,000)",
     )
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each is run (3)")
     parser.add_argument("--workers", type=_counts, default=(), metavar="N,N", help="Helios with so many workers")
@@ -133,6 +143,14 @@ def _memory(frames: int) -> None:
     for scene, count, workers, peak in memory(frames):
         who = f"{workers} worker{'s' if workers > 1 else ''}"
         _print(f"{scene:8} {count:6} frames, {who:10} {peak:7.0f} MB {peak / workers:7.0f} MB a worker")
+
+
+def _dispatch(chunks: int) -> None:
+    for cost in dispatch(chunks):
+        _print(
+            f"{cost.name:8} {cost.chunks:6} chunks {cost.cpu_ms:7.3f} CPU ms each {cost.wall_s:7.2f} s "
+            f"{cost.peak_mb:7.1f} MB"
+        )
 
 
 def _cores() -> int:

@@ -33,7 +33,18 @@ class Contender:
 
 def render(scene: str, frames: int, output: Path, *options: str) -> tuple[str, ...]:
     """``helios render`` as a user starts it."""
-    command = (sys.executable, "-P", "-m", "helios", "render", str(page(scene)), "-o", str(output), "--quiet")
+    command = (
+        sys.executable,
+        "-P",
+        "-m",
+        "helios",
+        "render",
+        str(page(scene)),
+        "-o",
+        str(output),
+        "--quiet",
+        "--fresh",
+    )
     return (*command, "--frames", str(frames), *options)
 
 

@@ -16,7 +16,17 @@ _AFTERWARDS = {"remotion": ["npx", "remotion", "bundle", "index.jsx", "--out-dir
 
 def install() -> int:
     """Installs every peer that can be installed here; returns 1 if one can't."""
-    return max(_install(name) for name in PEERS)
+    return max(_install_dask(), *(_install(name) for name in PEERS))
+
+
+def _install_dask() -> int:
+    home = WORK / "dask"
+    for command in ([sys.executable, "-m", "venv", str(home)], [str(home / "bin/pip"), "install", "-q", "distributed"]):
+        if subprocess.run(command, check=False).returncode:
+            sys.stderr.write(f"benchmarks: Dask can't be installed here: {' '.join(command)} failed\n")
+            return 1
+    sys.stderr.write("benchmarks: Dask is installed\n")
+    return 0
 
 
 def _install(name: str) -> int:

@@ -1,12 +1,13 @@
 """Where chunks meet, they show the same frame; a page whose chunks don't is drawn in one."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import helios
-from helios.orchestrator import split
+from helios.orchestrator import RenderPlan, split
 from helios.orchestrator.ledger import Facts
 from helios.orchestrator.seams import SeamBroken, Seams
 from helios.renderer.spec import Look
@@ -81,6 +82,24 @@ def test_a_page_that_is_not_safe_to_split_is_drawn_in_one_chunk(capture: str, tm
     assert "is another one when chunk" in warning
     assert "of 255" in warning
     assert film.hashes == whole.hashes
+
+
+def test_a_long_film_is_looked_at_before_it_is_split(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(COUNTS)
+
+    async def plans() -> None:
+        spec = await helios.plan_job(page, tmp_path / "a.mp4", width=64, height=64, frames=300)
+        assert isinstance(spec.plan, RenderPlan)
+        (warning,) = spec.plan.warnings
+        assert "frame 5 is another one" in warning
+        assert spec.plan.probe.motion == "step"
+        page.write_text(SAFE)
+        spec = await helios.plan_job(page, tmp_path / "a.mp4", width=64, height=64, frames=300)
+        assert isinstance(spec.plan, RenderPlan)
+        assert (spec.plan.warnings, spec.plan.probe.motion) == ((), "seek")
+
+    asyncio.run(plans())
 
 
 def test_a_page_that_is_safe_to_split_is(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def run(work: Coroutine[object, object, T], *, json: bool = False) -> T:
     except HeliosError as error:
         fail(error, json=json)
     except KeyboardInterrupt:
-        typer.echo("helios: stopped; nothing was written", err=True)
+        typer.echo("helios: stopped; chunks that are made are kept: helios job list", err=True)
         raise typer.Exit(128 + signal.SIGINT) from None
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None

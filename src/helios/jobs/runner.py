@@ -17,7 +17,7 @@ from pathlib import Path
 
 from helios.adapters import LocalWorkerAdapter
 from helios.adapters.faults import Faults, FaultyAdapter
-from helios.errors import HeliosError, JobFailed, JobStopped, OutputError
+from helios.errors import ChunkFailed, HeliosError, JobFailed, JobStopped, OutputError
 from helios.jobs.journal import Journal
 from helios.jobs.retention import prune
 from helios.jobs.spec import JobSpec
@@ -54,7 +54,7 @@ async def run_job(
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
         try:
-            async with Webhook.of(spec.webhook, job) as webhook, _Recorder(journal, job) as recorder:
+            async with Webhook.of(spec.webhook, job) as webhook, Recorder(journal, job) as recorder:
                 webhook.tell("started", {})
 
                 def show(event: RenderEvent) -> None:
@@ -77,7 +77,7 @@ async def run_job(
 
 
 async def _watched(
-    journal: Journal, job: str, work: asyncio.Task[Rendered], recorder: _Recorder, webhook: Webhook
+    journal: Journal, job: str, work: asyncio.Task[Rendered], recorder: Recorder, webhook: Webhook
 ) -> Rendered:
     """What comes of ``work``, which ends early if that is wanted; the journal and the webhook are told."""
     step: Step = "pause"
@@ -103,6 +103,9 @@ async def _watched(
         recorder.flush()
         journal.step(job, "fail", str(error), error.code)
         webhook.tell("failed", {"code": error.code, "message": str(error)})
+        if isinstance(error, ChunkFailed):
+            said = f"{error}\nwhat is made is kept: helios job retry {job}"
+            raise ChunkFailed(said, chunk=error.chunk, causes=error.causes) from error
         raise
     except BaseException as error:
         journal.step(job, "fail", f"{type(error).__name__}: {error}", "internal")
@@ -154,7 +157,7 @@ async def _describe(store: ArtifactStore, job: str, spec: JobSpec) -> None:
     await store.put(f"jobs/{job}.json", spec.model_dump_json().encode())
 
 
-class _Recorder:
+class Recorder:
     """Writes what happens into the journal, many events at a time."""
 
     def __init__(self, journal: Journal, job: str) -> None:
@@ -194,7 +197,7 @@ class _Recorder:
             await asyncio.sleep(_BEAT)
             self.flush()
 
-    async def __aenter__(self) -> _Recorder:
+    async def __aenter__(self) -> Recorder:
         self._task = asyncio.create_task(self._keep_writing())
         return self
 

@@ -21,6 +21,7 @@ from helios.renderer.agreement import THRESHOLD, block_means, change, largest_di
 from helios.renderer.browser import open_browser
 from helios.renderer.capture import CHEAP, BeginFrameCapture, Capture, StageCapture, capture_with
 from helios.renderer.cdp import ProtocolError
+from helios.renderer.draw import draw_first
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture
 from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Motion, Probe, ProbeSpec
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _Loader = Callable[[tuple[int, int], CaptureMethod], Coroutine[None, None, Page]]
 
+_CHECKED = 5
+"""The frame that is reached in two ways, to see whether a film can be drawn in parts."""
+_STEPPED = (
+    f"frame {_CHECKED} is another one when the page was at all frames before it, so the page is stepped through: "
+    "drawing it in parts costs more"
+)
 _SHORT = 300
 """Frames of a film up to which three are compared; a longer one gets one more for as many again, to nine."""
 
@@ -87,6 +94,11 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
                     capture = BeginFrameCapture(page, composition.fps, CHEAP)
                     found = await look.compare(stage, capture, _Found(faithful))
                 motion = look.motion or await page.motion()
+        warned = ()
+        long = spec.encoding is not None and composition.frames >= _SHORT
+        if long and motion != "step" and not await _is_splittable(composition, load, faithful, motion):
+            warned = (_STEPPED,)
+            motion = "step"
         return Probe(
             composition=composition,
             capture=found.capture,
@@ -95,8 +107,20 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
             costs=found.costs,
             motion=motion,
             browser=page.browser,
-            warnings=tuple(page.warnings),
+            warnings=(*page.warnings, *warned),
         )
+
+
+async def _is_splittable(composition: Composition, load: _Loader, method: CaptureMethod, motion: Motion) -> bool:
+    """Whether a frame is the same to the bit when the page gets there by ``motion`` and by all frames before it."""
+    pictures: list[bytes] = []
+    for way in (motion, "step"):
+        page = await load((composition.width, composition.height), method)
+        picture = await draw_first(capture_with(method, page, composition.fps), way, _CHECKED)
+        assert isinstance(picture, CodedPicture), "it is drawn faithfully"
+        pictures.append(picture.file())
+        await page.close()
+    return pictures[0] == pictures[1]
 
 
 @asynccontextmanager

@@ -1,0 +1,101 @@
+"""What it costs to have chunks made, apart from making them: many simulated workers, which only wait."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.scenes import HERE, WORK
+from helios.jobs import JobSpec, Journal
+from helios.jobs.runner import Recorder
+from helios.orchestrator import Chunk, ChunkFinished, CommandChunk, CommandPlan
+from helios.orchestrator.schedule import Attempt, Schedule
+
+WORKERS = 1000
+FRAMES = 10  # of a chunk
+_MEAN = 0.5  # seconds that a chunk takes
+_TELLS = 4  # times that a worker tells how far it is
+DASK = WORK / "dask" / "bin" / "python"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Processor time (ms) of a chunk or task, wall seconds of all, and the most memory (MB) of the process."""
+
+    name: str
+    chunks: int
+    cpu_ms: float
+    wall_s: float
+    peak_mb: float
+
+
+def dispatch(chunks: int) -> Iterator[Cost]:
+    """What Helios takes for so many chunks and for a tenth of them, bare tasks of asyncio, and Dask where it is."""
+    for kind, count in (("helios", chunks // 10), ("helios", chunks), ("asyncio", chunks)):
+        script = [sys.executable, "-m", "benchmarks", "dispatch", kind, "--frames", str(count)]
+        yield _run(kind, count, script)
+    if DASK.exists():
+        yield _run("dask", chunks, [str(DASK), str(HERE / "peers" / "dask_tasks.py"), str(chunks)])
+
+
+def _run(name: str, count: int, script: list[str]) -> Cost:
+    said = subprocess.run(script, cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
+    cpu, wall, peak = json.loads(said.splitlines()[-1])
+    return Cost(name, count, 1000 * cpu / count, wall, peak)
+
+
+def measure(kind: str, chunks: int) -> None:
+    """Does it in this process, and prints processor seconds, wall seconds and MB."""
+    work: Callable[[int], asyncio.Future[None]] = {"helios": _helios, "asyncio": _asyncio}[kind]  # pyright: ignore[reportAssignmentType]
+    cpu, wall = time.process_time(), time.perf_counter()
+    asyncio.run(work(chunks))  # pyright: ignore[reportArgumentType]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(json.dumps([time.process_time() - cpu, time.perf_counter() - wall, peak]) + "\n")
+
+
+async def _helios(chunks: int) -> None:
+    """The schedule, and the journal that is told of everything."""
+    command = CommandChunk(command="nothing", output="nothing.mp4", frames=FRAMES)
+    with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder))) as journal:
+        plan = CommandPlan(chunks=(command,) * chunks, workers=WORKERS)
+        job = journal.add(JobSpec(commands=plan, output=Path("nothing.mp4")))
+
+        async with Recorder(journal, job) as recorder:
+
+            def done(attempt: Attempt, result: None) -> None:
+                recorder.add(
+                    ChunkFinished(
+                        chunk=attempt.chunk.index, attempt=attempt.number, worker=attempt.worker, frames=FRAMES,
+                        repeated=0, seconds=time.monotonic() - attempt.begun,
+                    )
+                )  # fmt: skip
+
+            await Schedule(plan.parts, WORKERS, _wait, done, recorder.add).run()
+
+
+async def _wait(chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> None:
+    for told in range(1, _TELLS + 1):
+        await asyncio.sleep(random.uniform(0, 2 * _MEAN / _TELLS))
+        heard(FRAMES * told // _TELLS)
+
+
+async def _asyncio(chunks: int) -> None:
+    """The same waiting, and nothing else."""
+    room = asyncio.Semaphore(WORKERS)
+
+    async def one() -> None:
+        async with room:
+            for _ in range(_TELLS):
+                await asyncio.sleep(random.uniform(0, 2 * _MEAN / _TELLS))
+
+    await asyncio.gather(*(one() for _ in range(chunks)))
