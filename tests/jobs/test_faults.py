@@ -1,13 +1,16 @@
 """Whatever goes wrong on the way, the film is exact."""
 
 import asyncio
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from commands import expected, pictures, spec
 from helios.adapters.faults import Faults
-from helios.errors import UsageError
+from helios.errors import HeliosError, UsageError
 from helios.jobs import Journal
 from helios.jobs.runner import run_job
 from helios.orchestrator import ChunkAttemptFailed, RenderEvent
@@ -58,3 +61,34 @@ def test_each_fault_is_a_real_one(fault: str, tmp_path: Path) -> None:
     }[fault]
     assert said in str(caught.value)
     assert not (tmp_path / "film.mp4").exists()
+
+
+def test_a_job_comes_out_exact_of_a_store_that_fails_all_the_time(tmp_path: Path) -> None:
+    journal = Journal()
+    job = journal.add(spec(tmp_path / "film.mp4", chunks=10, workers=4, attempts=20))
+    asyncio.run(run_job(journal, job, inject="store=0.3,seed=4"))
+    assert pictures(tmp_path / "film.mp4") == expected(50)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_job_whose_disk_was_full_is_gone_on_with(tmp_path: Path) -> None:
+    small, log = tmp_path / "small", tmp_path / "log"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
+    try:
+        journal = Journal(small)
+        job = journal.add(spec(tmp_path / "film.mp4", chunks=10, frames=5, workers=1, attempts=1, log=log))
+        filler = small / "filler"
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small).free - 120_000)
+        with pytest.raises(HeliosError):
+            asyncio.run(run_job(journal, job))
+        before = [int(line) for line in log.read_text().split()]
+        assert 0 < len(before) < 10
+        filler.unlink()
+        film = asyncio.run(run_job(journal, job))
+        assert film.reused >= len(before) - 1, "at most the last was made, and could not be kept"
+        assert pictures(tmp_path / "film.mp4") == expected(50)
+        journal.close()
+    finally:
+        subprocess.run(["umount", "--lazy", small], check=True)
