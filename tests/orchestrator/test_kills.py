@@ -84,6 +84,29 @@ def test_a_kill_in_mid_chunk_costs_an_attempt_and_the_film_is_exact(
     assert named(os.getpid(), "chrom") == []
 
 
+def test_a_worker_that_stands_still_is_given_up_and_its_chunk_made_by_another(page: Path, tmp_path: Path) -> None:
+    events: list[helios.RenderEvent] = []
+    stopped: list[psutil.Process] = []
+
+    def on_event(event: helios.RenderEvent) -> None:
+        events.append(event)
+        if event.event == "chunk-progress" and not stopped:
+            stopped.extend(workers())
+            for worker in stopped:
+                worker.suspend()
+
+    rendered = render(
+        page, tmp_path / "a.mp4", frames=30, chunk_frames=10, workers=2, ready_timeout=1, on_event=on_event
+    )
+    assert stopped
+    assert rendered.frames == 30
+    failed = [event for event in events if event.event == "chunk-attempt-failed"]
+    assert {(event.code, event.retried) for event in failed} == {("stalled", True)}
+    assert "no sign of life" in failed[0].error
+    assert_exact(tmp_path / "a.mp4", 30, Fraction(30))
+    assert named(os.getpid(), "helios.renderer") == named(os.getpid(), "chrom") == []
+
+
 def test_a_chunk_that_always_fails_ends_the_job_with_its_causes(page: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     output.mkdir()

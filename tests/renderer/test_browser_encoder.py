@@ -41,7 +41,7 @@ def numbers(film: Path, frames: int) -> list[int]:
 
 
 def draw(page: Path, output: Path, **options: object) -> helios.Rendered:
-    return helios.render_sync(page, output, encoder="browser", **{"width": 320, "height": 180, **options})  # type: ignore[arg-type]
+    return helios.render_sync(page, output, encoder="browser", fresh=True, **{"width": 320, "height": 180, **options})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("fps", ["24000/1001", "30", "60"])

@@ -28,7 +28,7 @@ FRAMES = 21
 
 
 def draw(page: Path, output: Path, **options: object) -> helios.Rendered:
-    return helios.render_sync(page, output, width=320, height=180, preset="ultrafast", workers=2, **options)  # type: ignore[arg-type]
+    return helios.render_sync(page, output, width=320, height=180, preset="ultrafast", workers=2, fresh=True, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("capture", ["fast", "faithful"])

@@ -92,7 +92,7 @@ def render(
     source: Path | str, output: Path, frames: int, **options: Any
 ) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
-    options = {"workers": 1, "preset": "ultrafast", "on_event": events.append, **options}
+    options = {"workers": 1, "preset": "ultrafast", "fresh": True, "on_event": events.append, **options}
     film = helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], frames=frames, **options)
     return film, events
 
