@@ -39,6 +39,20 @@ def test_an_example_makes_exactly_the_frames_asked_for(page: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_an_example_is_the_same_in_parts(page: Path, tmp_path: Path) -> None:
+    def hashes(chunk_frames: int) -> tuple[str, ...]:
+        events: list[helios.RenderEvent] = []
+        made = helios.render_sync(
+            page, tmp_path / "film.mp4", width=640, height=360, frame_range="40:52",
+            chunk_frames=chunk_frames, workers=2, preset="ultrafast", fresh=True, on_event=events.append,
+        )  # fmt: skip
+        assert [event.chunks for event in events if event.event == "planned"] == [12 // chunk_frames]
+        return made.hashes
+
+    assert hashes(4) == hashes(12)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_an_example_needs_no_network(page: Path) -> None:
     for path in page.iterdir():
         addresses = re.findall(r"https?://[^\s\"')]+", path.read_text("utf-8"))

@@ -14,8 +14,9 @@ from commands import expected, pictures, spec
 from helios.errors import ChunkFailed, CommandNotFound, JobFailed, JobStopped, UsageError
 from helios.jobs import JobSpec, Journal
 from helios.jobs.job import Job
-from helios.jobs.runner import run_job
+from helios.jobs.runner import Recorder, run_job
 from helios.orchestrator import ChunkFinished, ChunkReused, Rendered, RenderEvent
+from helios.orchestrator.events import ChunkProgress, CommandsPlanned
 from processes import named, wait_until
 
 
@@ -54,6 +55,24 @@ def test_the_same_job_twice_costs_one_stitch(journal: Journal, tmp_path: Path) -
     assert (again.attempts, again.reused) == (0, 6)
     assert len([event for event in events if isinstance(event, ChunkReused)]) == 6
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "film.mp4").read_bytes()
+
+
+def test_progress_begins_anew_with_another_plan(journal: Journal, tmp_path: Path) -> None:
+    job = journal.add(spec(tmp_path / "film.mp4", chunks=6, frames=5))
+    recorder = Recorder(journal, job)
+    recorder.add(CommandsPlanned(frames=30, chunks=6, workers=2))
+    recorder.add(ChunkFinished(chunk=3, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
+    recorder.add(ChunkProgress(chunk=4, worker=1, frames=2))
+    recorder.flush()
+    status = journal.status(job)
+    assert (status.frames, status.all_frames, status.chunks, status.all_chunks) == (7, 30, 1, 6)
+    recorder = Recorder(journal, job)
+    recorder.add(ChunkFinished(chunk=5, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
+    recorder.add(CommandsPlanned(frames=30, chunks=1, workers=1))
+    recorder.add(ChunkProgress(chunk=0, worker=0, frames=9))
+    recorder.flush()
+    status = journal.status(job)
+    assert (status.frames, status.all_frames, status.chunks, status.all_chunks) == (9, 30, 0, 1)
 
 
 def test_a_fresh_job_takes_nothing_from_others_but_all_of_its_own(journal: Journal, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from helios.errors import OutputError, UsageError
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import State, Step, after
 from helios.orchestrator import RenderEvent
+from helios.orchestrator.events import CommandsPlanned, Planned
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -151,8 +152,6 @@ class Journal:
                 " WHERE id = ?",
                 (state, error, code, None if state == "running" else now, now if step == "start" else None, job),
             )
-            if step == "start":
-                self._database.execute("DELETE FROM progress WHERE job = ?", (job,))
         return state
 
     def want(self, job: str, step: Step | None) -> None:
@@ -167,7 +166,8 @@ class Journal:
     def write(
         self, job: str, events: Iterable[tuple[float, RenderEvent]], progress: dict[int, tuple[int, bool]]
     ) -> None:
-        """Adds what has happened, and how many frames of some chunks are drawn, and whether they are made."""
+        """Adds what has happened, and how many frames of some chunks are drawn since, and whether they are made."""
+        events = list(events)
         with self._transaction():
             (number,) = self._database.execute(
                 "SELECT coalesce(max(number), 0) FROM events WHERE job = ?", (job,)
@@ -179,6 +179,11 @@ class Journal:
                     for k, (at, event) in enumerate(events, 1)
                 ),
             )
+            for plan in (event for _, event in events if isinstance(event, Planned | CommandsPlanned)):
+                self._database.execute("DELETE FROM progress WHERE job = ?", (job,))
+                self._database.execute(
+                    "UPDATE jobs SET frames = ?, chunks = ? WHERE id = ?", (plan.frames, plan.chunks, job)
+                )
             self._database.executemany(
                 "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?)",
                 ((job, chunk, frames, made) for chunk, (frames, made) in progress.items()),

@@ -24,7 +24,7 @@ from helios.jobs.spec import JobSpec
 from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
 from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator
-from helios.orchestrator.events import ChunkFinished, ChunkProgress, ChunkReused, EventSink
+from helios.orchestrator.events import ChunkFinished, ChunkProgress, ChunkReused, CommandsPlanned, EventSink, Planned
 from helios.stitcher import FfmpegStitcher
 from helios.storage import ArtifactStore
 
@@ -170,6 +170,8 @@ class Recorder:
     def add(self, event: RenderEvent) -> None:
         """Something has happened."""
         match event:
+            case Planned() | CommandsPlanned():
+                self._most, self._progress = {}, {}
             case ChunkProgress():
                 if event.frames > self._most.get(event.chunk, 0):
                     self._most[event.chunk] = event.frames

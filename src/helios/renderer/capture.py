@@ -31,8 +31,8 @@ class Capture(Protocol):
         """Draws the page as it stands before frame 0."""
         ...
 
-    async def step(self, frame: int) -> None:
-        """Moves the page to ``frame`` without a picture."""
+    async def step(self, frame: int, *, shown: bool = False) -> None:
+        """Moves the page to ``frame`` without a picture. ``shown``: what the next picture is made of may come of it."""
         ...
 
     async def draw(self, frame: int) -> Picture | None:
@@ -109,9 +109,9 @@ class BeginFrameCapture:
                 return
         raise BrowserError("the browser gives no picture")
 
-    async def step(self, frame: int) -> None:
+    async def step(self, frame: int, *, shown: bool = False) -> None:
         await self._frames.move(frame)
-        await self._frames.begin(show=False)
+        await self._frames.begin(show=shown)
 
     async def draw(self, frame: int) -> CodedPicture | None:
         await self._frames.move(frame)
@@ -143,8 +143,10 @@ class ScreenshotCapture:
     async def warm_up(self) -> None:
         await self._screenshot()
 
-    async def step(self, frame: int) -> None:
+    async def step(self, frame: int, *, shown: bool = False) -> None:
         await self._page.advance(frame, frame_time_ms(frame, self._fps), 0.0)
+        if shown:
+            await self._screenshot()
 
     async def draw(self, frame: int) -> CodedPicture:
         await self.step(frame)
@@ -204,7 +206,7 @@ class StageCapture:
         if self._failure:
             raise self._failure
 
-    async def step(self, frame: int) -> None:
+    async def step(self, frame: int, *, shown: bool = False) -> None:
         await self._move(frame, armed=False)
 
     async def draw(self, frame: int) -> RawPicture | None:

@@ -28,12 +28,13 @@ Progress = Callable[[int, int], None]
 async def draw_first(capture: Capture, motion: Motion, frame: int) -> Picture | None:
     """Brings a freshly loaded page to ``frame`` and draws it.
 
-    A page that keeps state is stepped through every frame before; any other needs only its beginning.
+    A page that keeps state is stepped through every frame before; any other needs only its beginning, and the frame
+    before: Chromium draws some layers by what it has of them already.
     """
     await capture.warm_up()
-    before = range(frame) if motion == "step" else range(min(frame, 1))
+    before = range(frame) if motion == "step" else sorted({0, frame - 1} & set(range(frame)))
     for earlier in before:
-        await capture.step(earlier)
+        await capture.step(earlier, shown=earlier == frame - 1)
     return await capture.draw(frame)
 
 
