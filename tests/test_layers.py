@@ -13,9 +13,10 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # What each part may import of Helios, besides itself.
 MAY_IMPORT = {
     "errors": set[str](),
+    "release": set[str](),
     "composition": {"errors"},
-    "worker": {"errors"},
-    "adapters": {"worker", "errors"},
+    "worker": {"storage", "errors", "release"},
+    "adapters": {"worker", "storage", "errors", "release"},
     "stitcher": {"adapters", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     },
     "jobs": {"adapters", "orchestrator", "stitcher", "storage", "errors"},
     "api": {"composition", "adapters", "orchestrator", "jobs", "stitcher", "errors", "renderer.spec"},
-    "": {"api", "errors", "jobs", "orchestrator"},
+    "": {"api", "errors", "release", "jobs", "orchestrator"},
     "cli": {"", "adapters", "api", "composition", "jobs", "orchestrator", "renderer", "stitcher", "errors"},
     "__main__": {"cli"},
 }

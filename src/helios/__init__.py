@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from helios.errors import (
+    AccessDenied,
     ArtifactMissing,
     BrowserError,
     CaptureUnsafe,
@@ -20,6 +21,7 @@ from helios.errors import (
     JobFailed,
     JobStopped,
     MissingTool,
+    OutOfMemory,
     OutputError,
     PageChanged,
     PageError,
@@ -29,8 +31,11 @@ from helios.errors import (
     Throttled,
     UsageError,
     WorkerError,
+    WorkerLost,
+    WorkerRefused,
     WorkerTimeout,
 )
+from helios.release import __version__
 
 if TYPE_CHECKING:
     from helios.api import (
@@ -47,9 +52,8 @@ if TYPE_CHECKING:
     from helios.jobs.job import Job
     from helios.orchestrator import Rendered, RenderEvent
 
-__version__ = "0.1.0"
-
 __all__ = [
+    "AccessDenied",
     "ArtifactMissing",
     "BrowserError",
     "CaptureUnsafe",
@@ -62,6 +66,7 @@ __all__ = [
     "JobFailed",
     "JobStopped",
     "MissingTool",
+    "OutOfMemory",
     "OutputError",
     "PageChanged",
     "PageError",
@@ -74,6 +79,8 @@ __all__ = [
     "Throttled",
     "UsageError",
     "WorkerError",
+    "WorkerLost",
+    "WorkerRefused",
     "WorkerTimeout",
     "__version__",
     "plan_job",

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import get_args
@@ -19,7 +20,7 @@ from helios.composition import Declared
 from helios.errors import CaptureUnsafe, UsageError
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
-from helios.orchestrator.dispatch import run_renderer
+from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import (
     ChunkFinished,
     ChunkReused,
@@ -52,8 +53,10 @@ class RenderOrchestrator:
         *,
         workspace: Path | None = None,
         policy: Policy | None = None,
+        here: WorkerAdapter | None = None,
     ) -> None:
-        """Without ``store``, nothing that is made outlives a render.
+        """Without ``store``, nothing that is made outlives a render. ``here`` runs what joins chunks on our disk: by
+        default ``adapter``, which then has to share it.
 
         Attempts are made in ``workspace``, which is empty then, or else in a hidden folder beside the output.
         ``policy`` is the plan's, if none is given.
@@ -63,6 +66,7 @@ class RenderOrchestrator:
         self._store = store
         self._workspace = workspace
         self._policy = policy
+        self._here = here or adapter
 
     async def plan(self, request: RenderRequest) -> RenderPlan:
         """Looks at the page once and settles what is to be drawn, how, and in which chunks.
@@ -149,7 +153,7 @@ class RenderOrchestrator:
                     attempts += run.attempts
             emit(Stitching(segments=len(records)))
             segments = await run.bring(records, work / "segments")
-            await plan.join(self._adapter, self._stitcher, segments, work / "joined", output)
+            await plan.join(self._here, self._stitcher, segments, work / "joined", output)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
         rendered = Rendered(
@@ -185,16 +189,23 @@ class RenderOrchestrator:
             raise UsageError(f"there is no frame {frame}: the film has frames 0 to {found.composition.frames - 1}")
         spec = StillSpec(composition=found.composition, frame=frame, capture=found.capture, motion=found.motion)
         with self._work_folder(output) as folder:
-            made, _ = await run_renderer(self._adapter, "still", spec, folder / "still", "still.png")
-            made.replace(output)
+            outputs = {"still.png": f"stills/{secrets.token_hex(8)}.png"}
+            at = Workplace(self._adapter, request.source.root)
+            result = await at.draw("still", spec, folder / "still", outputs)
+            part = folder / "still.png"
+            part.write_bytes(await at.read(result, folder / "still", "still.png"))
+            part.replace(output)
 
     def _work_folder(self, output: Path) -> AbstractContextManager[Path]:
         return nullcontext(self._workspace) if self._workspace else work_folder(output)
 
     async def _probe(self, spec: ProbeSpec) -> Probe:
         with tempfile.TemporaryDirectory(prefix="helios-", ignore_cleanup_errors=True) as folder:
-            made, _ = await run_renderer(self._adapter, "probe", spec, Path(folder, "probe"), "probe.json")
-            return Probe.model_validate_json(made.read_bytes())
+            work, at = Path(folder, "probe"), Workplace(self._adapter, spec.source.root)
+            result = await at.draw("probe", spec, work, {"probe.json": f"probes/{secrets.token_hex(8)}.json"})
+            found = Probe.model_validate_json(await at.read(result, work, "probe.json"))
+            composition = found.composition.model_copy(update={"source": spec.source})
+            return found.model_copy(update={"composition": composition})
 
 
 class _Run:
@@ -211,7 +222,7 @@ class _Run:
         job: str,
         policy: Policy | None,
     ) -> None:
-        self._adapter = adapter
+        self._workplace = Workplace(adapter, plan.root)
         self._plan = plan
         self._ledger = ledger
         self._folder = folder
@@ -261,8 +272,10 @@ class _Run:
 
     async def _make(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> Record:
         folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{number}"
-        made = await self._plan.make(self._adapter, chunk, folder, heard)
-        record = await self._ledger.commit(self._plan.place(chunk), f"{self._job}-{secrets.token_hex(4)}", made)
+        place = self._plan.place(chunk)
+        key = partial(place.key, f"{self._job}-{secrets.token_hex(4)}")
+        made = await self._plan.make(self._workplace, chunk, folder, key, heard)
+        record = await self._ledger.commit(place, made)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return record
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from importlib.metadata import version
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from functools import cached_property
 from pathlib import Path
-
-import xxhash
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Composition
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.dispatch import run_renderer
+from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.ledger import Facts, Made, Place, short_digest
 from helios.orchestrator.schedule import Policy
 from helios.renderer.spec import ChunkReport, ChunkSpec, Encoding, Probe
@@ -87,6 +81,8 @@ class RenderPlan:
             stop=chunk.stop,
             encoding=self.encoding,
             encoder_threads=self.encoder_threads,
+            browser=self.probe.browser,
+            renderer=self.probe.renderer,
             capture=self.probe.capture,
             motion=self.probe.motion,
             seam=chunk.index < len(self.chunks) - 1,
@@ -107,27 +103,28 @@ class RenderPlan:
             "capture": self.probe.capture,
             "motion": self.probe.motion,
             "browser": self.probe.browser,
-            "renderer": renderer_digest(),
-            "machine": platform.machine(),
-            "av": version("av"),
+            "renderer": self.probe.renderer,
         }
         return "pages-" + short_digest(json.dumps(shared, sort_keys=True))
 
-    async def make(self, adapter: WorkerAdapter, chunk: Chunk, folder: Path, heard: Callable[[int], None]) -> Made:
-        """Has a chunk drawn in ``folder``, which is made.
+    async def make(
+        self, at: Workplace, chunk: Chunk, folder: Path, key: Callable[[str], str], heard: Callable[[int], None]
+    ) -> Made:
+        """Has a chunk drawn, in ``folder`` if that is where the work is done; its files get the keys that ``key`` says.
 
         Raises:
             HeliosError: of the class that the renderer's exit code tells.
         """
-        segment, digest = await run_renderer(
-            adapter,
+        name = f"segment{self.encoding.suffix}"
+        outputs = {name: key(self.encoding.suffix), f"{name}.json": key(".report")}
+        result = await at.draw(
             "chunk",
             self.spec(chunk),
             folder,
-            f"segment{self.encoding.suffix}",
+            outputs,
             lambda percent: heard(round(percent * chunk.frames / 100)),
         )
-        report = ChunkReport.model_validate_json(segment.with_name(segment.name + ".json").read_bytes())
+        report = ChunkReport.model_validate_json(await at.read(result, folder, f"{name}.json"))
         facts = Facts(
             frames=chunk.frames,
             hashes=report.hashes,
@@ -136,7 +133,8 @@ class RenderPlan:
             repeated=report.repeated,
             warnings=report.warnings,
         )
-        return Made(segment, digest, facts, report.used, report.foreign or self.root is None)
+        used = await at.used(report.used)
+        return Made(result.outputs[name], at.path(folder, name), facts, used, report.foreign or self.root is None)
 
     async def join(
         self, adapter: WorkerAdapter, stitcher: VideoStitcher, segments: Sequence[Path], folder: Path, output: Path
@@ -147,20 +145,3 @@ class RenderPlan:
             StitchError, OutputError: it can't be made.
         """
         await stitcher.stitch(segments, output)
-
-
-@cache
-def renderer_digest() -> str:
-    """What the renderer's own code is: another one may draw otherwise."""
-    digest = xxhash.xxh3_128()
-
-    def read(folder: Traversable) -> None:
-        for part in sorted(folder.iterdir(), key=lambda part: part.name):
-            if part.is_dir() and part.name != "__pycache__":
-                read(part)
-            elif part.name.endswith((".py", ".js")):
-                digest.update(part.name.encode())
-                digest.update(part.read_bytes())
-
-    read(files("helios.renderer"))
-    return digest.hexdigest()

@@ -22,6 +22,7 @@ from helios.renderer.browser import open_browser
 from helios.renderer.capture import CHEAP, BeginFrameCapture, Capture, StageCapture, capture_with
 from helios.renderer.cdp import ProtocolError
 from helios.renderer.draw import draw_first
+from helios.renderer.identity import identity
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture
 from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Motion, Probe, ProbeSpec
@@ -107,6 +108,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
             costs=found.costs,
             motion=motion,
             browser=page.browser,
+            renderer=identity(),
             warnings=(*page.warnings, *warned),
         )
 
