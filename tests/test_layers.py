@@ -31,9 +31,21 @@ MAY_IMPORT = {
         "renderer.agreement",
     },
     "jobs": {"adapters", "orchestrator", "stitcher", "storage", "errors"},
-    "api": {"composition", "adapters", "orchestrator", "jobs", "stitcher", "errors", "renderer.spec"},
+    "api": {"composition", "adapters", "orchestrator", "jobs", "stitcher", "storage", "errors", "renderer.spec"},
     "": {"api", "errors", "release", "jobs", "orchestrator"},
-    "cli": {"", "adapters", "api", "composition", "jobs", "orchestrator", "renderer", "stitcher", "errors"},
+    "cli": {
+        "",
+        "adapters",
+        "api",
+        "composition",
+        "jobs",
+        "orchestrator",
+        "renderer",
+        "stitcher",
+        "worker",
+        "errors",
+        "release",
+    },
     "__main__": {"cli"},
 }
 

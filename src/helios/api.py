@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import TypedDict, Unpack, get_args
+from typing import Literal, TypedDict, Unpack, get_args
 
-from helios.adapters import LocalWorkerAdapter
+from helios.adapters import LambdaPlace, LocalWorkerAdapter, open_adapter
 from helios.composition import Declared, Source, parse_rate
 from helios.errors import UsageError
 from helios.jobs.job import Job
@@ -24,6 +25,9 @@ from helios.orchestrator.output import check_output
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
+from helios.storage import ArtifactStore
+
+AdapterChoice = Literal["local", "aws"]
 
 
 class CompositionOptions(TypedDict, total=False):
@@ -50,7 +54,8 @@ class RenderOptions(CompositionOptions, total=False):
     only); ``codec`` is h264, h265, vp9, av1, prores or an encoder of ffmpeg's; ``capture`` is "auto", "fast" or
     "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be tried; ``store`` is the URL
     where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an address that is told what becomes
-    of the job; ``inject`` has things go wrong. See docs/jobs.md.
+    of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is "local" or "aws": then ``function``
+    and ``store`` name what is deployed, if it is not what ``helios deploy aws`` has made. See docs/aws.md.
     """
 
     frame_range: str | None
@@ -67,6 +72,8 @@ class RenderOptions(CompositionOptions, total=False):
     fresh: bool
     webhook: str | None
     inject: str | None
+    adapter: AdapterChoice
+    function: str | None
 
 
 async def render(
@@ -109,12 +116,18 @@ async def plan_job(
     path = Path(output)
     container_suffix(path)
     check_output(path)
-    plan = await _orchestrator().plan(_request(source, options))
+    place, url = _place(options)
+    request = _request(source, options)
+    with tempfile.TemporaryDirectory(prefix="helios-") as folder:
+        store = ArtifactStore.at(url or folder)
+        async with open_adapter(place, store) as adapter:
+            plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
     return JobSpec(
         page=plan,
         output=path.absolute(),
+        adapter=place,
         attempts=options.get("attempts", 4),
-        store=options.get("store"),
+        store=url,
         fresh=options.get("fresh", False),
         webhook=options.get("webhook"),
     )
@@ -210,4 +223,19 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         chunk_frames=options.get("chunk_frames"),
         capture=options.get("capture", "auto"),
         ready_timeout=options.get("ready_timeout", 30.0),
+        fleet=options.get("adapter", "local") != "local",
     )
+
+
+def _place(options: RenderOptions) -> tuple[LambdaPlace | None, str | None]:
+    """Where chunks are drawn, and the URL where they are kept."""
+    adapter, function, store = options.get("adapter", "local"), options.get("function"), options.get("store")
+    if adapter not in get_args(AdapterChoice):
+        raise UsageError(f"adapter is local or aws, not {adapter!r}")
+    if adapter == "local":
+        if function:
+            raise UsageError("a function is for --adapter aws")
+        return None, store
+    if not (function and store):
+        raise UsageError("name what is deployed: --function NAME --store s3://BUCKET/PREFIX")
+    return LambdaPlace(function=function), store

@@ -5,6 +5,7 @@ import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_a_command_that_fails_is_a_result_and_leaves_nothing(
 @pytest.mark.parametrize("path", ["/etc/motd", "../out", "a/../../out", "", "..", "a\0b"])
 @pytest.mark.parametrize("side", ["inputs", "outputs"])
 def test_a_path_that_leads_out_is_refused(side: str, path: str, store: ArtifactStore, worker: Worker) -> None:
-    files: dict[str, object] = {"inputs": {path: b"x"}} if side == "inputs" else {"outputs": {path: "key"}}
+    files: dict[str, Any] = {"inputs": {path: b"x"}} if side == "inputs" else {"outputs": {path: "key"}}
     with pytest.raises(WorkerRefused, match="no path inside of the job's folder"):
         run(worker, payload(store, "pass", **files))
 

@@ -2,5 +2,6 @@
 
 from helios.adapters.base import WorkerAdapter
 from helios.adapters.local import LocalWorkerAdapter
+from helios.adapters.places import LambdaPlace, open_adapter
 
-__all__ = ["LocalWorkerAdapter", "WorkerAdapter"]
+__all__ = ["LambdaPlace", "LocalWorkerAdapter", "WorkerAdapter", "open_adapter"]

@@ -14,6 +14,7 @@ from helios.cli.run import fail, run
 from helios.errors import HeliosError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    from helios.api import AdapterChoice
     from helios.renderer.spec import CaptureChoice, EncoderChoice
 
 
@@ -52,6 +53,12 @@ def render(
     fresh: Annotated[bool, typer.Option("--fresh", help="Draw all anew, even what is kept from before.")] = False,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="An address that is told what becomes of the job.")
+    ] = None,
+    adapter: Annotated[
+        str, typer.Option(metavar="local|aws", help="Where chunks are drawn: see docs/aws.md.")
+    ] = "local",
+    function: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The function that draws; else the one that is deployed.")
     ] = None,
     emit_job: Annotated[
         Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
@@ -101,6 +108,8 @@ def render(
         fresh=fresh,
         webhook=webhook,
         inject=inject,
+        adapter=cast("AdapterChoice", adapter),
+        function=function,
     )
     if emit_job:
         run(_emit(source, output, emit_job, wanted), json=json)

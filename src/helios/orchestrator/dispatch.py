@@ -15,7 +15,7 @@ from pathlib import Path
 from helios.adapters import WorkerAdapter
 from helios.errors import CommandFailed, HeliosError, WorkerError
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, Stamp, StillSpec
-from helios.storage import Bundle, pack
+from helios.storage import ArtifactStore, Bundle, pack
 from helios.worker import Artifact, WorkerJob, WorkerResult
 from helios.worker.runtime import RENDERER
 
@@ -50,6 +50,15 @@ class Workplace:
         self._adapter = adapter
         self._root = root
         self._packed: asyncio.Task[Bundle] | None = None
+
+    @property
+    def store(self) -> ArtifactStore | None:
+        """Where files are exchanged; None if workers share our disk."""
+        return self._adapter.store
+
+    async def version(self) -> str:
+        """A name for what workers get of our disk."""
+        return (await self._bundle()).digest[:12] if self._adapter.store and self._root else "here"
 
     async def draw(
         self, kind: str, spec: Spec, folder: Path, outputs: Mapping[str, str], progress: Progress = lambda percent: None

@@ -24,6 +24,8 @@ from helios.renderer.spec import Look, Stamp
 from helios.storage import ArtifactStore
 from helios.worker import Artifact
 
+REPORT = ".report"
+
 
 class Damaged(WorkerError):
     """A segment is not what its worker made."""
@@ -169,6 +171,15 @@ class Ledger:
                 return record
             await self._store.delete([key])  # damaged, or its segment is gone: it must be possible to commit it again
         return None
+
+    def uncommitted(self, place: Place, attempts: str) -> list[str]:
+        """The attempts, of those whose names begin so, that a worker has brought to an end and nobody has committed."""
+        begin = f"{place.folder}/{place.name}.{attempts}"
+        return [
+            key.removesuffix(REPORT).rpartition("/")[2].removeprefix(f"{place.name}.")
+            for key in self._sizes
+            if key.startswith(begin) and key.endswith(REPORT)
+        ]
 
     async def commit(self, place: Place, made: Made) -> Record:
         """Puts a chunk into the store, unless it is there; returns the record that is.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from typing import get_args
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Declared
-from helios.errors import CaptureUnsafe, UsageError
+from helios.errors import ArtifactMissing, CaptureUnsafe, PageChanged, UsageError
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
 from helios.orchestrator.dispatch import Workplace
@@ -247,7 +248,7 @@ class _Run:
         await self._ledger.read(self._plan.place(chunk).folder for chunk in self._plan.parts)
         missing: list[Chunk] = []
         for chunk in self._plan.parts:
-            if record := await self._ledger.find(self._plan.place(chunk)):
+            if record := await self._ledger.find(self._plan.place(chunk)) or await self._adopted(chunk):
                 self.reused += 1
                 self._emit(ChunkReused(chunk=chunk.index, frames=chunk.frames, start=chunk.start, stop=chunk.stop))
                 self._keep(chunk, record)
@@ -273,11 +274,23 @@ class _Run:
     async def _make(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> Record:
         folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{number}"
         place = self._plan.place(chunk)
-        key = partial(place.key, f"{self._job}-{secrets.token_hex(4)}")
+        key = partial(place.key, f"{self._job}-{await self._workplace.version()}-{secrets.token_hex(4)}")
         made = await self._plan.make(self._workplace, chunk, folder, key, heard)
         record = await self._ledger.commit(place, made)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return record
+
+    async def _adopted(self, chunk: Chunk) -> Record | None:
+        """Commits a chunk that a worker has made after an earlier runner of this job was gone."""
+        place = self._plan.place(chunk)
+        if not (self._workplace.store and isinstance(self._plan, RenderPlan)):
+            return None
+        for attempt in self._ledger.uncommitted(place, f"{self._job}-"):
+            if attempt.startswith(f"{self._job}-{await self._workplace.version()}-"):
+                with contextlib.suppress(ArtifactMissing, PageChanged):
+                    made = await self._plan.adopt(self._workplace, chunk, partial(place.key, attempt))
+                    return await self._ledger.commit(place, made)
+        return None
 
     def _done(self, attempt: Attempt, record: Record) -> None:
         self._emit(

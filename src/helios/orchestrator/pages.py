@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +13,11 @@ from helios.adapters import WorkerAdapter
 from helios.composition import Composition
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace
-from helios.orchestrator.ledger import Facts, Made, Place, short_digest
+from helios.orchestrator.ledger import REPORT, Facts, Made, Place, short_digest
 from helios.orchestrator.schedule import Policy
 from helios.renderer.spec import ChunkReport, ChunkSpec, Encoding, Probe
 from helios.stitcher import VideoStitcher
+from helios.worker import Artifact
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class RenderPlan:
             HeliosError: of the class that the renderer's exit code tells.
         """
         name = f"segment{self.encoding.suffix}"
-        outputs = {name: key(self.encoding.suffix), f"{name}.json": key(".report")}
+        outputs = {name: key(self.encoding.suffix), f"{name}.json": key(REPORT)}  # the report last
         result = await at.draw(
             "chunk",
             self.spec(chunk),
@@ -124,7 +126,24 @@ class RenderPlan:
             outputs,
             lambda percent: heard(round(percent * chunk.frames / 100)),
         )
-        report = ChunkReport.model_validate_json(await at.read(result, folder, f"{name}.json"))
+        report = await at.read(result, folder, f"{name}.json")
+        return await self._made(at, chunk, result.outputs[name], at.path(folder, name), report)
+
+    async def adopt(self, at: Workplace, chunk: Chunk, key: Callable[[str], str]) -> Made:
+        """A chunk that a worker has made after whoever sent it was gone.
+
+        Raises:
+            ArtifactMissing: it is not there.
+        """
+        assert at.store, "what was made on our disk is gone"
+        report = await at.store.get(key(REPORT))
+        segment = key(self.encoding.suffix)
+        data = await at.store.get(segment)
+        artifact = Artifact(segment, hashlib.sha256(data).hexdigest(), len(data))
+        return await self._made(at, chunk, artifact, None, report)
+
+    async def _made(self, at: Workplace, chunk: Chunk, artifact: Artifact, path: Path | None, text: bytes) -> Made:
+        report = ChunkReport.model_validate_json(text)
         facts = Facts(
             frames=chunk.frames,
             hashes=report.hashes,
@@ -134,7 +153,7 @@ class RenderPlan:
             warnings=report.warnings,
         )
         used = await at.used(report.used)
-        return Made(result.outputs[name], at.path(folder, name), facts, used, report.foreign or self.root is None)
+        return Made(artifact, path, facts, used, report.foreign or self.root is None)
 
     async def join(
         self, adapter: WorkerAdapter, stitcher: VideoStitcher, segments: Sequence[Path], folder: Path, output: Path

@@ -143,8 +143,8 @@ class ArtifactStore:
         return True
 
     async def bring(self, key: str, path: Path, *, own: bool = False) -> None:
-        """Has what is under ``key`` at ``path`` too: by a link where it is on the same disk, or as a file of its ``own``,
-        which may be changed.
+        """Has what is under ``key`` at ``path`` too: by a link where it is on the same disk, unless the file is to be
+        its ``own``, which may be changed.
 
         Raises:
             ArtifactMissing: nothing is there.
