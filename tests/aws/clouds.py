@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ SETTINGS = {
 
 
 @contextmanager
-def moto_server(folder: Path) -> Iterator[str]:
+def moto_server(folder: Path) -> Generator[str]:
     """A server for S3 and the rest, empty, at the address that is yielded."""
     port = free_port()
     command = [

@@ -1,7 +1,7 @@
 """Invocations of a real Lambda runtime: what comes of them, and every way in which they fail."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def run(
 
 
 @pytest.fixture
-def front(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LambdaFront]:
+def front(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[LambdaFront]:
     handler, more = request.param if isinstance(request.param, tuple) else (request.param, {})
     with lambda_front(tmp_path / "front", handler, **more) as found:
         yield found
