@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TypedDict, Unpack, get_args
 
 from helios.adapters import LambdaPlace, LocalWorkerAdapter, open_adapter
-from helios.composition import Declared, Source, parse_rate
+from helios.composition import Declared, Network, Source, parse_rate
 from helios.errors import UsageError
 from helios.jobs.job import Job
 from helios.jobs.journal import Journal
@@ -34,7 +34,8 @@ class CompositionOptions(TypedDict, total=False):
     """What a caller may say of a composition; what it does not say is left to the page.
 
     ``width`` and ``height`` are in pixels, ``duration`` and ``ready_timeout`` in seconds; ``fps`` is a number
-    or text such as "30000/1001"; ``props`` is JSON for ``window.helios.props``.
+    or text such as "30000/1001"; ``props`` is JSON for ``window.helios.props``; ``network`` is what the page may reach
+    beside its own folder: "none", "public" or "all" (see docs/pages.md).
     """
 
     width: int | None
@@ -44,6 +45,7 @@ class CompositionOptions(TypedDict, total=False):
     frames: int | None
     props: object
     ready_timeout: float
+    network: Network | None
 
 
 class RenderOptions(CompositionOptions, total=False):
@@ -223,6 +225,7 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         chunk_frames=options.get("chunk_frames"),
         capture=options.get("capture", "auto"),
         ready_timeout=options.get("ready_timeout", 30.0),
+        network=options.get("network"),
         fleet=options.get("adapter", "local") != "local",
     )
 

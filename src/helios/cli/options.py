@@ -22,6 +22,14 @@ Duration = Annotated[float | None, typer.Option(help="Length in seconds; else th
 Frames = Annotated[int | None, typer.Option(help="Length in frames, instead of --duration.")]
 Props = Annotated[str | None, typer.Option(help="JSON for window.helios.props, or @FILE that holds it.")]
 ReadyTimeout = Annotated[float, typer.Option(help="Seconds that the page may take to become ready.")]
+NetworkPolicy = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="none|public|all",
+        help="What the page may reach beside its folder; else all from here, public from a cloud.",
+    ),
+]
 Inject = Annotated[
     str | None,
     typer.Option(

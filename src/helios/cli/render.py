@@ -15,6 +15,7 @@ from helios.errors import HeliosError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from helios.api import AdapterChoice
+    from helios.composition import Network
     from helios.renderer.spec import CaptureChoice, EncoderChoice
 
 
@@ -46,6 +47,7 @@ def render(
         ),
     ] = "auto",
     ready_timeout: options.ReadyTimeout = 30.0,
+    network: options.NetworkPolicy = None,
     attempts: Annotated[int, typer.Option(help="How often a chunk may be tried.")] = 4,
     store: Annotated[
         str | None, typer.Option(metavar="URL", help="Where chunks are kept; else a folder of yours.")
@@ -103,6 +105,7 @@ def render(
         pixel_format=pixel_format,
         capture=cast("CaptureChoice", capture),
         ready_timeout=ready_timeout,
+        network=cast("Network | None", network),
         attempts=attempts,
         store=store,
         fresh=fresh,

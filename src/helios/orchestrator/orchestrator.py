@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import get_args
 
 from helios.adapters import WorkerAdapter
-from helios.composition import Declared
+from helios.composition import Declared, Network
 from helios.errors import ArtifactMissing, CaptureUnsafe, PageChanged, UsageError
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
@@ -80,6 +80,7 @@ class RenderOrchestrator:
             raise UsageError(f"there must be at least 1 worker, not {request.workers}")
         if request.capture not in get_args(CaptureChoice):
             raise UsageError(f"capture is auto, fast or faithful, not {request.capture!r}")
+        _check_network(request)
         found = await self._probe(
             ProbeSpec(
                 source=request.source,
@@ -88,6 +89,7 @@ class RenderOrchestrator:
                 capture=request.capture,
                 props=request.props,
                 ready_timeout=request.ready_timeout,
+                network=request.reach,
             )
         )
         if request.capture == "fast" and found.capture not in FAST:
@@ -177,6 +179,7 @@ class RenderOrchestrator:
             MissingTool, PageError, OutputError: it can't be drawn or written.
         """
         check_output(output)
+        _check_network(request)
         found = await self._probe(
             ProbeSpec(
                 source=request.source,
@@ -184,6 +187,7 @@ class RenderOrchestrator:
                 fallback=Declared(frames=max(0, frame) + 1),
                 props=request.props,
                 ready_timeout=request.ready_timeout,
+                network=request.reach,
             )
         )
         if not 0 <= frame < found.composition.frames:
@@ -312,6 +316,13 @@ class _Run:
                 self._emit(Warned(message=warning))
         self._records[chunk.index] = record.model_copy(update={"facts": Facts(frames=record.facts.frames)})
         self._seams.add(chunk, record.facts)
+
+
+def _check_network(request: RenderRequest) -> None:
+    if request.reach not in get_args(Network):
+        raise UsageError(f"network is none, public or all, not {request.reach!r}")
+    if request.reach == "none" and request.source.root is None:
+        raise UsageError(f"{request.source.entry} needs the network: --network public")
 
 
 def _methods(request: RenderRequest, found: Probe) -> list[CaptureMethod]:

@@ -98,7 +98,7 @@ class RenderPlan:
     @cached_property
     def _shared(self) -> str:
         shared = {
-            "composition": self.composition.model_dump(mode="json", exclude={"source", "ready_timeout"}),
+            "composition": self.composition.model_dump(mode="json", exclude={"source", "ready_timeout", "network"}),
             "source": {"entry": self.composition.source.entry, "folder": self.root is not None},
             "encoding": self.encoding.model_dump(mode="json"),
             "threads": self.encoder_threads,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helios.composition import Declared, Source, parse_range
+from helios.composition import Declared, Network, Source, parse_range
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.pages import RenderPlan
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Costs, Encoding, Motion, Probe
@@ -34,7 +34,13 @@ class RenderRequest:
     chunk_frames: int | None = None
     capture: CaptureChoice = "auto"
     ready_timeout: float = 30.0
+    network: Network | None = None
     fleet: bool = False
+
+    @property
+    def reach(self) -> Network:
+        """What the page may reach; if nothing is said, all that this machine can, or what everybody can."""
+        return self.network or ("public" if self.fleet else "all")
 
 
 def cores() -> int:

@@ -179,4 +179,5 @@ def _open(composition: Composition, method: CaptureMethod, workspace: Path) -> A
         workspace,
         props=composition.props,
         ready_timeout=composition.ready_timeout,
+        network=composition.network,
     )

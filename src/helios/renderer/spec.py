@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from helios.composition import Composition, Declared, Source
+from helios.composition import Composition, Declared, Network, Source
 from helios.errors import BrowserError, CaptureUnsafe, HeliosError, MissingTool, OutputError, PageError, UsageError
 
 VERSION = 1
@@ -94,6 +94,7 @@ class ProbeSpec(_Message):
     capture: CaptureChoice = "faithful"
     props: object = None
     ready_timeout: float = 30.0
+    network: Network = "all"
 
 
 class Comparison(_Message):
