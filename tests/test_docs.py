@@ -71,8 +71,13 @@ def test_a_command_that_a_document_shows_is_understood(
         called.append((arguments, options))
         return SimpleNamespace(model_dump_json=lambda indent: "{}")
 
+    async def forecast(*arguments: Any, **options: Any) -> list[helios.Forecast]:
+        called.append((arguments, options))
+        return [helios.Forecast(workers=1, chunks=1, seconds=1.0, cost=0.1)]
+
     for verb in ("render", "still", "stitch", "plan_job"):
         monkeypatch.setattr(helios, verb, stand_in)
+    monkeypatch.setattr(helios, "forecast", forecast)
     monkeypatch.chdir(tmp_path)
     Path("props.json").write_text("{}")
     outcome = CliRunner().invoke(app, call[1:])

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from helios.api import (
         CompositionOptions,
         RenderOptions,
+        forecast,
         plan_job,
         render,
         render_events,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     )
     from helios.jobs.job import Job
     from helios.orchestrator import Rendered, RenderEvent
+    from helios.orchestrator.forecast import Forecast
 
 __all__ = [
     "AccessDenied",
@@ -61,6 +63,7 @@ __all__ = [
     "CommandFailed",
     "CommandNotFound",
     "CompositionOptions",
+    "Forecast",
     "HeliosError",
     "Job",
     "JobFailed",
@@ -83,6 +86,7 @@ __all__ = [
     "WorkerRefused",
     "WorkerTimeout",
     "__version__",
+    "forecast",
     "plan_job",
     "render",
     "render_events",
@@ -92,7 +96,12 @@ __all__ = [
     "submit",
 ]
 
-_ELSEWHERE = {"RenderEvent": "orchestrator", "Rendered": "orchestrator", "Job": "jobs.job"}
+_ELSEWHERE = {
+    "RenderEvent": "orchestrator",
+    "Rendered": "orchestrator",
+    "Job": "jobs.job",
+    "Forecast": "orchestrator.forecast",
+}
 
 
 def __getattr__(name: str) -> object:

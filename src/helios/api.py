@@ -20,8 +20,11 @@ from helios.jobs.journal import Journal
 from helios.jobs.runner import run_job
 from helios.jobs.spec import JobSpec
 from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, RenderRequest
+from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import EventSink
+from helios.orchestrator.forecast import Forecast, measure, predict, worth_a_look
 from helios.orchestrator.output import check_output
+from helios.orchestrator.plan import chunks_for, cores
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
@@ -161,6 +164,33 @@ async def render_events(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def forecast(
+    source: str | PathLike[str],
+    *,
+    counts: Sequence[int] | None = None,
+    **options: Unpack[RenderOptions],
+) -> list[Forecast]:
+    """How long a film will take, and what it will cost, with different numbers of workers. Some frames are drawn.
+
+    ``counts`` are numbers of workers; by default, some up to as many as pay off.
+
+    Raises:
+        HeliosError: as ``render``.
+    """
+    place, url = _place(options)
+    request = _request(source, options)
+    with tempfile.TemporaryDirectory(prefix="helios-") as folder:
+        async with open_adapter(place, ArtifactStore.at(url or Path(folder, "store"))) as adapter:
+            plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
+            pace = await measure(Workplace(adapter, plan.root), plan, Path(folder))
+    frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
+    found: list[Forecast] = []
+    for workers in counts or worth_a_look(len(frames), None if place else cores()):
+        chunks = chunks_for(frames, plan.probe.motion, workers, request.chunk_frames)
+        found.append(predict(pace, plan.probe.motion, chunks, workers))
+    return found
 
 
 async def still(

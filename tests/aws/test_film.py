@@ -86,6 +86,9 @@ def test_a_fleet_draws_the_frames_that_this_machine_draws(
     assert there.hashes == here.hashes
     assert len(set(there.hashes)) == 36
     assert_exact(tmp_path / "there.mp4", 36, Fraction(30))
+    assert here.cost is None
+    assert there.cost
+    assert 6 * 2e-7 < there.cost < 0.05
     assert front.invokes == 7, "a probe and six chunks"
     assert front.most > 1
     again = remote(page, tmp_path / "again.mp4", events, capture=capture)
@@ -124,6 +127,20 @@ def test_environments_that_die_or_hang_and_throttling_cost_attempts_and_no_frame
     finished = [event.chunk for event in events if event.event == "chunk-finished"]
     assert sorted(finished) == list(range(6)), "no chunk was drawn again that had been committed"
     assert len(committed()) == 6
+
+
+def test_a_plan_measures_workers_and_says_what_they_cost(front: LambdaFront, page: Path) -> None:
+    found = asyncio.run(
+        helios.forecast(
+            page, adapter="aws", function="helios", store=STORE, width=320, height=180, frames=3000, counts=[1, 10, 100]
+        )
+    )
+    assert front.invokes == 2, "a probe and some frames"
+    assert [one.chunks for one in found] == [5, 10, 100]
+    assert found[0].seconds > found[1].seconds > found[2].seconds
+    assert found[0].cost
+    assert found[2].cost
+    assert 0 < found[0].cost < found[2].cost, "each worker's start is paid for"
 
 
 def test_what_workers_make_while_nobody_waits_is_taken_by_the_next_who_asks(

@@ -6,12 +6,14 @@ import asyncio
 import base64
 import contextlib
 import json
+import platform
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from helios.adapters.aws_errors import Report, failure_of_function, failure_of_request
+from helios.adapters.prices import prices
 from helios.errors import HeliosError, UsageError, WorkerRefused
 from helios.release import __version__
 from helios.storage import ArtifactStore
@@ -38,12 +40,19 @@ class AwsLambdaAdapter:
         self._client = client
         self._function = function
         self._store = store
+        self._prices = prices().aws
         self._under_way = 0
+        self._spent = 0.0
 
     @property
     def store(self) -> ArtifactStore:
         """Where the function finds inputs and keeps outputs."""
         return self._store
+
+    @property
+    def spent(self) -> float:
+        """What its invocations have cost (US dollars), as far as they came to an end that was told."""
+        return self._spent
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         """Runs ``job`` in the function. See ``WorkerAdapter.execute``.
@@ -90,22 +99,28 @@ class AwsLambdaAdapter:
         except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
             raise failure_of_request(error, self._function, len(message)) from error
         log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
+        report = Report(log)
         if "FunctionError" in answer:
+            self._spent += self._cost(report, report.billed_s or 0.0, platform.machine())
             raise failure_of_function(body, log, self._function, life.last)
         try:
             found = Answer.model_validate(json.loads(body))
         except ValueError:
             raise WorkerRefused(f"{self._function} is no worker of Helios {__version__}: helios deploy aws") from None
-        report = Report(log)
+        cost = self._cost(report, report.billed_s or found.seconds, found.machine)
+        self._spent += cost
         try:
             result = found.result()
         except HeliosError as error:
             raise report.out_of_memory(self._function) if report.is_full else error from None
         if result.exit_code and report.is_full:
             raise report.out_of_memory(self._function)
-        usage = Usage(report.billed_s or found.seconds, report.used_mb or found.memory_mb)
+        usage = Usage(report.billed_s or found.seconds, report.used_mb or found.memory_mb, cost)
         result = WorkerResult(result.exit_code, result.stdout, result.stderr, result.duration_ms, result.outputs, usage)
         return result, found.lines
+
+    def _cost(self, report: Report, seconds: float, machine: str) -> float:
+        return self._prices.invocation_of(seconds, report.memory_mb or 0.0, machine)
 
     async def _watch(self, life: _Life) -> None:
         while True:

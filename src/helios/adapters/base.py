@@ -16,6 +16,11 @@ class WorkerAdapter(Protocol):
         """Where its workers find inputs and keep outputs; None if they share our disk."""
         ...
 
+    @property
+    def spent(self) -> float | None:
+        """What its work has cost so far (US dollars); None where nothing is paid."""
+        ...
+
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         """Runs a job to its end. A non-zero exit is a result.
 

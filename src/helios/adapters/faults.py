@@ -61,6 +61,7 @@ class FaultyAdapter:
     """Child processes of this one, and bad luck: they are really killed, stopped, and their files really damaged."""
 
     store = None
+    spent = None
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults

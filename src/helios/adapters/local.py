@@ -12,6 +12,7 @@ class LocalWorkerAdapter:
     """Runs each job as a child process, in the folder that the job names. See ``ChildProcess``."""
 
     store = None
+    spent = None
 
     def __init__(
         self, *, grace: float = GRACE, kept: int = KEPT, on_start: Callable[[int], None] = lambda group: None

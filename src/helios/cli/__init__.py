@@ -10,6 +10,7 @@ import typer
 import helios
 from helios.cli import job, worker
 from helios.cli.doctor import doctor
+from helios.cli.plan import plan
 from helios.cli.render import render
 from helios.cli.still import still
 from helios.cli.stitch import stitch
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command()(render)
 app.command()(still)
+app.command()(plan)
 app.command()(stitch)
 app.command()(doctor)
 app.add_typer(job.app, name="job")

@@ -32,7 +32,7 @@ def render(
     ] = None,
     props: options.Props = None,
     workers: Annotated[str, typer.Option(metavar="N|auto", help="How many chunks are drawn at once.")] = "auto",
-    chunk_frames: Annotated[int | None, typer.Option(help="The most frames that a chunk may have.")] = None,
+    chunk_frames: options.ChunkFrames = None,
     encoder: Annotated[
         str, typer.Option(metavar="ffmpeg|browser", help="Who encodes; the browser is faster, at a lesser quality.")
     ] = "ffmpeg",
@@ -49,19 +49,13 @@ def render(
     ready_timeout: options.ReadyTimeout = 30.0,
     network: options.NetworkPolicy = None,
     attempts: Annotated[int, typer.Option(help="How often a chunk may be tried.")] = 4,
-    store: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where chunks are kept; else a folder of yours.")
-    ] = None,
+    store: options.Store = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Draw all anew, even what is kept from before.")] = False,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="An address that is told what becomes of the job.")
     ] = None,
-    adapter: Annotated[
-        str, typer.Option(metavar="local|aws", help="Where chunks are drawn: see docs/aws.md.")
-    ] = "local",
-    function: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The function that draws; else the one that is deployed.")
-    ] = None,
+    adapter: options.Adapter = "local",
+    function: options.Function = None,
     emit_job: Annotated[
         Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
     ] = None,

@@ -167,6 +167,7 @@ class RenderOrchestrator:
             attempts=attempts,
             reused=run.reused,
             hashes=tuple(hashes),
+            cost=self._adapter.spent,
         )
         emit(rendered)
         return rendered

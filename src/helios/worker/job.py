@@ -51,10 +51,11 @@ class WorkerJob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a job has taken: seconds that are paid for, and the most memory (MB)."""
+    """What a job has taken: seconds that are paid for, the most memory (MB), and what that costs (US dollars)."""
 
     billed_s: float
     memory_mb: float
+    cost: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from helios.errors import (
     ArtifactMissing,
@@ -20,7 +21,7 @@ from helios.errors import (
     WorkerRefused,
     WorkerTimeout,
 )
-from helios.worker.job import Artifact, Usage, WorkerJob, WorkerResult
+from helios.worker.job import Artifact, WorkerJob, WorkerResult
 
 VERSION = 1
 
@@ -122,7 +123,10 @@ class Failure(_Message):
 
 
 class Answer(_Message):
-    """What came of a payload: see ``WorkerResult``, and ``Usage``. ``lines`` were said on stdout in all."""
+    """What came of a payload: see ``WorkerResult``. ``lines`` were said on stdout in all.
+
+    It has taken ``seconds`` and, at most, ``memory_mb`` of a ``machine`` of this kind.
+    """
 
     version: Literal[1] = VERSION
     failure: Failure | None = None
@@ -133,6 +137,7 @@ class Answer(_Message):
     outputs: dict[str, Kept] = {}
     seconds: float
     memory_mb: float
+    machine: str = Field(default_factory=platform.machine)
 
     def result(self) -> WorkerResult:
         """What it says.
@@ -148,7 +153,6 @@ class Answer(_Message):
             self.stderr,
             self.seconds * 1000,
             {path: kept.artifact for path, kept in self.outputs.items()},
-            Usage(self.seconds, self.memory_mb),
         )
 
 
