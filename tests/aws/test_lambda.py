@@ -191,6 +191,5 @@ def test_what_does_not_reach_the_function_is_said(
     with pytest.raises(AccessDenied, match="credentials"):
         run(front, store)
     monkeypatch.delenv("AWS_REGION")
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(UsageError, match="You must specify a region"):
         run(front, store)

@@ -17,6 +17,7 @@ from helios.adapters.prices import prices
 from helios.errors import HeliosError, UsageError, WorkerRefused
 from helios.release import __version__
 from helios.storage import ArtifactStore
+from helios.storage.s3 import named_region
 from helios.worker import LineSink, WorkerJob, WorkerResult
 from helios.worker.job import Usage
 from helios.worker.message import Answer, Payload, Pulse
@@ -151,7 +152,7 @@ async def open_lambda(region: str | None = None, *, at_once: int = 1000) -> Asyn
     )
     session: Any = get_session()
     try:
-        opened = session.create_client("lambda", region_name=region, config=settings)
+        opened = session.create_client("lambda", region_name=region or named_region(), config=settings)
         client = await opened.__aenter__()
     except BotoCoreError as error:
         raise UsageError(f"AWS is not set up here: {error} (see docs/aws.md)") from None

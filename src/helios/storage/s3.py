@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,14 @@ from helios.errors import UsageError
 
 _LIFETIME = timedelta(minutes=5)
 """After which credentials are asked for again; whether they are then renewed, their provider knows."""
+
+
+def named_region() -> str | None:
+    """What AWS_REGION says, which botocore alone of AWS's SDKs does not read.
+
+    Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+    """
+    return os.environ.get("AWS_REGION")
 
 
 def open_s3(url: str) -> S3Store:
@@ -27,7 +36,7 @@ def open_s3(url: str) -> S3Store:
 
     session: Any = botocore.session.get_session()
     try:
-        client: Any = session.create_client("s3")
+        client: Any = session.create_client("s3", region_name=named_region())
         credentials: Any = session.get_credentials()
     except BotoCoreError as error:
         raise UsageError(f"{url}: {error} (see docs/aws.md)") from None
