@@ -129,7 +129,7 @@ def test_loopback_is_not_reached_by_any_way(network: Network, tmp_path: Path) ->
             assert seen >= set(WAYS), "all of it would be reached, if it might"
         else:
             assert seen == set()
-            for host in ("127.0.0.1", "localhost", "0.0.0.0", "::1"):
+            for host in ("127.0.0.1", "localhost", "helios.localhost", "0.0.0.0", "::1"):
                 assert f"{host} was not reached: the page may reach {network} of the network (--network)" in warnings
 
 
@@ -191,6 +191,16 @@ def test_a_page_of_the_network_is_refused_as_the_policy_says(tmp_path: Path) -> 
         ("::ffff:8.8.8.8", True),
         ("64:ff9b::a9fe:a9fe", False),
         ("2002:a9fe:a9fe::1", False),
+        ("2002:808:808::1", False),
+        ("64:ff9b::808:808", True),
+        ("192.0.0.170", False),
+        ("192.88.99.1", False),
+        ("198.18.0.1", False),
+        ("240.0.0.1", False),
+        ("fec0::1", False),
+        ("2001:db8::1", False),
+        ("3fff::1", False),
+        ("::ffff:0:7f00:1", False),
     ],
 )
 def test_addresses_that_everybody_can_reach(address: str, public: bool) -> None:

@@ -17,13 +17,19 @@ from helios.composition import Network
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """The addresses of a host, as text."""
-Connect = Callable[[str, int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[str, int], Awaitable[Streams]]
 
 _VERSION, _CONNECT, _ANYONE = 5, 1, 0
 _IPV4, _NAME, _IPV6 = 1, 3, 4
 _GRANTED, _REFUSED, _UNREACHABLE, _UNKNOWN = 0, 2, 4, 7
 _EMBEDDED = ip_network("64:ff9b::/96")
 """IPv4 addresses within IPv6 (RFC 6052)."""
+_UNICAST = ip_network("2000::/3")
+"""All that is given out of IPv6."""
+_SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")))
+"""What not every version of ``ipaddress`` knows to be special: protocols' own, 6to4, documents."""
+_PATIENCE_S = 20.0
 
 
 class Guard:
@@ -84,47 +90,60 @@ class Guard:
             await _answer(writer, _UNKNOWN)
             return
         try:
-            address = await self._address(host, port)
+            addresses, port = await self._addresses(host, port)
         except OSError:
             await _answer(writer, _UNREACHABLE)
             return
-        if address is None:
+        if not addresses:
             self._on_refused(host)
             await _answer(writer, _REFUSED)
             return
-        try:
-            there_reader, there = await self._connect(*address)
-        except OSError:
+        there = await self._first(addresses, port)
+        if there is None:
             await _answer(writer, _UNREACHABLE)
             return
+        there_reader, there_writer = there
         try:
             await _answer(writer, _GRANTED)
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pass_on(reader, there))
+                group.create_task(_pass_on(reader, there_writer))
                 group.create_task(_pass_on(there_reader, writer))
         finally:
-            there.close()
+            there_writer.close()
 
-    async def _address(self, host: str, port: int) -> tuple[str, int] | None:
-        """Where a connection may go; None where it may go nowhere."""
+    async def _addresses(self, host: str, port: int) -> tuple[list[str], int]:
+        """Where a connection may go, and to which port; no address, if it may go nowhere."""
         if self._own and (host, port) == self._own[:2]:
-            return "127.0.0.1", self._own[2]
-        if self._policy == "none":
-            return None
+            return ["127.0.0.1"], self._own[2]
+        if self._policy == "none" or host == "localhost" or host.endswith(".localhost"):
+            return [], port
         found = await self._resolve(host, port)
-        return (found[0], port) if found and all(is_public(address) for address in found) else None
+        return found if all(is_public(address) for address in found) else [], port
+
+    async def _first(self, addresses: list[str], port: int) -> Streams | None:
+        """A connection to the first that answers."""
+        for address in addresses:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(_PATIENCE_S):
+                    return await self._connect(address, port)
+        return None
 
 
 def is_public(text: str) -> bool:
-    """Whether everybody can reach an address: it is not of this machine, its network, or its cloud's services."""
+    """Whether everybody can reach an address: it is not of this machine, its network, or its cloud's services, nor
+    stands for such a one in another notation.
+
+    Source: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry
+    """
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
+        if address.ipv4_mapped:
+            return is_public(str(address.ipv4_mapped))
         if address in _EMBEDDED:
-            inner = ip_address(int(address) & 0xFFFFFFFF)
-        if inner:
-            return is_public(str(inner))
-    return address.is_global and not address.is_multicast
+            return is_public(str(ip_address(address.packed[-4:])))
+        if address not in _UNICAST:
+            return False
+    return address.is_global and not address.is_multicast and not any(address in special for special in _SPECIAL)
 
 
 async def _resolve(host: str, port: int) -> list[str]:
