@@ -104,3 +104,17 @@ def test_codecs_and_containers_join_exactly(codec: str, suffix: str, page: Path)
         assert [round(time * 1000) for time in frame_times(output)] == [40 * k for k in range(9)]
     else:
         assert_exact(output, 9, Fraction(25))
+
+
+def test_what_is_drawn_again_is_drawn_in_the_parts_of_before(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parts(paying: int, **options: object) -> tuple[int, int]:
+        monkeypatch.setattr("helios.orchestrator.plan.paying_workers", lambda frames, costs: paying)
+        events: list[helios.RenderEvent] = []
+        film = helios.render_sync(page, page / "a.mp4", frames=40, on_event=events.append, **options)  # type: ignore[arg-type]
+        (planned,) = [event for event in events if event.event == "planned"]
+        return planned.chunks, film.reused
+
+    assert parts(2) == (2, 0)
+    assert parts(1) == (2, 2), "whatever is measured now"
+    assert parts(1, crf=30) == (1, 0), "but another film is another"
+    assert parts(1, workers=4) == (4, 0), "and who says how gets that"

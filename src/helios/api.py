@@ -97,6 +97,7 @@ async def render(
     """
     spec = await plan_job(source, output, **options)
     with closing(Journal()) as journal:
+        spec = spec if _is_split_by_hand(options) else journal.as_before(spec)
         return await run_job(journal, journal.add(spec), on_event, inject=options.get("inject"))
 
 
@@ -107,7 +108,8 @@ async def submit(source: str | PathLike[str], output: str | PathLike[str], **opt
         HeliosError: it can't be planned.
     """
     spec = await plan_job(source, output, **options)
-    return Job.submit(Journal(), spec)
+    journal = Journal()
+    return Job.submit(journal, spec if _is_split_by_hand(options) else journal.as_before(spec))
 
 
 async def plan_job(
@@ -258,6 +260,10 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         network=options.get("network"),
         fleet=options.get("adapter", "local") != "local",
     )
+
+
+def _is_split_by_hand(options: RenderOptions) -> bool:
+    return options.get("workers") is not None or options.get("chunk_frames") is not None
 
 
 def _place(options: RenderOptions) -> tuple[LambdaPlace | None, str | None]:

@@ -5,6 +5,7 @@ It is written in batches and may lag behind by a moment: what is made, the artif
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS progress (
     job TEXT NOT NULL, chunk INTEGER NOT NULL, frames INTEGER NOT NULL, made INTEGER NOT NULL, PRIMARY KEY (job, chunk)
 ) WITHOUT ROWID;
 """
+_RECENT = 20
 _EVENT: TypeAdapter[RenderEvent] = TypeAdapter(RenderEvent)
 
 
@@ -117,6 +119,19 @@ class Journal:
             ),
         )
         return job
+
+    def as_before(self, spec: JobSpec) -> JobSpec:
+        """The same job in the parts in which one of the last jobs drew the same, so that what is made can be found.
+
+        (How many workers pay off is measured, and a measure is never twice the same.)
+        """
+        rows = self._database.execute("SELECT spec FROM jobs ORDER BY created DESC LIMIT ?", (_RECENT,)).fetchall()
+        for (text,) in rows:
+            with contextlib.suppress(UsageError):
+                page = JobSpec.parse(text, "").page
+                if page and spec.page and spec.page.draws_as(page):
+                    return spec.model_copy(update={"page": page})
+        return spec
 
     def find(self, name: str) -> str:
         """The id of the job that ``name`` is, or is the beginning of.

@@ -64,6 +64,18 @@ class RenderPlan:
         """What was off when the page was looked at."""
         return self.probe.warnings
 
+    def draws_as(self, other: RenderPlan) -> bool:
+        """Whether the other plan draws the same frames in the same way, if perhaps in other parts."""
+        if (self.otherwise is None) != (other.otherwise is None):
+            return False
+        same = (
+            (plan.composition, plan.encoding, plan.chunks[0].start, plan.chunks[-1].stop, plan.probe.capture,
+             plan.probe.motion, plan.probe.browser, plan.probe.renderer)
+            for plan in (self, other)
+        )  # fmt: skip
+        alike = next(same) == next(same)
+        return alike and (not self.otherwise or not other.otherwise or self.otherwise.draws_as(other.otherwise))
+
     def whole(self) -> RenderPlan:
         """The same film in one chunk."""
         start, stop = self.chunks[0].start, self.chunks[-1].stop
