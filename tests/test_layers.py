@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "stitcher": {"adapters", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},
+    "deploy": {"errors", "worker", "storage"},
     "orchestrator": {
         "composition",
         "adapters",
@@ -32,7 +33,7 @@ MAY_IMPORT = {
     "jobs": {"adapters", "orchestrator", "stitcher", "storage", "errors"},
     "api": {"composition", "adapters", "orchestrator", "jobs", "stitcher", "errors", "renderer.spec"},
     "": {"api", "errors", "jobs", "orchestrator"},
-    "cli": {"", "adapters", "api", "composition", "jobs", "orchestrator", "renderer", "stitcher", "errors"},
+    "cli": {"", "adapters", "api", "composition", "deploy", "jobs", "orchestrator", "renderer", "stitcher", "errors"},
     "__main__": {"cli"},
 }
 
