@@ -19,6 +19,7 @@ from helios.orchestrator.events import Failed, RenderEvent
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
+GROUPS = ("job", "deploy")
 EVENTS = [*get_args(RenderEvent), Failed]
 
 
@@ -48,18 +49,18 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_every_command_is_documented() -> None:
     top: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
-    names = {*top, *(f"job {name}" for name in top["job"].commands)} - {"job"}
-    assert {"render", "still", "stitch", "doctor", "job run", "job resume"} <= names
+    names = {*top, *(f"{group} {name}" for group in GROUPS for name in top[group].commands)} - {*GROUPS}
+    assert {"render", "still", "stitch", "doctor", "job run", "job resume", "deploy aws"} <= names
     assert set(re.findall(r"^## helios (.+)$", (ROOT / "docs/cli.md").read_text("utf-8"), re.MULTILINE)) == names
-    assert names <= {" ".join(call[1 : 2 + (call[1] == "job")]) for call in commands("helios")}
+    assert names <= {" ".join(call[1 : 2 + (call[1] in GROUPS)]) for call in commands("helios")}
 
 
 @pytest.mark.parametrize("call", commands("helios"), ids=shlex.join)
 def test_a_command_that_a_document_shows_is_understood(
     call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if call[1] == "job":
-        subcommand = vars(typer.main.get_command(app))["commands"]["job"].commands[call[2]]
+    if call[1] in GROUPS:
+        subcommand = vars(typer.main.get_command(app))["commands"][call[1]].commands[call[2]]
         assert subcommand.make_context(call[2], call[3:])
         return
     called: list[tuple[Any, ...]] = []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import helios
-from helios.cli import job
+from helios.cli import deploy, job
 from helios.cli.doctor import doctor
 from helios.cli.render import render
 from helios.cli.still import still
@@ -22,6 +22,7 @@ app.command()(still)
 app.command()(stitch)
 app.command()(doctor)
 app.add_typer(job.app, name="job")
+app.add_typer(deploy.app, name="deploy")
 
 
 def _version(wanted: bool) -> None:
