@@ -36,7 +36,7 @@ docs: .venv/ready-dev ## Write docs/cli.md and docs/job.schema.json from the cod
 
 pin: .venv/ready-dev ## Take the newest versions of all dependencies into constraints.txt
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --quiet \
+	$(BIN)/uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --upgrade --quiet \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file constraints.txt
 
 clean: ## Remove everything that these commands made

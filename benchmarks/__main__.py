@@ -17,13 +17,14 @@ from benchmarks.contenders import PEERS
 from benchmarks.dispatch import dispatch, measure
 from benchmarks.encoders import encoders
 from benchmarks.install import install
+from benchmarks.invokes import invokes
 from benchmarks.measure import CommandFailed
 from benchmarks.memory import memory
 from benchmarks.scenes import SCENES, WORK
 from helios.errors import HeliosError
 from helios.renderer.spec import CaptureMethod
 
-_FRAMES = {"encoders": 60, "memory": 10_000, "dispatch": 10_000}
+_FRAMES = {"encoders": 60, "memory": 10_000, "dispatch": 10_000, "invokes": 5_000}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 asyncio.run(_encoders(scenes, asked.frames))
             case "memory":
                 _memory(asked.frames)
+            case "invokes":
+                _invokes(asked.frames)
             case "dispatch" if asked.kind:
                 measure(asked.kind, asked.frames)
             case "dispatch":
@@ -59,10 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "what", nargs="?", default="compare",
-        choices=["compare", "stages", "encoders", "memory", "dispatch", "install", "floor"],
+        choices=["compare", "stages", "encoders", "memory", "dispatch", "invokes", "install", "floor"],
         help="compare: Helios, its peers and the floor (the default); stages: where a frame's time goes; "
         "encoders: ways from pixels to H.264; memory: what more workers and more frames hold; "
         "dispatch: what orchestration costs, beside Dask (--frames: chunks); "
+        "invokes: what a thousand invocations at once cost (--frames: how many in all); "
         "install: the peers, into benchmarks/.work; floor: one floor, by itself",
     )  # fmt: skip
     parser.add_argument("kind", nargs="?", choices=["draw", "encode", "helios", "asyncio"], help="which part")
@@ -151,6 +155,14 @@ def _dispatch(chunks: int) -> None:
             f"{cost.name:8} {cost.chunks:6} chunks {cost.cpu_ms:7.3f} CPU ms each {cost.wall_s:7.2f} s "
             f"{cost.peak_mb:7.1f} MB"
         )
+
+
+def _invokes(count: int) -> None:
+    cost = invokes(count)
+    _print(
+        f"{cost.invokes} invocations, {cost.at_once} at once: {cost.cpu_ms:.2f} CPU ms each, {cost.wall_s:.1f} s, "
+        f"{cost.sockets} sockets, {cost.peak_mb:.1f} MB"
+    )
 
 
 def _cores() -> int:

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from benchmarks.scenes import ENCODING, FPS, SIZE, composition, opened
 from helios.adapters import LocalWorkerAdapter
-from helios.orchestrator.dispatch import run_renderer
+from helios.orchestrator.dispatch import Workplace
 from helios.renderer.capture import StageCapture
 from helios.renderer.draw import draw_first
 from helios.renderer.encoder import configure
@@ -38,8 +38,9 @@ async def draw_raw(scene: str, frames: int, folder: Path) -> None:
         composition=composition(scene, frames), start=0, stop=frames, encoding=_LOSSLESS, capture="begin-frame",
         motion="step",
     )  # fmt: skip
-    made, _ = await run_renderer(LocalWorkerAdapter(), "chunk", spec, folder / "lossless", "segment.mp4")
-    made.replace(raw_film(folder))
+    work = folder / "lossless"
+    await Workplace(LocalWorkerAdapter()).draw("chunk", spec, work, {"segment.mp4": ""})
+    (work / "segment.mp4").replace(raw_film(folder))
 
 
 async def browsers(scene: str, cores: int) -> int:

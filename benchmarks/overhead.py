@@ -11,7 +11,7 @@ from statistics import median
 
 from benchmarks.scenes import ENCODING, composition
 from helios.adapters import LocalWorkerAdapter
-from helios.orchestrator.dispatch import run_renderer
+from helios.orchestrator.dispatch import Workplace
 from helios.renderer.chromium import find_browser
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec
 from helios.worker import WorkerJob
@@ -48,9 +48,10 @@ async def ready_ms(scene: str, capture: CaptureMethod, times: int = 5) -> tuple[
     with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
         for number in range(times):
             begun = time.perf_counter()
-            made, _ = await run_renderer(LocalWorkerAdapter(), "chunk", spec, Path(folder, str(number)), "segment.mp4")
+            work = Path(folder, str(number))
+            await Workplace(LocalWorkerAdapter()).draw("chunk", spec, work, {"segment.mp4": ""})
             whole.append((time.perf_counter() - begun) * 1000)
-            report = made.with_name(made.name + ".json").read_bytes()
+            report = (work / "segment.mp4.json").read_bytes()
             ready.append(ChunkReport.model_validate_json(report).ready_ms)
     return median(ready), median(whole)
 

@@ -19,7 +19,8 @@ from helios.orchestrator.events import Failed, RenderEvent
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
-GROUPS = ("job", "deploy")
+COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
+GROUPS = {name for name, command in COMMANDS.items() if "commands" in vars(command)}
 EVENTS = [*get_args(RenderEvent), Failed]
 
 
@@ -48,9 +49,10 @@ def test_the_reference_is_up_to_date() -> None:
 
 
 def test_every_command_is_documented() -> None:
-    top: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
-    names = {*top, *(f"{group} {name}" for group in GROUPS for name in top[group].commands)} - {*GROUPS}
-    assert {"render", "still", "stitch", "doctor", "job run", "job resume", "deploy aws"} <= names
+    names = {
+        f"{name} {inner}".strip() for name, command in COMMANDS.items() for inner in vars(command).get("commands", [""])
+    }
+    assert {"render", "still", "stitch", "doctor", "job run", "job resume", "worker exec", "deploy aws"} <= names
     assert set(re.findall(r"^## helios (.+)$", (ROOT / "docs/cli.md").read_text("utf-8"), re.MULTILINE)) == names
     assert names <= {" ".join(call[1 : 2 + (call[1] in GROUPS)]) for call in commands("helios")}
 
@@ -60,7 +62,7 @@ def test_a_command_that_a_document_shows_is_understood(
     call: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if call[1] in GROUPS:
-        subcommand = vars(typer.main.get_command(app))["commands"][call[1]].commands[call[2]]
+        subcommand = vars(COMMANDS[call[1]])["commands"][call[2]]
         assert subcommand.make_context(call[2], call[3:])
         return
     called: list[tuple[Any, ...]] = []
@@ -69,8 +71,13 @@ def test_a_command_that_a_document_shows_is_understood(
         called.append((arguments, options))
         return SimpleNamespace(model_dump_json=lambda indent: "{}")
 
+    async def forecast(*arguments: Any, **options: Any) -> list[helios.Forecast]:
+        called.append((arguments, options))
+        return [helios.Forecast(workers=1, chunks=1, seconds=1.0, cost=0.1)]
+
     for verb in ("render", "still", "stitch", "plan_job"):
         monkeypatch.setattr(helios, verb, stand_in)
+    monkeypatch.setattr(helios, "forecast", forecast)
     monkeypatch.chdir(tmp_path)
     Path("props.json").write_text("{}")
     outcome = CliRunner().invoke(app, call[1:])

@@ -13,9 +13,10 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # What each part may import of Helios, besides itself.
 MAY_IMPORT = {
     "errors": set[str](),
+    "release": set[str](),
     "composition": {"errors"},
-    "worker": {"errors"},
-    "adapters": {"worker", "errors"},
+    "worker": {"storage", "errors", "release"},
+    "adapters": {"worker", "storage", "errors", "release"},
     "stitcher": {"adapters", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},
@@ -31,9 +32,22 @@ MAY_IMPORT = {
         "renderer.agreement",
     },
     "jobs": {"adapters", "orchestrator", "stitcher", "storage", "errors"},
-    "api": {"composition", "adapters", "orchestrator", "jobs", "stitcher", "errors", "renderer.spec"},
-    "": {"api", "errors", "jobs", "orchestrator"},
-    "cli": {"", "adapters", "api", "composition", "deploy", "jobs", "orchestrator", "renderer", "stitcher", "errors"},
+    "api": {"composition", "adapters", "orchestrator", "jobs", "stitcher", "storage", "errors", "renderer.spec"},
+    "": {"api", "errors", "release", "jobs", "orchestrator"},
+    "cli": {
+        "",
+        "adapters",
+        "api",
+        "composition",
+        "deploy",
+        "jobs",
+        "orchestrator",
+        "renderer",
+        "stitcher",
+        "worker",
+        "errors",
+        "release",
+    },
     "__main__": {"cli"},
 }
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from helios.errors import (
+    AccessDenied,
     ArtifactMissing,
     BrowserError,
     CaptureUnsafe,
@@ -21,6 +22,7 @@ from helios.errors import (
     JobFailed,
     JobStopped,
     MissingTool,
+    OutOfMemory,
     OutputError,
     PageChanged,
     PageError,
@@ -30,13 +32,17 @@ from helios.errors import (
     Throttled,
     UsageError,
     WorkerError,
+    WorkerLost,
+    WorkerRefused,
     WorkerTimeout,
 )
+from helios.release import __version__
 
 if TYPE_CHECKING:
     from helios.api import (
         CompositionOptions,
         RenderOptions,
+        forecast,
         plan_job,
         render,
         render_events,
@@ -47,10 +53,10 @@ if TYPE_CHECKING:
     )
     from helios.jobs.job import Job
     from helios.orchestrator import Rendered, RenderEvent
-
-__version__ = "0.1.0"
+    from helios.orchestrator.forecast import Forecast
 
 __all__ = [
+    "AccessDenied",
     "ArtifactMissing",
     "BrowserError",
     "CaptureUnsafe",
@@ -59,11 +65,13 @@ __all__ = [
     "CommandNotFound",
     "CompositionOptions",
     "DeployError",
+    "Forecast",
     "HeliosError",
     "Job",
     "JobFailed",
     "JobStopped",
     "MissingTool",
+    "OutOfMemory",
     "OutputError",
     "PageChanged",
     "PageError",
@@ -76,8 +84,11 @@ __all__ = [
     "Throttled",
     "UsageError",
     "WorkerError",
+    "WorkerLost",
+    "WorkerRefused",
     "WorkerTimeout",
     "__version__",
+    "forecast",
     "plan_job",
     "render",
     "render_events",
@@ -87,7 +98,12 @@ __all__ = [
     "submit",
 ]
 
-_ELSEWHERE = {"RenderEvent": "orchestrator", "Rendered": "orchestrator", "Job": "jobs.job"}
+_ELSEWHERE = {
+    "RenderEvent": "orchestrator",
+    "Rendered": "orchestrator",
+    "Job": "jobs.job",
+    "Forecast": "orchestrator.forecast",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import TypedDict, Unpack, get_args
+from typing import Literal, TypedDict, Unpack, get_args
 
-from helios.adapters import LocalWorkerAdapter
-from helios.composition import Declared, Source, parse_rate
+from helios.adapters import LambdaPlace, LocalWorkerAdapter, open_adapter
+from helios.composition import Declared, Network, Source, parse_rate
 from helios.errors import UsageError
 from helios.jobs.job import Job
 from helios.jobs.journal import Journal
 from helios.jobs.runner import run_job
 from helios.jobs.spec import JobSpec
 from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, RenderRequest
+from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import EventSink
+from helios.orchestrator.forecast import Forecast, measure, predict, worth_a_look
 from helios.orchestrator.output import check_output
+from helios.orchestrator.plan import chunks_for, cores
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
+from helios.storage import ArtifactStore
+
+AdapterChoice = Literal["local", "aws"]
 
 
 class CompositionOptions(TypedDict, total=False):
     """What a caller may say of a composition; what it does not say is left to the page.
 
     ``width`` and ``height`` are in pixels, ``duration`` and ``ready_timeout`` in seconds; ``fps`` is a number
-    or text such as "30000/1001"; ``props`` is JSON for ``window.helios.props``.
+    or text such as "30000/1001"; ``props`` is JSON for ``window.helios.props``; ``network`` is what the page may reach
+    beside its own folder: "none", "public" or "all" (see docs/pages.md).
     """
 
     width: int | None
@@ -40,6 +48,7 @@ class CompositionOptions(TypedDict, total=False):
     frames: int | None
     props: object
     ready_timeout: float
+    network: Network | None
 
 
 class RenderOptions(CompositionOptions, total=False):
@@ -50,7 +59,8 @@ class RenderOptions(CompositionOptions, total=False):
     only); ``codec`` is h264, h265, vp9, av1, prores or an encoder of ffmpeg's; ``capture`` is "auto", "fast" or
     "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be tried; ``store`` is the URL
     where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an address that is told what becomes
-    of the job; ``inject`` has things go wrong. See docs/jobs.md.
+    of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is "local" or "aws": then ``function``
+    and ``store`` name what is deployed, if it is not what ``helios deploy aws`` has made. See docs/aws.md.
     """
 
     frame_range: str | None
@@ -67,6 +77,8 @@ class RenderOptions(CompositionOptions, total=False):
     fresh: bool
     webhook: str | None
     inject: str | None
+    adapter: AdapterChoice
+    function: str | None
 
 
 async def render(
@@ -109,12 +121,18 @@ async def plan_job(
     path = Path(output)
     container_suffix(path)
     check_output(path)
-    plan = await _orchestrator().plan(_request(source, options))
+    place, url = _place(options)
+    request = _request(source, options)
+    with tempfile.TemporaryDirectory(prefix="helios-") as folder:
+        store = ArtifactStore.at(url or folder)
+        async with open_adapter(place, store) as adapter:
+            plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
     return JobSpec(
         page=plan,
         output=path.absolute(),
+        adapter=place,
         attempts=options.get("attempts", 4),
-        store=options.get("store"),
+        store=url,
         fresh=options.get("fresh", False),
         webhook=options.get("webhook"),
     )
@@ -146,6 +164,33 @@ async def render_events(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def forecast(
+    source: str | PathLike[str],
+    *,
+    counts: Sequence[int] | None = None,
+    **options: Unpack[RenderOptions],
+) -> list[Forecast]:
+    """How long a film will take, and what it will cost, with different numbers of workers. Some frames are drawn.
+
+    ``counts`` are numbers of workers; by default, some up to as many as pay off.
+
+    Raises:
+        HeliosError: as ``render``.
+    """
+    place, url = _place(options)
+    request = _request(source, options)
+    with tempfile.TemporaryDirectory(prefix="helios-") as folder:
+        async with open_adapter(place, ArtifactStore.at(url or Path(folder, "store"))) as adapter:
+            plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
+            pace = await measure(Workplace(adapter, plan.root), plan, Path(folder))
+    frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
+    found: list[Forecast] = []
+    for workers in counts or worth_a_look(len(frames), None if place else cores()):
+        chunks = chunks_for(frames, plan.probe.motion, workers, request.chunk_frames)
+        found.append(predict(pace, plan.probe.motion, chunks, workers))
+    return found
 
 
 async def still(
@@ -210,4 +255,20 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         chunk_frames=options.get("chunk_frames"),
         capture=options.get("capture", "auto"),
         ready_timeout=options.get("ready_timeout", 30.0),
+        network=options.get("network"),
+        fleet=options.get("adapter", "local") != "local",
     )
+
+
+def _place(options: RenderOptions) -> tuple[LambdaPlace | None, str | None]:
+    """Where chunks are drawn, and the URL where they are kept."""
+    adapter, function, store = options.get("adapter", "local"), options.get("function"), options.get("store")
+    if adapter not in get_args(AdapterChoice):
+        raise UsageError(f"adapter is local or aws, not {adapter!r}")
+    if adapter == "local":
+        if function:
+            raise UsageError("a function is for --adapter aws")
+        return None, store
+    if not (function and store):
+        raise UsageError("name what is deployed: --function NAME --store s3://BUCKET/PREFIX")
+    return LambdaPlace(function=function), store

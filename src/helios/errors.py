@@ -13,7 +13,11 @@
     │   ├── CommandNotFound   no such command on that worker
     │   ├── WorkerTimeout     it ran past its time-out                    (retryable)
     │   ├── Stalled           it shows no sign of life any more           (retryable)
-    │   └── Throttled         too much is under way there at once         (retryable)
+    │   ├── Throttled         too much is under way there at once         (retryable)
+    │   ├── WorkerLost        it ended without a word, or can't be reached (retryable)
+    │   ├── AccessDenied      whoever asks may not use it
+    │   ├── OutOfMemory       the worker's memory was not enough          (retryable)
+    │   └── WorkerRefused     the worker runs no such job: another version, command or path
     ├── CommandFailed         a command of the job's own ended with an error           (retryable)
     ├── StoreError            the artifact store refuses or can't be reached           (retryable)
     │   └── ArtifactMissing   there is no such artifact
@@ -130,6 +134,32 @@ class Throttled(WorkerError):
 
     code = "throttled"
     retryable = True
+
+
+class WorkerLost(WorkerError):
+    """A worker ended without a word, or the way to it is broken."""
+
+    code = "worker-lost"
+    retryable = True
+
+
+class AccessDenied(WorkerError):
+    """A place to run does not let this caller in; the missing permission is named."""
+
+    code = "access-denied"
+
+
+class OutOfMemory(WorkerError):
+    """A worker was ended because its memory was not enough."""
+
+    code = "out-of-memory"
+    retryable = True
+
+
+class WorkerRefused(WorkerError):
+    """A worker does not run a job such as this: of another version, an unknown command, a path that leads out."""
+
+    code = "refused"
 
 
 class CommandFailed(HeliosError):

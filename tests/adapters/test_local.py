@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from helios.adapters import LineSink, LocalWorkerAdapter
+from helios.adapters import LocalWorkerAdapter
 from helios.errors import CommandNotFound, WorkerError, WorkerTimeout
-from helios.worker import WorkerJob, WorkerResult
+from helios.worker import LineSink, WorkerJob, WorkerResult
 from processes import alive, descendants, wait_until
 
 ENV = {"PATH": os.defpath}

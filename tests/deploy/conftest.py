@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from account import Account
 
+from account import Account
 from motoserver import moto_server
 
 

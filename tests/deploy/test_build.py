@@ -8,9 +8,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from account import Account
 from aiobotocore.stub import AioStubber
 
+from account import Account
 from helios.deploy.aws import new_session
 from helios.deploy.aws.build import LOG_LINES, build, follow
 from helios.deploy.aws.events import Building, DeployEvent

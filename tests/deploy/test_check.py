@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from account import NAME, Account
 from aiobotocore.stub import AioStubber
 
+from account import NAME, Account
 from helios.deploy.aws import Deployment, new_session
 from helios.deploy.aws.check import Finding, bucket, check, concurrency, permissions
 from helios.deploy.aws.session import client

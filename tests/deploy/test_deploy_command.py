@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from account import NAME, Account
 from typer.testing import CliRunner, Result
 
 import helios
+from account import NAME, Account
 from helios.cli import app
 from helios.deploy.aws import Settings, default_name
 

@@ -1,9 +1,9 @@
 """A deployment is made, left alone, changed, listed and removed. Against moto: docs/aws.md says what that can't show."""
 
 import pytest
-from account import NAME, VERSION, Account
 from botocore.exceptions import ClientError
 
+from account import NAME, VERSION, Account
 from helios.deploy.aws import Deployment, deployments, find_deployment
 from helios.deploy.aws.destroy import destroy
 from helios.deploy.aws.stack import VERSION_TAG

@@ -8,9 +8,10 @@ from typing import TypeVar
 import pytest
 
 from helios.errors import PageChanged
-from helios.orchestrator.ledger import Damaged, Facts, Ledger, Made, Place, Record, digest_of
+from helios.orchestrator.ledger import Damaged, Facts, Ledger, Made, Place, Record
 from helios.renderer.spec import Stamp
 from helios.storage import ArtifactStore
+from helios.worker import Artifact
 
 T = TypeVar("T")
 PLACE = Place("kind", "000-010")
@@ -34,11 +35,13 @@ def stamp(path: Path) -> Stamp:
     return found.st_size, found.st_mtime_ns
 
 
-def make(root: Path, data: bytes = b"segment", *, foreign: bool = False) -> Made:
+def make(root: Path, data: bytes = b"segment", *, attempt: str = "job-1", foreign: bool = False) -> Made:
     segment = root.parent / f"made-{data.decode()}.mp4"
     segment.write_bytes(data)
     used: dict[str, Stamp | None] = {"page.html": stamp(root / "page.html"), "none.png": None}
-    return Made(segment, digest_of(segment), Facts(frames=10, hashes=("a", "b")), used, foreign)
+    return Made(
+        Artifact.of(segment, PLACE.key(attempt, ".mp4")), segment, Facts(frames=10, hashes=("a", "b")), used, foreign
+    )
 
 
 def run(work: Awaitable[T]) -> T:
@@ -55,10 +58,8 @@ async def found(store: ArtifactStore, root: Path, job: str = "job", *, fresh: bo
     return await ledger.find(PLACE)
 
 
-def commit(
-    store: ArtifactStore, root: Path, made: Made, attempt: str = "job-1", job: str = "job", **how: bool
-) -> Record:
-    return run(Ledger(store, job, root, **how).commit(PLACE, attempt, made))
+def commit(store: ArtifactStore, root: Path, made: Made, job: str = "job", **how: bool) -> Record:
+    return run(Ledger(store, job, root, **how).commit(PLACE, made))
 
 
 def test_what_is_committed_is_found_by_another_process_and_whole(
@@ -77,8 +78,8 @@ def test_what_is_committed_is_found_by_another_process_and_whole(
 def test_of_two_attempts_the_first_to_commit_wins_and_the_other_leaves_nothing(
     store: ArtifactStore, root: Path
 ) -> None:
-    first = commit(store, root, make(root, b"first"), "job-1")
-    second = commit(store, root, make(root, b"second"), "job-2")
+    first = commit(store, root, make(root, b"first"))
+    second = commit(store, root, make(root, b"second", attempt="job-2"))
     assert second == first
     segments = [key for key in run(store.sizes("segments")) if key.endswith(".mp4")]
     assert segments == [first.segment]
@@ -87,8 +88,8 @@ def test_of_two_attempts_the_first_to_commit_wins_and_the_other_leaves_nothing(
 def test_many_at_once_agree_on_one(store: ArtifactStore, root: Path) -> None:
     async def work() -> None:
         ledgers = [Ledger(store, "job", root) for _ in range(12)]
-        made = [make(root, f"{k}".encode()) for k in range(12)]
-        records = await asyncio.gather(*(ledger.commit(PLACE, f"job-{k}", made[k]) for k, ledger in enumerate(ledgers)))
+        made = [make(root, f"{k}".encode(), attempt=f"job-{k}") for k in range(12)]
+        records = await asyncio.gather(*(ledger.commit(PLACE, made[k]) for k, ledger in enumerate(ledgers)))
         assert len({record.segment for record in records}) == 1
         keys = await store.sizes("segments")
         assert [key for key in keys if key.endswith(".mp4")] == [records[0].segment]
@@ -98,7 +99,8 @@ def test_many_at_once_agree_on_one(store: ArtifactStore, root: Path) -> None:
 
 def test_a_segment_that_was_damaged_on_its_way_is_not_committed(store: ArtifactStore, root: Path) -> None:
     made = make(root)
-    made.segment.write_bytes(b"segmenT")
+    assert made.path
+    made.path.write_bytes(b"segmenT")
     with pytest.raises(Damaged) as caught:
         commit(store, root, made)
     assert caught.value.retryable
@@ -110,7 +112,7 @@ def test_a_segment_without_its_record_is_nobodys(store: ArtifactStore, root: Pat
     (key,) = [key for key in run(store.sizes("segments")) if key.endswith(f".{record.inputs}.json")]
     run(store.delete([key]))
     assert run(found(store, root)) is None
-    assert commit(store, root, make(root), "job-2").segment != record.segment
+    assert commit(store, root, make(root, attempt="job-2")).segment != record.segment
     assert run(found(store, root))
 
 
@@ -128,7 +130,7 @@ def test_a_record_that_is_not_true_is_removed_and_the_chunk_made_again(
         (path,) = segment.parent.glob(f"000-010.{record.inputs}.json")
         path.write_text(path.read_text()[:50])
     assert run(found(store, root)) is None
-    again = commit(store, root, make(root), "job-2")
+    again = commit(store, root, make(root, attempt="job-2"))
     assert run(found(store, root)) == again
 
 
@@ -137,7 +139,7 @@ def test_what_was_made_of_other_files_is_not_taken(store: ArtifactStore, root: P
     first = commit(store, root, make(root))
     page.write_text("<p>two")
     assert run(found(store, root)) is None
-    second = commit(store, root, make(root), "job-2")
+    second = commit(store, root, make(root, attempt="job-2"))
     assert run(found(store, root)) == second != first
     page.write_text("<p>one")
     assert run(found(store, root)) == first, "both are kept"
@@ -159,10 +161,10 @@ def test_a_file_that_changes_while_a_chunk_is_made_costs_the_attempt(store: Arti
 def test_chunks_of_unlike_files_are_not_joined(store: ArtifactStore, root: Path) -> None:
     async def work() -> None:
         ledger = Ledger(store, "job", root)
-        first = await ledger.commit(PLACE, "job-1", make(root))
+        first = await ledger.commit(PLACE, make(root))
         await ledger.check([first])
         (root / "page.html").write_text("<p>two")
-        second = await ledger.commit(Place("kind", "010-020"), "job-2", make(root))
+        second = await ledger.commit(Place("kind", "010-020"), make(root, attempt="job-2"))
         with pytest.raises(PageChanged, match="while it was drawn"):
             await ledger.check([first, second])
         await ledger.check([second])
@@ -177,9 +179,9 @@ def test_what_depends_on_other_places_is_kept_for_its_job_alone(store: ArtifactS
 
 
 def test_a_fresh_job_finds_its_own_and_nobody_else_does(store: ArtifactStore, root: Path) -> None:
-    commit(store, root, make(root, b"old"), "old-1", "old")
+    commit(store, root, make(root, b"old", attempt="old-1"), "old")
     assert run(found(store, root, "new", fresh=True)) is None
-    record = commit(store, root, make(root, b"new"), "new-1", "new", fresh=True)
+    record = commit(store, root, make(root, b"new", attempt="new-1"), "new", fresh=True)
     assert run(found(store, root, "new", fresh=True)) == record
     assert run(found(store, root, "other", fresh=True)) is None
     other = run(found(store, root, "other"))

@@ -165,7 +165,7 @@ def test_cores_are_counted_where_they_can_not_be_chosen(
 
 def test_a_plan_gives_each_chunk_its_message() -> None:
     film: Composition = compose(Source(root=None, entry="http://x/"), Declared(fps=Fraction(25), frames=20))
-    probe = Probe(composition=film, capture="begin-frame", motion="jump", browser="B 1", warnings=())
+    probe = Probe(composition=film, capture="begin-frame", motion="jump", browser="B 1", renderer="r", warnings=())
     plan = RenderPlan(film, Encoding(crf=30), probe, split(range(5, 20), 8), 2)
     assert plan.frames == 15
     spec = plan.spec(plan.chunks[1])
@@ -182,7 +182,9 @@ def test_a_film_that_is_drawn_otherwise_has_workers_for_that(
     source = Source(root=None, entry="http://x/")
     film: Composition = compose(source, Declared(fps=Fraction(25), frames=400))
     costs = Costs(draw_ms=1, encode_ms=10)
-    probe = Probe(composition=film, capture="canvas", motion="seek", browser="B 1", warnings=("w",), costs=costs)
+    probe = Probe(
+        composition=film, capture="canvas", motion="seek", browser="B 1", renderer="r", warnings=("w",), costs=costs
+    )
     request = RenderRequest(source, Declared(), Encoding(crf=30), workers=workers)
     first = planning.plan_chunks(request, probe, ["canvas", "stage", "begin-frame"])
     assert first.otherwise

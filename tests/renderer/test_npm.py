@@ -7,9 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from test_parity import draw
 
 from films import assert_exact
+from test_parity import draw
 
 LIBRARIES = {"gsap": "gsap", "three": "three", "lottie": "lottie-web", "d3": "d3", "anime": "animejs", "p5": "p5"}
 FRAMES = 21

@@ -10,8 +10,8 @@ from helios.renderer.server import serve
 
 
 def ask(root: Path, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-    with serve(root, {}) as flag:
-        connection = http.client.HTTPConnection(flag.rsplit(" ", 1)[1])
+    with serve(root, {}) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
         connection.request("GET", path, headers={name.title(): value for name, value in headers.items()})
         answer = connection.getresponse()
         found = answer.status, dict(answer.getheaders()), answer.read()

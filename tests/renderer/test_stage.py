@@ -19,7 +19,6 @@ import av
 import numpy as np
 import pytest
 from av.video.stream import VideoStream
-from test_parity import means
 
 import helios
 from films import assert_exact, frame_pixels
@@ -35,6 +34,7 @@ from helios.renderer.probe import probe
 from helios.renderer.scripts import STAGE
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion, Probe, ProbeSpec
 from processes import alive, descendants, named, wait_until
+from test_parity import means
 
 Colour = tuple[int, int, int]
 SIZE = (320, 180)

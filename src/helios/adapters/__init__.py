@@ -1,6 +1,7 @@
 """Places to run a command: one file for each, behind one small protocol."""
 
-from helios.adapters.base import LineSink, WorkerAdapter
+from helios.adapters.base import WorkerAdapter
 from helios.adapters.local import LocalWorkerAdapter
+from helios.adapters.places import LambdaPlace, open_adapter
 
-__all__ = ["LineSink", "LocalWorkerAdapter", "WorkerAdapter"]
+__all__ = ["LambdaPlace", "LocalWorkerAdapter", "WorkerAdapter", "open_adapter"]

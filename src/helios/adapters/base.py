@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
-from helios.worker import WorkerJob, WorkerResult
-
-LineSink = Callable[[str], None]
-"""Called with each line of stdout, without its line break, as soon as it is there."""
+from helios.storage import ArtifactStore
+from helios.worker import LineSink, WorkerJob, WorkerResult
 
 
 class WorkerAdapter(Protocol):
     """A place to run commands."""
+
+    @property
+    def store(self) -> ArtifactStore | None:
+        """Where its workers find inputs and keep outputs; None if they share our disk."""
+        ...
+
+    @property
+    def spent(self) -> float | None:
+        """What its work has cost so far (US dollars); None where nothing is paid."""
+        ...
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         """Runs a job to its end. A non-zero exit is a result.

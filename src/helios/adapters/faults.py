@@ -13,10 +13,9 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from helios.adapters.base import LineSink
 from helios.adapters.local import LocalWorkerAdapter
 from helios.errors import Throttled, UsageError
-from helios.worker import WorkerJob, WorkerResult
+from helios.worker import LineSink, WorkerJob, WorkerResult
 
 _CYCLE = 0.08  # seconds in which a slow process has its turn and its pause
 
@@ -60,6 +59,9 @@ class Faults:
 
 class FaultyAdapter:
     """Child processes of this one, and bad luck: they are really killed, stopped, and their files really damaged."""
+
+    store = None
+    spent = None
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 import helios
-from helios.cli import deploy, job
+from helios.cli import deploy, job, worker
 from helios.cli.doctor import doctor
+from helios.cli.plan import plan
 from helios.cli.render import render
 from helios.cli.still import still
 from helios.cli.stitch import stitch
@@ -19,10 +20,12 @@ app = typer.Typer(
 )
 app.command()(render)
 app.command()(still)
+app.command()(plan)
 app.command()(stitch)
 app.command()(doctor)
 app.add_typer(job.app, name="job")
 app.add_typer(deploy.app, name="deploy")
+app.add_typer(worker.app, name="worker")
 
 
 def _version(wanted: bool) -> None:

@@ -71,9 +71,9 @@ def summary(event: Rendered) -> str:
     speed = event.frames / event.seconds
     length = "" if event.duration is None else f"{event.duration:.3f} s, "
     kept = f"; {event.reused} chunks were there already" if event.reused else ""
-    return (
-        f"{event.output}: {event.frames} frames, {length}rendered in {event.seconds:.1f} s ({speed:.1f} frames/s{kept})"
-    )
+    cost = "" if event.cost is None else f", for {event.cost:.4f} USD"
+    took = f"rendered in {event.seconds:.1f} s{cost} ({speed:.1f} frames/s{kept})"
+    return f"{event.output}: {event.frames} frames, {length}{took}"
 
 
 def line_of(event: RenderEvent) -> str:

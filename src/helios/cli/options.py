@@ -22,6 +22,20 @@ Duration = Annotated[float | None, typer.Option(help="Length in seconds; else th
 Frames = Annotated[int | None, typer.Option(help="Length in frames, instead of --duration.")]
 Props = Annotated[str | None, typer.Option(help="JSON for window.helios.props, or @FILE that holds it.")]
 ReadyTimeout = Annotated[float, typer.Option(help="Seconds that the page may take to become ready.")]
+ChunkFrames = Annotated[int | None, typer.Option(help="The most frames that a chunk may have.")]
+Store = Annotated[str | None, typer.Option(metavar="URL", help="Where chunks are kept; else a folder of yours.")]
+Adapter = Annotated[str, typer.Option(metavar="local|aws", help="Where chunks are drawn: see docs/aws.md.")]
+Function = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The function that draws; else the one that is deployed.")
+]
+NetworkPolicy = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="none|public|all",
+        help="What the page may reach beside its folder; else all from here, public from a cloud.",
+    ),
+]
 Inject = Annotated[
     str | None,
     typer.Option(

@@ -14,6 +14,8 @@ from helios.cli.run import fail, run
 from helios.errors import HeliosError, OutputError, UsageError
 
 if TYPE_CHECKING:
+    from helios.api import AdapterChoice
+    from helios.composition import Network
     from helios.renderer.spec import CaptureChoice, EncoderChoice
 
 
@@ -30,7 +32,7 @@ def render(
     ] = None,
     props: options.Props = None,
     workers: Annotated[str, typer.Option(metavar="N|auto", help="How many chunks are drawn at once.")] = "auto",
-    chunk_frames: Annotated[int | None, typer.Option(help="The most frames that a chunk may have.")] = None,
+    chunk_frames: options.ChunkFrames = None,
     encoder: Annotated[
         str, typer.Option(metavar="ffmpeg|browser", help="Who encodes; the browser is faster, at a lesser quality.")
     ] = "ffmpeg",
@@ -45,14 +47,15 @@ def render(
         ),
     ] = "auto",
     ready_timeout: options.ReadyTimeout = 30.0,
+    network: options.NetworkPolicy = None,
     attempts: Annotated[int, typer.Option(help="How often a chunk may be tried.")] = 4,
-    store: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where chunks are kept; else a folder of yours.")
-    ] = None,
+    store: options.Store = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Draw all anew, even what is kept from before.")] = False,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="An address that is told what becomes of the job.")
     ] = None,
+    adapter: options.Adapter = "local",
+    function: options.Function = None,
     emit_job: Annotated[
         Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
     ] = None,
@@ -96,11 +99,14 @@ def render(
         pixel_format=pixel_format,
         capture=cast("CaptureChoice", capture),
         ready_timeout=ready_timeout,
+        network=cast("Network | None", network),
         attempts=attempts,
         store=store,
         fresh=fresh,
         webhook=webhook,
         inject=inject,
+        adapter=cast("AdapterChoice", adapter),
+        function=function,
     )
     if emit_job:
         run(_emit(source, output, emit_job, wanted), json=json)

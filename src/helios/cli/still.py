@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -11,6 +11,9 @@ import helios
 from helios.cli import options
 from helios.cli.run import fail, run
 from helios.errors import HeliosError
+
+if TYPE_CHECKING:
+    from helios.composition import Network
 
 
 def still(
@@ -22,6 +25,7 @@ def still(
     fps: options.Fps = None,
     props: options.Props = None,
     ready_timeout: options.ReadyTimeout = 30.0,
+    network: options.NetworkPolicy = None,
 ) -> None:
     """Render one frame of a page into a PNG.
 
@@ -43,5 +47,6 @@ def still(
             fps=fps,
             props=values,
             ready_timeout=ready_timeout,
+            network=cast("Network | None", network),
         )
     )

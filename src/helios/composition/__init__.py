@@ -1,6 +1,6 @@
 """What is to be drawn: source, size, exact rate, length, props. Not where, nor in how many parts."""
 
-from helios.composition.composition import DEFAULT_SIZE, Composition, compose, parse_range
+from helios.composition.composition import DEFAULT_SIZE, Composition, Network, compose, parse_range
 from helios.composition.declared import Declared, parse_meta
 from helios.composition.rate import frame_time_ms, parse_rate, timescale
 from helios.composition.source import Source
@@ -9,6 +9,7 @@ __all__ = [
     "DEFAULT_SIZE",
     "Composition",
     "Declared",
+    "Network",
     "Source",
     "compose",
     "frame_time_ms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,12 +17,16 @@ DEFAULT_FPS = Fraction(30)
 MAX_FRAMES = 100_000_000
 MAX_SIDE = 16384  # x264 and Chromium's surfaces end here
 
+Network = Literal["none", "public", "all"]
+"""What a page may reach beside its own folder: nothing, what everybody can reach, or all that this machine can."""
+
 
 class Composition(BaseModel):
     """A film to be drawn: ``frames`` frames of ``width`` × ``height`` pixels, frame k at k/fps seconds.
 
     ``props`` is JSON that the page finds as ``window.helios.props``; ``ready_timeout`` is how many
-    seconds the page may take to become ready, before frame 0 and at any frame.
+    seconds the page may take to become ready, before frame 0 and at any frame. ``network`` is what the page may reach
+    beside its own folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +38,7 @@ class Composition(BaseModel):
     frames: int = Field(gt=0)
     props: Any = None
     ready_timeout: float = Field(default=30.0, gt=0)
+    network: Network = "all"
 
     @property
     def duration(self) -> Fraction:
@@ -41,7 +46,14 @@ class Composition(BaseModel):
         return self.frames / self.fps
 
 
-def compose(source: Source, declared: Declared, *, props: Any = None, ready_timeout: float = 30.0) -> Composition:
+def compose(
+    source: Source,
+    declared: Declared,
+    *,
+    props: Any = None,
+    ready_timeout: float = 30.0,
+    network: Network = "all",
+) -> Composition:
     """The composition of ``source`` with what was declared of it.
 
     A duration that is no whole number of frames is rounded to the nearest.
@@ -80,6 +92,7 @@ def compose(source: Source, declared: Declared, *, props: Any = None, ready_time
         frames=frames,
         props=props,
         ready_timeout=ready_timeout,
+        network=network,
     )
 
 

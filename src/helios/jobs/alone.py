@@ -11,7 +11,7 @@ from helios.adapters import LocalWorkerAdapter
 from helios.errors import OutputError, UsageError
 from helios.jobs.spec import JobSpec
 from helios.orchestrator import Chunk, CommandPlan
-from helios.orchestrator.dispatch import renderer_job
+from helios.orchestrator.dispatch import Workplace, renderer_job
 
 
 async def run_alone(spec: JobSpec, index: int, folder: Path) -> tuple[Path, str]:
@@ -25,10 +25,12 @@ async def run_alone(spec: JobSpec, index: int, folder: Path) -> tuple[Path, str]
     """
     chunk = _chunk(spec, index)
     with tempfile.TemporaryDirectory(prefix="helios-") as workspace:
-        made = await spec.plan.make(LocalWorkerAdapter(), chunk, Path(workspace, "chunk"), lambda frames: None)
-        target = folder / f"chunk-{index:06}{made.segment.suffix}"
+        at = Workplace(LocalWorkerAdapter(), spec.plan.root)
+        made = await spec.plan.make(at, chunk, Path(workspace, "chunk"), lambda suffix: suffix, lambda frames: None)
+        assert made.path, "it was made here"
+        target = folder / f"chunk-{index:06}{made.path.suffix}"
         part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(made.segment, part)
+        shutil.copyfile(made.path, part)
         part.replace(target)
     return target, lay_out(spec, index, folder / f"chunk-{index:06}")
 
@@ -49,7 +51,7 @@ def lay_out(spec: JobSpec, index: int, folder: Path) -> str:
             job = plan.chunks[index].job(folder)
         else:
             (folder / "spec.json").write_text(plan.spec(chunk).model_dump_json(indent=1), "utf-8")
-            job = renderer_job("chunk", folder, f"segment{plan.encoding.suffix}")
+            job = renderer_job("chunk", folder, {f"segment{plan.encoding.suffix}": ""})
     except OSError as error:
         raise OutputError(f"{folder} can't be written: {error.strerror}") from error
     names = [f"{name}={value}" for name, value in job.env.items()]

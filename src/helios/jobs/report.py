@@ -26,6 +26,7 @@ from helios.orchestrator import (
     ChunkReused,
     ChunkStarted,
     Planned,
+    Rendered,
     RenderEvent,
     Warned,
 )
@@ -139,6 +140,8 @@ def _facts(status: JobStatus, events: list[tuple[float, RenderEvent]], spans: li
         if isinstance(event, Planned):
             facts["Size"] = f"{event.width}x{event.height} at {float(event.fps):g} frames a second"
             facts["Capture"] = f"{event.capture}, motion {event.motion}, {event.browser}"
+        elif isinstance(event, Rendered) and event.cost is not None:
+            facts["Cost"] = f"{event.cost:.4f} USD, by the table of prices"
     if status.error:
         facts["Error"] = status.error
     return "<dl>" + "".join(f"<dt>{escape(name)}<dd>{escape(value)}" for name, value in facts.items()) + "</dl>"

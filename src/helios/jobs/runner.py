@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
-from helios.adapters import LocalWorkerAdapter
+from helios.adapters import LocalWorkerAdapter, open_adapter
 from helios.adapters.faults import Faults, FaultyAdapter
-from helios.errors import ChunkFailed, HeliosError, JobFailed, JobStopped, OutputError
+from helios.errors import ChunkFailed, HeliosError, JobFailed, JobStopped, OutputError, UsageError
 from helios.jobs.journal import Journal
 from helios.jobs.retention import prune
 from helios.jobs.spec import JobSpec
@@ -45,8 +45,9 @@ async def run_job(
         HeliosError: what else ended it.
     """
     spec = journal.spec(job)
+    if inject and spec.adapter:
+        raise UsageError("faults can only be injected on this machine")
     faulty = FaultyAdapter(Faults.parse(inject)) if inject else None
-    adapter = LocalWorkerAdapter()
     with journal.running(job):
         journal.step(job, "start")
         workspace = journal.folder / "work" / job
@@ -61,14 +62,23 @@ async def run_job(
                     recorder.add(event)
                     emit(event)
 
-                store = store_of(journal, spec, faulty.before_request if faulty else None)
-                await _describe(store, job, spec)
-                policy = replace(spec.plan.policy, attempts=spec.attempts)
-                orchestrator = RenderOrchestrator(
-                    faulty or adapter, FfmpegStitcher(adapter), store, workspace=workspace, policy=policy
-                )
-                work = asyncio.create_task(orchestrator.render(spec.plan, spec.output, show, job=job, fresh=spec.fresh))
-                rendered = await _watched(journal, job, work, recorder, webhook)
+                async def work() -> Rendered:
+                    store = store_of(journal, spec, faulty.before_request if faulty else None)
+                    await _describe(store, job, spec)
+                    here = LocalWorkerAdapter()
+                    policy = replace(spec.plan.policy, attempts=spec.attempts)
+                    async with open_adapter(spec.adapter, store) as adapter:
+                        orchestrator = RenderOrchestrator(
+                            faulty or adapter,
+                            FfmpegStitcher(here),
+                            store,
+                            workspace=workspace,
+                            policy=policy,
+                            here=here,
+                        )
+                        return await orchestrator.render(spec.plan, spec.output, show, job=job, fresh=spec.fresh)
+
+                rendered = await _watched(journal, job, asyncio.create_task(work()), recorder, webhook)
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
     if spec.store is None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from helios.adapters import LambdaPlace
 from helios.errors import UsageError
 from helios.orchestrator import CommandPlan, RenderPlan
 
@@ -17,9 +18,9 @@ VERSION = 1
 class JobSpec(BaseModel):
     """A job: a ``page`` as it was planned, or plain ``commands``, and the file that comes of it.
 
-    ``attempts`` is how often a chunk may be tried in all. ``store`` is the URL where chunks are kept, if it is not the
-    user's own folder; a ``fresh`` job takes nothing that other jobs have made. ``webhook`` is an address that is told
-    what becomes of the job.
+    Chunks are made here, or at the place ``adapter``, which needs a ``store`` that it can reach: the URL where chunks
+    are kept, if it is not the user's own folder. ``attempts`` is how often a chunk may be tried in all; a ``fresh`` job
+    takes nothing that other jobs have made. ``webhook`` is an address that is told what becomes of the job.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Helios job")
@@ -28,6 +29,7 @@ class JobSpec(BaseModel):
     page: RenderPlan | None = None
     commands: CommandPlan | None = None
     output: Path
+    adapter: LambdaPlace | None = None
     attempts: int = Field(default=4, ge=1)
     store: str | None = None
     fresh: bool = False
@@ -37,6 +39,8 @@ class JobSpec(BaseModel):
     def _is_of_one_kind(self) -> JobSpec:
         if (self.page is None) == (self.commands is None):
             raise ValueError("a job has either a page or commands")
+        if self.adapter and not self.store:
+            raise ValueError("an adapter needs a store that its workers can reach")
         return self
 
     @property

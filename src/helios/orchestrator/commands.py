@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from helios.adapters import WorkerAdapter
 from helios.errors import CommandFailed, UsageError
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.dispatch import last_lines, run_command
+from helios.orchestrator.dispatch import Workplace, last_lines
 from helios.orchestrator.ledger import Facts, Made, Place, digest_of, short_digest
 from helios.orchestrator.output import unwritable
 from helios.orchestrator.schedule import Policy
@@ -48,9 +48,9 @@ class Command(_Frozen):
     timeout: float | None = Field(default=None, gt=0)
     output: FileName
 
-    def job(self, folder: Path) -> WorkerJob:
-        """The command in ``folder``."""
-        return WorkerJob(self.command, self.args, self.env, folder, outputs=(self.output,), timeout=self.timeout)
+    def job(self, folder: Path, key: str = "") -> WorkerJob:
+        """The command in ``folder``, whose output is kept under ``key``."""
+        return WorkerJob(self.command, self.args, self.env, folder, self.timeout, outputs={self.output: key})
 
 
 class CommandChunk(Command):
@@ -114,21 +114,23 @@ class CommandPlan(_Frozen):
         name = short_digest(json.dumps([said, digests], sort_keys=True))
         return Place("commands-" + short_digest(command.command), name)
 
-    async def make(self, adapter: WorkerAdapter, chunk: Chunk, folder: Path, heard: Callable[[int], None]) -> Made:
-        """Runs a chunk's command in ``folder``, which is made.
+    async def make(
+        self, at: Workplace, chunk: Chunk, folder: Path, key: Callable[[str], str], heard: Callable[[int], None]
+    ) -> Made:
+        """Runs a chunk's command, in ``folder`` if that is where the work is done; its output gets the key of ``key``.
 
         Raises:
             CommandFailed: it ends with an error, or makes nothing.
             WorkerError: it can't be run.
         """
         command = self.chunks[chunk.index]
-        job = command.job(folder)
-        result = await run_command(adapter, job, lambda percent: heard(round(percent * command.frames / 100)))
-        if command.output not in result.digests:
+        job = command.job(folder, key(Path(command.output).suffix))
+        result = await at.run(job, command.inputs, lambda percent: heard(round(percent * command.frames / 100)))
+        if command.output not in result.outputs:
             raise CommandFailed(f"{job} made no {command.output}{last_lines(result)}")
         return Made(
-            segment=folder / command.output,
-            digest=result.digests[command.output],
+            artifact=result.outputs[command.output],
+            path=at.path(folder, command.output),
             facts=Facts(frames=command.frames),
             used={},
             foreign=False,
@@ -146,8 +148,8 @@ class CommandPlan(_Frozen):
             await stitcher.stitch(segments, output)
             return
         await asyncio.to_thread(_lay_out, segments, folder)
-        result = await run_command(adapter, self.merge.job(folder), lambda percent: None)
-        if self.merge.output not in result.digests:
+        result = await Workplace(adapter).run(self.merge.job(folder), (), lambda percent: None)
+        if self.merge.output not in result.outputs:
             raise CommandFailed(f"{self.merge.job(folder)} made no {self.merge.output}{last_lines(result)}")
         await asyncio.to_thread(_move, folder / self.merge.output, output)
 

@@ -1,28 +1,37 @@
-"""One command of the renderer, from its spec to its outcome."""
+"""One command at a place to run, from its spec to its outcome."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
 from helios.errors import CommandFailed, HeliosError, WorkerError
-from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, StillSpec
-from helios.worker import WorkerJob, WorkerResult
+from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, Stamp, StillSpec
+from helios.storage import ArtifactStore, Bundle, pack
+from helios.worker import Artifact, WorkerJob, WorkerResult
+from helios.worker.runtime import RENDERER
 
 _NAMED = (
     "PATH", "HOME", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_NO_SANDBOX", "PLAYWRIGHT_BROWSERS_PATH",
     "XDG_DATA_HOME", "XDG_CONFIG_HOME", "FONTCONFIG_FILE", "FONTCONFIG_PATH",
     "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
+_EVERYWHERE = {"LANG": "C.UTF-8", "TZ": "UTC"}
+_PAGE = "page/"
 _LAST_LINES = 12
 
 Progress = Callable[[float], None]
 """Called with the percentage that is done."""
+
+Spec = ChunkSpec | StillSpec | ProbeSpec
 
 
 class RendererCrashed(WorkerError):
@@ -32,75 +41,153 @@ class RendererCrashed(WorkerError):
     retryable = True
 
 
-async def run_renderer(
-    adapter: WorkerAdapter,
-    kind: str,
-    spec: ChunkSpec | StillSpec | ProbeSpec,
-    folder: Path,
-    output: str,
-    progress: Progress | None = None,
-) -> tuple[Path, str]:
-    """Runs one command of the renderer in ``folder`` (made new).
-
-    Returns the path of what it made there, and its SHA-256 as the worker saw it.
-
-    Raises:
-        HeliosError: of the class that the renderer's exit code tells, with what it said.
+class Workplace:
+    """Runs commands behind an adapter. Workers that don't share our disk get what they need of it through its store:
+    the project folder ``root`` as a bundle, which is packed once, and other files as they are.
     """
-    folder.mkdir(parents=True)
-    (folder / "spec.json").write_text(spec.model_dump_json(), "utf-8")
-    failures: list[str] = []
 
-    def on_line(line: str) -> None:
-        key, _, text = line.partition(": ")
-        if key == "openjd_fail":
-            failures.append(text)
-        elif key == "openjd_progress" and progress:
-            progress(float(text))
+    def __init__(self, adapter: WorkerAdapter, root: Path | None = None) -> None:
+        self._adapter = adapter
+        self._root = root
+        self._packed: asyncio.Task[Bundle] | None = None
 
-    job = renderer_job(kind, folder, output)
-    result = await adapter.execute(job, on_line)
-    if result.exit_code:
-        raise _failure(job, result, failures)
-    return folder / output, result.digests.get(output, "")
+    @property
+    def store(self) -> ArtifactStore | None:
+        """Where files are exchanged; None if workers share our disk."""
+        return self._adapter.store
 
+    async def version(self) -> str:
+        """A name for what workers get of our disk."""
+        return (await self._bundle()).digest[:12] if self._adapter.store and self._root else "here"
 
-async def run_command(adapter: WorkerAdapter, job: WorkerJob, progress: Progress) -> WorkerResult:
-    """Runs a command of the user's in its folder, which is made.
+    async def draw(
+        self, kind: str, spec: Spec, folder: Path, outputs: Mapping[str, str], progress: Progress = lambda percent: None
+    ) -> WorkerResult:
+        """Runs one command of the renderer, in ``folder`` (made new) if it shares our disk.
 
-    Raises:
-        CommandFailed: it ends with an error.
-        WorkerError: it can't be run.
-    """
-    assert job.cwd, "a command has a folder of its own"
-    job.cwd.mkdir(parents=True, exist_ok=True)
+        Raises:
+            HeliosError: of the class that the renderer's exit code tells, with what it said.
+        """
+        failures: list[str] = []
 
-    def on_line(line: str) -> None:
-        key, _, text = line.partition(": ")
-        if key == "openjd_progress":
-            with contextlib.suppress(ValueError):
+        def on_line(line: str) -> None:
+            key, _, text = line.partition(": ")
+            if key == "openjd_fail":
+                failures.append(text)
+            elif key == "openjd_progress":
                 progress(float(text))
 
-    result = await adapter.execute(job, on_line)
-    if result.exit_code:
-        raise CommandFailed(f"{job} {ending(result)}{last_lines(result)}")
-    return result
+        (first, *_) = outputs
+        if self._adapter.store:
+            page = {_PAGE: await self._page()} if self._root else {}
+            inputs = {"spec.json": _moved(spec).model_dump_json().encode(), **page}
+            job = WorkerJob(RENDERER, (kind, "spec.json", first), _EVERYWHERE, inputs=inputs, outputs=outputs)
+        else:
+            folder.mkdir(parents=True)
+            (folder / "spec.json").write_text(spec.model_dump_json(), "utf-8")
+            job = renderer_job(kind, folder, outputs)
+        result = await self._adapter.execute(job, on_line)
+        if result.exit_code:
+            raise _failure(job, result, failures)
+        if missing := [name for name in outputs if name not in result.outputs]:
+            raise RendererCrashed(f"the renderer made no {missing[0]}: {job}{last_lines(result)}")
+        return result
+
+    async def run(self, job: WorkerJob, inputs: Sequence[Path], progress: Progress) -> WorkerResult:
+        """Runs a command of the user's, in its folder (which is made) if it shares our disk.
+
+        Raises:
+            CommandFailed: it ends with an error.
+            WorkerError: it can't be run.
+        """
+        assert job.cwd, "a command has a folder of its own"
+        if self._adapter.store:
+            sent = {path.name: await self._send(path) for path in inputs}
+            job = replace(job, cwd=None, inputs=sent)
+        else:
+            job.cwd.mkdir(parents=True, exist_ok=True)
+
+        def on_line(line: str) -> None:
+            key, _, text = line.partition(": ")
+            if key == "openjd_progress":
+                with contextlib.suppress(ValueError):
+                    progress(float(text))
+
+        result = await self._adapter.execute(job, on_line)
+        if result.exit_code:
+            raise CommandFailed(f"{job} {ending(result)}{last_lines(result)}")
+        return result
+
+    async def read(self, result: WorkerResult, folder: Path, name: str) -> bytes:
+        """What an output holds."""
+        if self._adapter.store:
+            return await self._adapter.store.get(result.outputs[name].key)
+        return (folder / name).read_bytes()
+
+    def path(self, folder: Path, name: str) -> Path | None:
+        """Where an output is, if it is on our disk."""
+        return None if self._adapter.store else folder / name
+
+    async def used(self, used: Mapping[str, Stamp | None]) -> dict[str, Stamp | None]:
+        """Files of the project folder that were used, as they were on our disk."""
+        if not (self._adapter.store and self._root):
+            return dict(used)
+        bundle = await self._bundle()
+        return {name: stamp and bundle.stamps.get(name) for name, stamp in used.items()}
+
+    async def _page(self) -> Artifact:
+        bundle = await self._bundle()
+        return Artifact(bundle.key, bundle.digest, bundle.size)
+
+    async def _bundle(self) -> Bundle:
+        if self._packed is None:
+            self._packed = asyncio.create_task(self._pack())
+        return await asyncio.shield(self._packed)
+
+    async def _pack(self) -> Bundle:
+        assert self._adapter.store, "only those who don't share our disk need it"
+        assert self._root, "only a folder is packed"
+        with tempfile.TemporaryDirectory(prefix="helios-") as folder:
+            bundle = await asyncio.to_thread(pack, self._root, Path(folder, "bundle"))
+            if not await self._adapter.store.has(bundle.key):
+                await self._adapter.store.put(bundle.key, bundle.path)
+            return bundle
+
+    async def _send(self, path: Path) -> Artifact:
+        assert self._adapter.store
+        artifact = await asyncio.to_thread(Artifact.of, path, "")
+        artifact = replace(artifact, key=f"inputs/{artifact.digest}")
+        if not await self._adapter.store.has(artifact.key):
+            await self._adapter.store.put(artifact.key, path)
+        return artifact
 
 
-def renderer_job(kind: str, folder: Path, output: str) -> WorkerJob:
-    """The command that draws ``folder``/spec.json. Its environment is named here, and is all that it gets."""
+def renderer_job(kind: str, folder: Path, outputs: Mapping[str, str]) -> WorkerJob:
+    """The command that draws ``folder``/spec.json here. Its environment is named here, and is all that it gets."""
     env = {name: os.environ[name] for name in _NAMED if name in os.environ}
-    env |= {"LANG": "C.UTF-8", "TZ": "UTC", "TMPDIR": str(folder)}
+    env |= {**_EVERYWHERE, "TMPDIR": str(folder)}
     # -P: the workspace is no place to import from.
-    args = ("-P", "-m", "helios.renderer", kind, "spec.json", output)
-    return WorkerJob(sys.executable, args, env=env, cwd=folder, outputs=(output,))
+    args = ("-P", "-m", "helios.renderer", kind, "spec.json", next(iter(outputs)))
+    return WorkerJob(sys.executable, args, env=env, cwd=folder, outputs=outputs)
+
+
+def _moved(spec: Spec) -> Spec:
+    """A spec for a worker that has the project folder in its own."""
+    source = spec.source if isinstance(spec, ProbeSpec) else spec.composition.source
+    if source.root is None:
+        return spec
+    source = source.model_copy(update={"root": Path(_PAGE)})
+    if isinstance(spec, ProbeSpec):
+        return spec.model_copy(update={"source": source})
+    return spec.model_copy(update={"composition": spec.composition.model_copy(update={"source": source})})
 
 
 def _failure(job: WorkerJob, result: WorkerResult, failures: list[str]) -> HeliosError:
     for kind, code in EXIT_CODES.items():
         if result.exit_code == code and failures:
             return kind(failures[-1])
-    return RendererCrashed(f"the renderer {ending(result)}: {job} (in {job.cwd}){last_lines(result)}")
+    where = f" (in {job.cwd})" if job.cwd else ""
+    return RendererCrashed(f"the renderer {ending(result)}: {job}{where}{last_lines(result)}")
 
 
 def ending(result: WorkerResult) -> str:

@@ -121,7 +121,7 @@ class Rendered(_Event):
 
     It took ``attempts`` at chunks; ``reused`` chunks were there already.
     ``hashes`` are its frames' XXH3-128 of their RGB pixels before encoding, in order: equal films have equal
-    hashes, however they were split.
+    hashes, however they were split. ``cost`` is what workers have cost (US dollars), where they are paid for.
     """
 
     event: Literal["rendered"] = "rendered"
@@ -132,6 +132,7 @@ class Rendered(_Event):
     attempts: int
     reused: int
     hashes: tuple[str, ...]
+    cost: float | None = None
 
 
 class Failed(_Event):

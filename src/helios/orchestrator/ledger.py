@@ -1,6 +1,7 @@
 """Which chunks are made: segments in the artifact store, each committed once under a key made of all that went into it.
 
     segments/<what all chunks share>/<chunk>.<attempt><suffix>   a segment: attempts write to names of their own
+    segments/<what all chunks share>/<chunk>.<attempt>.report    what a worker without our disk says of it
     segments/<what all chunks share>/<chunk>.<inputs>.json       its record: the commit, by conditional put
     segments/<what all chunks share>/inputs-<inputs>.json        the files that went into chunks, by content
 
@@ -21,6 +22,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from helios.errors import ArtifactMissing, PageChanged, WorkerError
 from helios.renderer.spec import Look, Stamp
 from helios.storage import ArtifactStore
+from helios.worker import Artifact
+
+REPORT = ".report"
 
 
 class Damaged(WorkerError):
@@ -42,6 +46,10 @@ class Place:
         """The prefix of all chunks of its kind."""
         return f"segments/{self.shared}"
 
+    def key(self, attempt: str, suffix: str) -> str:
+        """The key of a file of an attempt's own; ``attempt`` is a name that no other has."""
+        return f"{self.folder}/{self.name}.{attempt}{suffix}"
+
 
 class Facts(BaseModel):
     """What is known of a chunk that was made: see ``ChunkReport``. A command tells nothing of its frames."""
@@ -60,12 +68,13 @@ class Facts(BaseModel):
 class Made:
     """A chunk that was made, before it is committed.
 
-    ``digest`` is the SHA-256 of the segment as its worker saw it. ``used`` are the files of the project folder that
-    went into it; a ``foreign`` one may also depend on what no other job can be sure of.
+    ``artifact`` is the segment as its worker saw it; it is at ``path``, or, without one, in the store already. ``used``
+    are the files of the project folder that went into it; a ``foreign`` one may also depend on what no other job can be
+    sure of.
     """
 
-    segment: Path
-    digest: str
+    artifact: Artifact
+    path: Path | None
     facts: Facts
     used: dict[str, Stamp | None]
     foreign: bool
@@ -163,22 +172,29 @@ class Ledger:
             await self._store.delete([key])  # damaged, or its segment is gone: it must be possible to commit it again
         return None
 
-    async def commit(self, place: Place, attempt: str, made: Made) -> Record:
-        """Puts a chunk into the store, unless it is there; returns the record that is.
+    def uncommitted(self, place: Place, attempts: str) -> list[str]:
+        """The attempts, of those whose names begin so, that a worker has brought to an end and nobody has committed."""
+        begin = f"{place.folder}/{place.name}.{attempts}"
+        return [
+            key.removesuffix(REPORT).rpartition("/")[2].removeprefix(f"{place.name}.")
+            for key in self._sizes
+            if key.startswith(begin) and key.endswith(REPORT)
+        ]
 
-        ``attempt`` is a name that no other attempt has.
+    async def commit(self, place: Place, made: Made) -> Record:
+        """Puts a chunk into the store, unless it is there; returns the record that is.
 
         Raises:
             Damaged, PageChanged: it must be made again.
             StoreError, OutputError: it can't be kept.
         """
-        size = made.segment.stat().st_size
-        if await asyncio.to_thread(digest_of, made.segment) != made.digest:
-            raise Damaged(f"{made.segment.name} is not what its worker made")
+        segment, size = made.artifact.key, made.artifact.size
+        if made.path and await asyncio.to_thread(digest_of, made.path) != made.artifact.digest:
+            raise Damaged(f"{made.path.name} is not what its worker made")
         inputs = await self._put_inputs(place.folder, made)
-        segment = f"{place.folder}/{place.name}.{attempt}{made.segment.suffix}"
-        await self._store.put(segment, made.segment)
-        record = Record(segment=segment, size=size, digest=made.digest, inputs=inputs, facts=made.facts)
+        if made.path:
+            await self._store.put(segment, made.path)
+        record = Record(segment=segment, size=size, digest=made.artifact.digest, inputs=inputs, facts=made.facts)
         key = f"{place.folder}/{place.name}.{inputs}.json"
         if not await self._store.put_new(key, record.model_dump_json().encode()):
             there = await self._record(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import shutil
 import tempfile
@@ -10,16 +11,17 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
 from helios.adapters import WorkerAdapter
-from helios.composition import Declared
-from helios.errors import CaptureUnsafe, UsageError
+from helios.composition import Declared, Network
+from helios.errors import ArtifactMissing, CaptureUnsafe, PageChanged, UsageError
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
-from helios.orchestrator.dispatch import run_renderer
+from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import (
     ChunkFinished,
     ChunkReused,
@@ -52,8 +54,10 @@ class RenderOrchestrator:
         *,
         workspace: Path | None = None,
         policy: Policy | None = None,
+        here: WorkerAdapter | None = None,
     ) -> None:
-        """Without ``store``, nothing that is made outlives a render.
+        """Without ``store``, nothing that is made outlives a render. ``here`` runs what joins chunks on our disk: by
+        default ``adapter``, which then has to share it.
 
         Attempts are made in ``workspace``, which is empty then, or else in a hidden folder beside the output.
         ``policy`` is the plan's, if none is given.
@@ -63,6 +67,7 @@ class RenderOrchestrator:
         self._store = store
         self._workspace = workspace
         self._policy = policy
+        self._here = here or adapter
 
     async def plan(self, request: RenderRequest) -> RenderPlan:
         """Looks at the page once and settles what is to be drawn, how, and in which chunks.
@@ -75,6 +80,7 @@ class RenderOrchestrator:
             raise UsageError(f"there must be at least 1 worker, not {request.workers}")
         if request.capture not in get_args(CaptureChoice):
             raise UsageError(f"capture is auto, fast or faithful, not {request.capture!r}")
+        _check_network(request)
         found = await self._probe(
             ProbeSpec(
                 source=request.source,
@@ -83,6 +89,7 @@ class RenderOrchestrator:
                 capture=request.capture,
                 props=request.props,
                 ready_timeout=request.ready_timeout,
+                network=request.reach,
             )
         )
         if request.capture == "fast" and found.capture not in FAST:
@@ -149,7 +156,7 @@ class RenderOrchestrator:
                     attempts += run.attempts
             emit(Stitching(segments=len(records)))
             segments = await run.bring(records, work / "segments")
-            await plan.join(self._adapter, self._stitcher, segments, work / "joined", output)
+            await plan.join(self._here, self._stitcher, segments, work / "joined", output)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
         rendered = Rendered(
@@ -160,6 +167,7 @@ class RenderOrchestrator:
             attempts=attempts,
             reused=run.reused,
             hashes=tuple(hashes),
+            cost=self._adapter.spent,
         )
         emit(rendered)
         return rendered
@@ -172,6 +180,7 @@ class RenderOrchestrator:
             MissingTool, PageError, OutputError: it can't be drawn or written.
         """
         check_output(output)
+        _check_network(request)
         found = await self._probe(
             ProbeSpec(
                 source=request.source,
@@ -179,22 +188,30 @@ class RenderOrchestrator:
                 fallback=Declared(frames=max(0, frame) + 1),
                 props=request.props,
                 ready_timeout=request.ready_timeout,
+                network=request.reach,
             )
         )
         if not 0 <= frame < found.composition.frames:
             raise UsageError(f"there is no frame {frame}: the film has frames 0 to {found.composition.frames - 1}")
         spec = StillSpec(composition=found.composition, frame=frame, capture=found.capture, motion=found.motion)
         with self._work_folder(output) as folder:
-            made, _ = await run_renderer(self._adapter, "still", spec, folder / "still", "still.png")
-            made.replace(output)
+            outputs = {"still.png": f"stills/{secrets.token_hex(8)}.png"}
+            at = Workplace(self._adapter, request.source.root)
+            result = await at.draw("still", spec, folder / "still", outputs)
+            part = folder / "still.png"
+            part.write_bytes(await at.read(result, folder / "still", "still.png"))
+            part.replace(output)
 
     def _work_folder(self, output: Path) -> AbstractContextManager[Path]:
         return nullcontext(self._workspace) if self._workspace else work_folder(output)
 
     async def _probe(self, spec: ProbeSpec) -> Probe:
         with tempfile.TemporaryDirectory(prefix="helios-", ignore_cleanup_errors=True) as folder:
-            made, _ = await run_renderer(self._adapter, "probe", spec, Path(folder, "probe"), "probe.json")
-            return Probe.model_validate_json(made.read_bytes())
+            work, at = Path(folder, "probe"), Workplace(self._adapter, spec.source.root)
+            result = await at.draw("probe", spec, work, {"probe.json": f"probes/{secrets.token_hex(8)}.json"})
+            found = Probe.model_validate_json(await at.read(result, work, "probe.json"))
+            composition = found.composition.model_copy(update={"source": spec.source})
+            return found.model_copy(update={"composition": composition})
 
 
 class _Run:
@@ -211,7 +228,7 @@ class _Run:
         job: str,
         policy: Policy | None,
     ) -> None:
-        self._adapter = adapter
+        self._workplace = Workplace(adapter, plan.root)
         self._plan = plan
         self._ledger = ledger
         self._folder = folder
@@ -236,7 +253,7 @@ class _Run:
         await self._ledger.read(self._plan.place(chunk).folder for chunk in self._plan.parts)
         missing: list[Chunk] = []
         for chunk in self._plan.parts:
-            if record := await self._ledger.find(self._plan.place(chunk)):
+            if record := await self._ledger.find(self._plan.place(chunk)) or await self._adopted(chunk):
                 self.reused += 1
                 self._emit(ChunkReused(chunk=chunk.index, frames=chunk.frames, start=chunk.start, stop=chunk.stop))
                 self._keep(chunk, record)
@@ -261,10 +278,24 @@ class _Run:
 
     async def _make(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> Record:
         folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{number}"
-        made = await self._plan.make(self._adapter, chunk, folder, heard)
-        record = await self._ledger.commit(self._plan.place(chunk), f"{self._job}-{secrets.token_hex(4)}", made)
+        place = self._plan.place(chunk)
+        key = partial(place.key, f"{self._job}-{await self._workplace.version()}-{secrets.token_hex(4)}")
+        made = await self._plan.make(self._workplace, chunk, folder, key, heard)
+        record = await self._ledger.commit(place, made)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return record
+
+    async def _adopted(self, chunk: Chunk) -> Record | None:
+        """Commits a chunk that a worker has made after an earlier runner of this job was gone."""
+        place = self._plan.place(chunk)
+        if not (self._workplace.store and isinstance(self._plan, RenderPlan)):
+            return None
+        for attempt in self._ledger.uncommitted(place, f"{self._job}-"):
+            if attempt.startswith(f"{self._job}-{await self._workplace.version()}-"):
+                with contextlib.suppress(ArtifactMissing, PageChanged):
+                    made = await self._plan.adopt(self._workplace, chunk, partial(place.key, attempt))
+                    return await self._ledger.commit(place, made)
+        return None
 
     def _done(self, attempt: Attempt, record: Record) -> None:
         self._emit(
@@ -286,6 +317,13 @@ class _Run:
                 self._emit(Warned(message=warning))
         self._records[chunk.index] = record.model_copy(update={"facts": Facts(frames=record.facts.frames)})
         self._seams.add(chunk, record.facts)
+
+
+def _check_network(request: RenderRequest) -> None:
+    if request.reach not in get_args(Network):
+        raise UsageError(f"network is none, public or all, not {request.reach!r}")
+    if request.reach == "none" and request.source.root is None:
+        raise UsageError(f"{request.source.entry} needs the network: --network public")
 
 
 def _methods(request: RenderRequest, found: Probe) -> list[CaptureMethod]:

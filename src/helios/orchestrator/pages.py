@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from importlib.metadata import version
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from functools import cached_property
 from pathlib import Path
-
-import xxhash
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Composition
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.dispatch import run_renderer
-from helios.orchestrator.ledger import Facts, Made, Place, short_digest
+from helios.orchestrator.dispatch import Workplace
+from helios.orchestrator.ledger import REPORT, Facts, Made, Place, short_digest
 from helios.orchestrator.schedule import Policy
 from helios.renderer.spec import ChunkReport, ChunkSpec, Encoding, Probe
 from helios.stitcher import VideoStitcher
+from helios.worker import Artifact
 
 
 @dataclass(frozen=True)
@@ -87,6 +83,8 @@ class RenderPlan:
             stop=chunk.stop,
             encoding=self.encoding,
             encoder_threads=self.encoder_threads,
+            browser=self.probe.browser,
+            renderer=self.probe.renderer,
             capture=self.probe.capture,
             motion=self.probe.motion,
             seam=chunk.index < len(self.chunks) - 1,
@@ -100,34 +98,52 @@ class RenderPlan:
     @cached_property
     def _shared(self) -> str:
         shared = {
-            "composition": self.composition.model_dump(mode="json", exclude={"source", "ready_timeout"}),
+            "composition": self.composition.model_dump(mode="json", exclude={"source", "ready_timeout", "network"}),
             "source": {"entry": self.composition.source.entry, "folder": self.root is not None},
             "encoding": self.encoding.model_dump(mode="json"),
             "threads": self.encoder_threads,
             "capture": self.probe.capture,
             "motion": self.probe.motion,
             "browser": self.probe.browser,
-            "renderer": renderer_digest(),
-            "machine": platform.machine(),
-            "av": version("av"),
+            "renderer": self.probe.renderer,
         }
         return "pages-" + short_digest(json.dumps(shared, sort_keys=True))
 
-    async def make(self, adapter: WorkerAdapter, chunk: Chunk, folder: Path, heard: Callable[[int], None]) -> Made:
-        """Has a chunk drawn in ``folder``, which is made.
+    async def make(
+        self, at: Workplace, chunk: Chunk, folder: Path, key: Callable[[str], str], heard: Callable[[int], None]
+    ) -> Made:
+        """Has a chunk drawn, in ``folder`` if that is where the work is done; its files get the keys that ``key`` says.
 
         Raises:
             HeliosError: of the class that the renderer's exit code tells.
         """
-        segment, digest = await run_renderer(
-            adapter,
+        name = f"segment{self.encoding.suffix}"
+        outputs = {name: key(self.encoding.suffix), f"{name}.json": key(REPORT)}  # the report last
+        result = await at.draw(
             "chunk",
             self.spec(chunk),
             folder,
-            f"segment{self.encoding.suffix}",
+            outputs,
             lambda percent: heard(round(percent * chunk.frames / 100)),
         )
-        report = ChunkReport.model_validate_json(segment.with_name(segment.name + ".json").read_bytes())
+        report = await at.read(result, folder, f"{name}.json")
+        return await self._made(at, chunk, result.outputs[name], at.path(folder, name), report)
+
+    async def adopt(self, at: Workplace, chunk: Chunk, key: Callable[[str], str]) -> Made:
+        """A chunk that a worker has made after whoever sent it was gone.
+
+        Raises:
+            ArtifactMissing: it is not there.
+        """
+        assert at.store, "what was made on our disk is gone"
+        report = await at.store.get(key(REPORT))
+        segment = key(self.encoding.suffix)
+        data = await at.store.get(segment)
+        artifact = Artifact(segment, hashlib.sha256(data).hexdigest(), len(data))
+        return await self._made(at, chunk, artifact, None, report)
+
+    async def _made(self, at: Workplace, chunk: Chunk, artifact: Artifact, path: Path | None, text: bytes) -> Made:
+        report = ChunkReport.model_validate_json(text)
         facts = Facts(
             frames=chunk.frames,
             hashes=report.hashes,
@@ -136,7 +152,8 @@ class RenderPlan:
             repeated=report.repeated,
             warnings=report.warnings,
         )
-        return Made(segment, digest, facts, report.used, report.foreign or self.root is None)
+        used = await at.used(report.used)
+        return Made(artifact, path, facts, used, report.foreign or self.root is None)
 
     async def join(
         self, adapter: WorkerAdapter, stitcher: VideoStitcher, segments: Sequence[Path], folder: Path, output: Path
@@ -147,20 +164,3 @@ class RenderPlan:
             StitchError, OutputError: it can't be made.
         """
         await stitcher.stitch(segments, output)
-
-
-@cache
-def renderer_digest() -> str:
-    """What the renderer's own code is: another one may draw otherwise."""
-    digest = xxhash.xxh3_128()
-
-    def read(folder: Traversable) -> None:
-        for part in sorted(folder.iterdir(), key=lambda part: part.name):
-            if part.is_dir() and part.name != "__pycache__":
-                read(part)
-            elif part.name.endswith((".py", ".js")):
-                digest.update(part.name.encode())
-                digest.update(part.read_bytes())
-
-    read(files("helios.renderer"))
-    return digest.hexdigest()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helios.composition import Declared, Source, parse_range
+from helios.composition import Declared, Network, Source, parse_range
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.pages import RenderPlan
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Costs, Encoding, Motion, Probe
@@ -21,7 +21,8 @@ before a chunk, so many chunks of it would cost more than they save."""
 class RenderRequest:
     """What a caller asks for. What is None is left to the page, to the encoder, or to this machine.
 
-    ``frame_range`` is ``A:B`` (B not included); ``chunk_frames`` is the most frames that a chunk may have.
+    ``frame_range`` is ``A:B`` (B not included); ``chunk_frames`` is the most frames that a chunk may have. With a
+    ``fleet`` chunks are drawn elsewhere, each by a worker that has its machine to itself.
     """
 
     source: Source
@@ -33,6 +34,13 @@ class RenderRequest:
     chunk_frames: int | None = None
     capture: CaptureChoice = "auto"
     ready_timeout: float = 30.0
+    network: Network | None = None
+    fleet: bool = False
+
+    @property
+    def reach(self) -> Network:
+        """What the page may reach; if nothing is said, all that this machine can, or what everybody can."""
+        return self.network or ("public" if self.fleet else "all")
 
 
 def cores() -> int:
@@ -53,6 +61,16 @@ def paying_workers(frames: int, costs: Costs | None = None) -> int:
     return max(1, min(math.ceil(share * cores()), frames // MIN_SHARE))
 
 
+def fleet_workers(frames: int) -> int:
+    """How many workers of a fleet a film gets if nothing is said: each takes seconds to start."""
+    return max(1, min(FLEET, frames // FLEET_SHARE))
+
+
+FLEET = 50
+FLEET_SHARE = 30
+"""Frames below which a further worker of a fleet does not pay for its own start."""
+FLEET_CORES = 2
+"""Cores that a worker of a fleet has, if it is deployed as Helios deploys it."""
 SPREAD = 0.6
 """How much of the encoding other threads take over from the one that is busy drawing (measured, x264)."""
 MIN_SHARE = 10
@@ -77,7 +95,10 @@ def plan_chunks(request: RenderRequest, found: Probe, methods: Sequence[CaptureM
     if request.frame_range is not None:
         frames = parse_range(request.frame_range, len(frames))
     method, *others = methods
-    workers = request.workers or paying_workers(len(frames), found.costs if method in FAST else None)
+    if request.fleet:
+        workers = request.workers or fleet_workers(len(frames))
+    else:
+        workers = request.workers or paying_workers(len(frames), found.costs if method in FAST else None)
     chunks = chunks_for(frames, found.motion, workers, request.chunk_frames)
     workers = min(workers, len(chunks))
     return RenderPlan(
@@ -86,6 +107,6 @@ def plan_chunks(request: RenderRequest, found: Probe, methods: Sequence[CaptureM
         found.model_copy(update={"capture": method}),
         chunks,
         workers,
-        encoder_threads=max(1, cores() // workers),
+        encoder_threads=FLEET_CORES if request.fleet else max(1, cores() // workers),
         otherwise=plan_chunks(request, found, others) if others else None,
     )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from helios.composition import Source
+from helios.composition import Network, Source
 from helios.errors import BrowserError, CaptureUnsafe, OutputError, PageError
 from helios.renderer.cdp import Connection, Params
 from helios.renderer.chromium import run_browser
+from helios.renderer.network import Guard
 from helios.renderer.page import Page
 from helios.renderer.ring import Ring, ring_folder
 from helios.renderer.scripts import clock_script
-from helios.renderer.server import ORIGIN, Used, serve
+from helios.renderer.server import HOST, ORIGIN, Used, serve
 from helios.renderer.spec import FAST, CaptureMethod
 
 _LEAST = 1 << 20  # bytes on its disk without which a browser breaks in many ways
@@ -24,8 +25,12 @@ _LEAST = 1 << 20  # bytes on its disk without which a browser breaks in many way
 class Browser:
     """A browser that runs, and can be given pages of one source."""
 
-    def __init__(self, connection: Connection, source: Source, files: Path | None, used: Used) -> None:
+    def __init__(
+        self, connection: Connection, source: Source, files: Path | None, used: Used, network: Network
+    ) -> None:
         self._used = used
+        self._network = network
+        self._pages: list[Page] = []
         self._connection = connection
         self._source = source
         self._files = files
@@ -50,6 +55,7 @@ class Browser:
         browser = (await self._connection.call("Browser.getVersion"))["product"]
         ring = Ring(self._files, size) if staged and self._files else None
         page = Page(self._connection, answer["sessionId"], browser, ready_timeout, capture, ring, self._used)
+        self._pages.append(page)
         script = clock_script(props=props, manual=capture == "screenshot", staged=staged)
         await asyncio.gather(
             page.call("Page.enable"),
@@ -62,10 +68,21 @@ class Browser:
         await page.load(self._source.url(ORIGIN))
         return page
 
+    def refused(self, host: str) -> None:
+        """A page has asked for what it may not reach."""
+        for page in self._pages:
+            page.warn(f"{host} was not reached: the page may reach {self._network} of the network (--network)")
+
 
 @asynccontextmanager
 async def open_browser(
-    source: Source, size: tuple[int, int], capture: CaptureMethod, workspace: Path, *, rings: int = 1
+    source: Source,
+    size: tuple[int, int],
+    capture: CaptureMethod,
+    workspace: Path,
+    *,
+    network: Network = "all",
+    rings: int = 1,
 ) -> AsyncGenerator[Browser]:
     """A browser for the page of ``source``, and the server of its folder, for as long as the block runs.
 
@@ -79,17 +96,25 @@ async def open_browser(
     """
     profile = workspace / "browser"
     used: Used = {}
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         flags = [f"--window-size={size[0]},{size[1]}"]
+        own: tuple[str, int, int] | None = None
         if source.root:
-            flags.append(stack.enter_context(serve(source.root, used)))
+            own = (HOST, 80, stack.enter_context(serve(source.root, used)))
         elif capture in FAST:  # which needs what only secure contexts have
             flags.append(f"--unsafely-treat-insecure-origin-as-secure={source.entry}")
         files = stack.enter_context(ring_folder(profile, size, rings)) if capture in FAST else None
+        told: list[Browser] = []
+        if network != "all":
+            guard = Guard(network, own, lambda host: told[0].refused(host))
+            flags += await stack.enter_async_context(guard.listening())
+        elif own:
+            flags.append(f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{own[2]}")
         try:
             async with run_browser(profile, capture, flags=flags) as connection:
                 await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
-                yield Browser(connection, source, files, used)
+                told.append(Browser(connection, source, files, used, network))
+                yield told[0]
         except (BrowserError, CaptureUnsafe, PageError) as error:
             if shutil.disk_usage(workspace).free < _LEAST:
                 raise OutputError(f"the disk is full: the browser has no room in {workspace}") from error
@@ -105,13 +130,14 @@ async def open_page(
     *,
     props: object = None,
     ready_timeout: float = 30.0,
+    network: Network = "all",
 ) -> AsyncGenerator[Page]:
     """The page of ``source`` in a browser of its own, for as long as the block runs.
 
     Raises:
         as ``open_browser`` and ``Browser.open``.
     """
-    async with open_browser(source, size, capture, workspace) as browser:
+    async with open_browser(source, size, capture, workspace, network=network) as browser:
         yield await browser.open(size, capture, props=props, ready_timeout=ready_timeout)
 
 

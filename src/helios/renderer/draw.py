@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios.composition import Composition
+from helios.errors import UsageError
 from helios.renderer.agreement import block_means
 from helios.renderer.browser import open_page
 from helios.renderer.capture import Capture, StageCapture, capture_with
+from helios.renderer.identity import identity
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture, Picture, hash_pixels
 from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Look, Motion, StillSpec
@@ -47,6 +49,7 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
     composition = spec.composition
     begun = time.monotonic()
     async with _open(composition, spec.capture, workspace) as page:
+        _check(spec, page)
         from helios.renderer.segment import SegmentFile  # its libraries load while the browser starts
 
         capture = capture_with(spec.capture, page, composition.fps)
@@ -70,6 +73,14 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
             used=dict(page.used),
             foreign=page.foreign,
         )
+
+
+def _check(spec: ChunkSpec, page: Page) -> None:
+    """Makes sure that this is what the film was planned with."""
+    if spec.browser not in (None, page.browser):
+        raise UsageError(f"this film was planned for {spec.browser}, and here is {page.browser}: render it anew")
+    if spec.renderer not in (None, identity()):
+        raise UsageError("this film was planned by another version of Helios or of its encoders: render it anew")
 
 
 async def _sink(spec: ChunkSpec, file: SegmentFile, capture: Capture) -> PixelSink:
@@ -168,4 +179,5 @@ def _open(composition: Composition, method: CaptureMethod, workspace: Path) -> A
         workspace,
         props=composition.props,
         ready_timeout=composition.ready_timeout,
+        network=composition.network,
     )

@@ -129,7 +129,8 @@ class Page:
             await self.call("Fetch.enable", {"patterns": [{"urlPattern": where}]})
         answer = await self.call("Page.navigate", {"url": where}, timeout=self._ready_timeout + 60)
         if text := answer.get("errorText"):
-            raise PageError(f"{_shown(url)} can't be loaded: {text}")
+            hint = " (--network says what may be reached)" if "SOCKS" in text else ""
+            raise PageError(f"{_shown(url)} can't be loaded: {text}{hint}")
         try:
             async with asyncio.timeout(self._ready_timeout):
                 await self._loaded.wait()
@@ -220,12 +221,12 @@ class Page:
             case "Network.loadingFailed":
                 _, url = self._requests.get(params["requestId"], ("", ""))
                 if not params.get("canceled") and params["errorText"] != "net::ERR_ABORTED" and url:
-                    self._warn(f"{_shown(url)} could not be loaded: {params['errorText']}")
+                    self.warn(f"{_shown(url)} could not be loaded: {params['errorText']}")
                 self._arrived(params["requestId"])
             case "Runtime.exceptionThrown":
                 said = _describe(params["exceptionDetails"])
                 if self._ready:
-                    self._warn(said)
+                    self.warn(said)
                 elif not self._failure:
                     self._failure = PageError(f"the page's script failed while loading: {said}")
             case _:
@@ -273,14 +274,15 @@ class Page:
         if kind == "Document" and not self._loaded.is_set() and not self._ready and not self._failure:
             self._failure = PageError(said)
         else:
-            self._warn(said)
+            self.warn(said)
 
     def _arrived(self, request: str) -> None:
         self._requests.pop(request, None)
         if self._loading.pop(request, None) is not None:
             self._changed.set()
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Adds a warning, once."""
         if text not in self.warnings and len(self.warnings) < 50:
             self.warnings.append(text)
 

@@ -22,6 +22,7 @@ from helios.renderer.browser import open_browser
 from helios.renderer.capture import CHEAP, BeginFrameCapture, Capture, StageCapture, capture_with
 from helios.renderer.cdp import ProtocolError
 from helios.renderer.draw import draw_first
+from helios.renderer.identity import identity
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture
 from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Motion, Probe, ProbeSpec
@@ -74,7 +75,8 @@ async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> P
 
 async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> Probe:
     may_be_fast = spec.capture != "faithful" and faithful == "begin-frame"
-    async with open_browser(spec.source, size, "stage" if may_be_fast else faithful, workspace, rings=2) as browser:
+    method = "stage" if may_be_fast else faithful
+    async with open_browser(spec.source, size, method, workspace, network=spec.network, rings=2) as browser:
         load = partial(browser.open, props=spec.props, ready_timeout=spec.ready_timeout)
         if not may_be_fast:
             page, composition = await _load(spec, load, size, faithful)
@@ -107,6 +109,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
             costs=found.costs,
             motion=motion,
             browser=page.browser,
+            renderer=identity(),
             warnings=(*page.warnings, *warned),
         )
 
@@ -147,7 +150,9 @@ async def _load(
 
     content = await page.evaluate("document.querySelector('meta[name=helios]')?.content ?? ''")
     declared = spec.declared.over(parse_meta(content)).over(spec.fallback)
-    composition = compose(spec.source, declared, props=spec.props, ready_timeout=spec.ready_timeout)
+    composition = compose(
+        spec.source, declared, props=spec.props, ready_timeout=spec.ready_timeout, network=spec.network
+    )
     if spec.encoding:
         check_encoding(spec.encoding, composition.width, composition.height, composition.fps)
     return page, composition

@@ -13,7 +13,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-ORIGIN = "http://helios.localhost"
+HOST = "helios.localhost"
+ORIGIN = f"http://{HOST}"
 """The address at which a page sees its folder: the same in every chunk, and a secure context (*.localhost)."""
 
 
@@ -23,8 +24,8 @@ is no such file."""
 
 
 @contextmanager
-def serve(root: Path, used: Used) -> Generator[str]:
-    """Serves ``root`` for as long as the block runs, and yields the browser flag that leads ``ORIGIN`` there.
+def serve(root: Path, used: Used) -> Generator[int]:
+    """Serves ``root`` for as long as the block runs, and yields the port on loopback where it does.
 
     What it is asked for is noted in ``used``.
     """
@@ -32,7 +33,7 @@ def serve(root: Path, used: Used) -> Generator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"--host-resolver-rules=MAP helios.localhost:80 127.0.0.1:{server.server_port}"
+        yield server.server_port
     finally:
         server.shutdown()
         server.server_close()

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from helios.composition import Composition, Declared, Source
+from helios.composition import Composition, Declared, Network, Source
 from helios.errors import BrowserError, CaptureUnsafe, HeliosError, MissingTool, OutputError, PageError, UsageError
 
 VERSION = 1
@@ -94,6 +94,7 @@ class ProbeSpec(_Message):
     capture: CaptureChoice = "faithful"
     props: object = None
     ready_timeout: float = 30.0
+    network: Network = "all"
 
 
 class Comparison(_Message):
@@ -122,7 +123,7 @@ class Costs(_Message):
 
 
 class Probe(_Message):
-    """What is to be drawn, and how. ``browser`` is the browser's name and version.
+    """What is to be drawn, and how. ``browser`` is the browser's name and version, ``renderer`` is identity.py's.
 
     ``faithful`` is the method to go back to where the stage proves unsafe later.
     """
@@ -131,6 +132,7 @@ class Probe(_Message):
     capture: CaptureMethod
     motion: Motion
     browser: str
+    renderer: str
     warnings: tuple[str, ...]
     faithful: CaptureMethod = "begin-frame"
     comparison: Comparison | None = None
@@ -141,7 +143,8 @@ class ChunkSpec(_Message):
     """Frames ``start`` to ``stop`` (not included) of a composition, to be drawn into one segment.
 
     What an encoder writes may depend on ``encoder_threads``: all chunks of a film have the same. With ``seam`` the
-    frame ``stop`` is drawn too, and reported, so that it can be compared with the next chunk's first.
+    frame ``stop`` is drawn too, and reported, so that it can be compared with the next chunk's first. ``browser`` and
+    ``renderer`` are what the film was planned with: another one does not draw a part of it.
     """
 
     composition: Composition
@@ -151,6 +154,8 @@ class ChunkSpec(_Message):
     encoder_threads: int = Field(default=1, ge=1)
     capture: CaptureMethod
     motion: Motion
+    browser: str | None = None
+    renderer: str | None = None
     seam: bool = False
 
     @model_validator(mode="after")

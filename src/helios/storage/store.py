@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -90,6 +91,10 @@ class ArtifactStore:
                 raise StoreError(f"artifacts can't be kept in {folder}: {error.strerror}") from None
             return cls(LocalStore(folder.resolve()), f"file://{quote(str(folder))}", timeout=timeout, before=before)
         try:
+            if scheme == "s3" and find_spec("botocore"):
+                from helios.storage.s3 import open_s3
+
+                return cls(open_s3(url), url, timeout=timeout, before=before)
             return cls(from_url(url), url, timeout=timeout, before=before)
         except (BaseError, ValueError) as error:
             raise UsageError(f"{url}: {_said(error)}") from None
@@ -99,8 +104,8 @@ class ArtifactStore:
         await self._ask(f"put {key}", lambda: obstore.put_async(self._store, key, data))
         await self._sync(key)
 
-    async def put_new(self, key: str, data: bytes) -> bool:
-        """Puts bytes under ``key`` if nothing is there yet; whether it did.
+    async def put_new(self, key: str, data: bytes | Path) -> bool:
+        """Puts bytes, or a file's, under ``key`` if nothing is there yet; whether it did.
 
         A request that was not answered may have been carried out, so False can mean that these very bytes are there.
         """
@@ -129,13 +134,22 @@ class ArtifactStore:
 
         return await self._ask(f"get {key}", get)
 
-    async def bring(self, key: str, path: Path) -> None:
-        """Has what is under ``key`` at ``path`` too: by a link where it is on the same disk.
+    async def has(self, key: str) -> bool:
+        """Whether there is anything under ``key``."""
+        try:
+            await self._ask(f"look for {key}", lambda: obstore.head_async(self._store, key))
+        except ArtifactMissing:
+            return False
+        return True
+
+    async def bring(self, key: str, path: Path, *, own: bool = False) -> None:
+        """Has what is under ``key`` at ``path`` too: by a link where it is on the same disk, unless the file is to be
+        its ``own``, which may be changed.
 
         Raises:
             ArtifactMissing: nothing is there.
         """
-        if self._root:
+        if self._root and not own:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
                 path.hardlink_to(self._root / key)

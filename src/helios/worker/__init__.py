@@ -1,5 +1,6 @@
-"""What a worker is asked to do, and what came of it."""
+"""What a worker is asked to do, what came of it, and how it is done on one machine."""
 
-from helios.worker.job import WorkerJob, WorkerResult, digests_of
+from helios.worker.job import Artifact, WorkerJob, WorkerResult
+from helios.worker.process import ChildProcess, LineSink
 
-__all__ = ["WorkerJob", "WorkerResult", "digests_of"]
+__all__ = ["Artifact", "ChildProcess", "LineSink", "WorkerJob", "WorkerResult"]

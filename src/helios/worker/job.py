@@ -10,12 +10,30 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file as it is kept: its key in a store, its SHA-256 in hexadecimal, and how many bytes it has."""
+
+    key: str
+    digest: str
+    size: int
+
+    @classmethod
+    def of(cls, path: Path, key: str) -> Artifact:
+        """The file at ``path``, to be kept under ``key``. It blocks."""
+        with path.open("rb") as file:
+            return cls(key, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerJob:
     """One command to run, anywhere.
 
     ``command`` is a program's name or path and ``args`` are its arguments, passed on as they are: there is
     never a shell. ``env`` is the whole environment that the command gets; nothing of the caller's is added.
-    ``timeout`` is in seconds; None means none. ``outputs`` are the files that it will make, as paths below ``cwd``.
+    ``timeout`` is in seconds; None means none. It runs in the folder ``cwd``, or, with a worker that doesn't share our
+    disk, in an empty one. ``inputs`` are files that such a worker puts there first, by their paths in it: as they are,
+    from a store, or, where the path ends with a slash, as a folder unpacked from a bundle. ``outputs`` are the
+    files that the command will make, by their paths, and the keys under which such a worker keeps them.
     """
 
     command: str
@@ -23,11 +41,21 @@ class WorkerJob:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     cwd: Path | None = None
     timeout: float | None = None
-    outputs: tuple[str, ...] = ()
+    inputs: Mapping[str, bytes | Artifact] = field(default_factory=dict[str, bytes | Artifact])
+    outputs: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __str__(self) -> str:
         """The command line, quoted for pasting into a shell."""
         return shlex.join((self.command, *self.args))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a job has taken: seconds that are paid for, the most memory (MB), and what that costs (US dollars)."""
+
+    billed_s: float
+    memory_mb: float
+    cost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +64,13 @@ class WorkerResult:
 
     ``exit_code`` is negative for a signal, as in ``subprocess``. ``stdout`` and ``stderr`` hold the end of what
     was said, after a line that tells how much was left out where that is so; bytes that are no UTF-8 stand as
-    surrogates (``text.encode("utf-8", "surrogateescape")`` gives them back). ``digests`` are the SHA-256 of those
-    outputs that there are, as the worker saw them.
+    surrogates (``text.encode("utf-8", "surrogateescape")`` gives them back). ``outputs`` are those that there are, as
+    the worker saw them; ``usage`` is told by workers that are paid for.
     """
 
     exit_code: int
     stdout: str
     stderr: str
     duration_ms: float
-    digests: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-def digests_of(job: WorkerJob) -> dict[str, str]:
-    """The SHA-256 of those outputs of a job that there are. It blocks."""
-    found: dict[str, str] = {}
-    for name in job.outputs:
-        path = (job.cwd or Path()) / name
-        if path.is_file():
-            with path.open("rb") as file:
-                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    outputs: Mapping[str, Artifact] = field(default_factory=dict[str, Artifact])
+    usage: Usage | None = None

@@ -1,0 +1,197 @@
+"""Jobs as invocations of an AWS Lambda function."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import platform
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from helios.adapters.aws_errors import Report, failure_of_function, failure_of_request
+from helios.adapters.prices import prices
+from helios.errors import HeliosError, UsageError, WorkerRefused
+from helios.release import __version__
+from helios.storage import ArtifactStore
+from helios.storage.s3 import named_region
+from helios.worker import LineSink, WorkerJob, WorkerResult
+from helios.worker.job import Usage
+from helios.worker.message import Answer, Payload, Pulse
+
+_LONGEST = 900
+"""Seconds that a function may take at most.
+Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+_LARGEST = 6 * 1024 * 1024
+_LOOKS = 50  # at signs of life, in a second, for all jobs together
+
+
+class AwsLambdaAdapter:
+    """Runs each job in an invocation of a function that ``helios deploy aws`` has made. Files go through ``store``.
+
+    An invocation is never repeated by this adapter: whether a job is tried again, its caller decides. Cancelling
+    drops the request, and the worker ends the job when it next looks.
+    """
+
+    def __init__(self, client: Any, function: str, store: ArtifactStore) -> None:
+        """``client`` is aiobotocore's for Lambda: see ``open_lambda``."""
+        self._client = client
+        self._function = function
+        self._store = store
+        self._prices = prices().aws
+        self._under_way = 0
+        self._spent = 0.0
+
+    @property
+    def store(self) -> ArtifactStore:
+        """Where the function finds inputs and keeps outputs."""
+        return self._store
+
+    @property
+    def spent(self) -> float:
+        """What its invocations have cost (US dollars), as far as they came to an end that was told."""
+        return self._spent
+
+    async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
+        """Runs ``job`` in the function. See ``WorkerAdapter.execute``.
+
+        Raises:
+            Throttled: too many invocations are under way.
+            OutOfMemory, WorkerTimeout, WorkerLost: the function came to no end.
+            AccessDenied, WorkerRefused: it may not be invoked, or does not run such a job.
+        """
+        progress = f"progress/{secrets.token_hex(16)}"
+        payload = Payload.of(job, release=__version__, store=self._store.url, progress=progress)
+        message = payload.model_dump_json().encode()
+        if len(message) > _LARGEST:
+            raise WorkerRefused(f"a job's message has {len(message)} bytes, and Lambda takes {_LARGEST}: shorten props")
+        life = _Life(self._store, progress, on_line)
+        self._under_way += 1
+        work = asyncio.create_task(self._invoke(message, life))
+        watch = asyncio.create_task(self._watch(life))
+        try:
+            await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                watch.result()  # what on_line has raised
+            result, lines = work.result()
+        finally:
+            self._under_way -= 1
+            watch.cancel()
+            if not work.done():
+                work.cancel()
+                await asyncio.shield(life.stop())
+            await asyncio.wait([work, watch])
+        life.tell_rest(result.stdout, lines)
+        await self._store.delete([progress])
+        return result
+
+    async def _invoke(self, message: bytes, life: _Life) -> tuple[WorkerResult, int]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            answer: dict[str, Any] = await self._client.invoke(
+                FunctionName=self._function, InvocationType="RequestResponse", LogType="Tail", Payload=message
+            )
+            async with answer["Payload"] as stream:
+                body: bytes = await stream.read()
+        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+            raise failure_of_request(error, self._function, len(message)) from error
+        log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
+        report = Report(log)
+        if "FunctionError" in answer:
+            self._spent += self._cost(report, report.billed_s or 0.0, platform.machine())
+            raise failure_of_function(body, log, self._function, life.last)
+        try:
+            found = Answer.model_validate(json.loads(body))
+        except ValueError:
+            raise WorkerRefused(f"{self._function} is no worker of Helios {__version__}: helios deploy aws") from None
+        cost = self._cost(report, report.billed_s or found.seconds, found.machine)
+        self._spent += cost
+        try:
+            result = found.result()
+        except HeliosError as error:
+            raise report.out_of_memory(self._function) if report.is_full else error from None
+        if result.exit_code and report.is_full:
+            raise report.out_of_memory(self._function)
+        usage = Usage(report.billed_s or found.seconds, report.used_mb or found.memory_mb, cost)
+        result = WorkerResult(result.exit_code, result.stdout, result.stderr, result.duration_ms, result.outputs, usage)
+        return result, found.lines
+
+    def _cost(self, report: Report, seconds: float, machine: str) -> float:
+        return self._prices.invocation_of(seconds, report.memory_mb or 0.0, machine)
+
+    async def _watch(self, life: _Life) -> None:
+        while True:
+            await asyncio.sleep(max(1.0, self._under_way / _LOOKS))
+            await life.look()
+
+
+@asynccontextmanager
+async def open_lambda(region: str | None = None, *, at_once: int = 1000) -> AsyncGenerator[Any]:
+    """A client for Lambda, as AWS is set up here, for so many invocations ``at_once``.
+
+    It waits longer than any function runs, and repeats nothing by itself: by default it would invoke a slow function
+    again. Source: https://repost.aws/knowledge-center/lambda-function-retry-timeout-sdk
+
+    Raises:
+        UsageError: AWS is not set up.
+    """
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+    from botocore.exceptions import BotoCoreError
+
+    settings = AioConfig(
+        read_timeout=_LONGEST + 60,
+        connect_timeout=20,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=at_once,
+        tcp_keepalive=True,
+    )
+    session: Any = get_session()
+    try:
+        opened = session.create_client("lambda", region_name=region or named_region(), config=settings)
+        client = await opened.__aenter__()
+    except BotoCoreError as error:
+        raise UsageError(f"AWS is not set up here: {error} (see docs/aws.md)") from None
+    try:
+        yield client
+    finally:
+        await opened.__aexit__(None, None, None)
+
+
+class _Life:
+    """What a worker tells of a job while it runs. ``last`` is the last line that it has said."""
+
+    def __init__(self, store: ArtifactStore, key: str, on_line: LineSink | None) -> None:
+        self._store = store
+        self._key = key
+        self._on_line: LineSink = on_line or (lambda _: None)
+        self._seen = 0
+        self.last = ""
+
+    async def look(self) -> None:
+        """Passes on what is new. A store that fails is looked at again later."""
+        try:
+            pulse = Pulse.model_validate_json(await self._store.get(self._key))
+        except (HeliosError, ValueError):
+            return
+        self._tell(pulse.tail, pulse.lines)
+
+    def tell_rest(self, stdout: str, lines: int) -> None:
+        """Passes on those of all lines that were not seen yet."""
+        self._tell(stdout.splitlines(), lines)
+
+    async def stop(self) -> None:
+        """Has the worker stop."""
+        with contextlib.suppress(HeliosError):
+            await self._store.put(f"{self._key}.stop", b"")
+
+    def _tell(self, last: Sequence[str], lines: int) -> None:
+        new = max(0, lines - self._seen)
+        self._seen = max(lines, self._seen)
+        for line in last[-new:] if new else ():
+            self.last = line
+            self._on_line(line)

@@ -1,0 +1,120 @@
+"""What AWS says when an invocation fails, as errors of Helios."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from helios.errors import (
+    AccessDenied,
+    HeliosError,
+    OutOfMemory,
+    Throttled,
+    WorkerError,
+    WorkerLost,
+    WorkerRefused,
+    WorkerTimeout,
+)
+
+_LAST_LINES = 12
+_THROTTLED = {"TooManyRequestsException", "ThrottlingException", "EC2ThrottledException", "RequestLimitExceeded"}
+_DENIED = {
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "UnrecognizedClientException",
+}
+_MISSING = {"ResourceNotFoundException"}
+"""Codes of errors. Source: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors"""
+
+
+def failure_of_request(error: Exception, function: str, size: int) -> HeliosError:
+    """The error for an invocation that did not come about; its message had ``size`` bytes."""
+    from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError, SSOError
+
+    if not isinstance(error, ClientError):
+        if isinstance(error, NoCredentialsError | PartialCredentialsError | SSOError):
+            return AccessDenied(f"{function} can't be invoked: {error} (aws configure, aws sso login)")
+        return WorkerLost(f"the way to {function} is broken: {str(error) or type(error).__name__}")
+    answer: dict[str, Any] = error.response  # pyright: ignore[reportAssignmentType]
+    code: str = answer.get("Error", {}).get("Code", "")
+    said: str = answer.get("Error", {}).get("Message", "") or code
+    status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status == 429 or code in _THROTTLED:
+        return Throttled(f"{function} takes no more invocations at once: {said}")
+    if status == 413:
+        return WorkerRefused(f"a job's message of {size} bytes is too large for {function}: shorten props")
+    if code in _MISSING:
+        return WorkerRefused(f"there is no function {function} in {_region(error)}: helios deploy aws")
+    if code in _DENIED or status in (401, 403):
+        return AccessDenied(f"{function} may not be invoked: {said} (the permission is lambda:InvokeFunction)")
+    if status >= 500 or code in ("ResourceConflictException", "ResourceNotReadyException"):
+        return WorkerLost(f"Lambda could not run {function}: {said}")
+    return WorkerError(f"{function} can't be invoked: {code}: {said}")
+
+
+def failure_of_function(body: bytes, log: str, function: str, last: str) -> HeliosError:
+    """The error for an invocation that ended without an answer; ``last`` is the last line that its worker said."""
+    try:
+        found: dict[str, Any] = json.loads(body)
+    except ValueError:
+        found = {}
+    said = str(found.get("errorMessage") or body.decode("utf-8", "replace"))
+    kind = str(found.get("errorType") or "")
+    if (cut := re.search(r"Task timed out after ([\d.]+) seconds", said)) or kind == "Sandbox.Timedout":
+        after = f" after {float(cut[1]):g} s" if cut else ""
+        reached = f"; it had come to {last!r}" if last else ""
+        return WorkerTimeout(
+            f"{function} was cut off{after}{reached}: give chunks fewer frames (--chunk-frames), or the function more"
+            " time (helios deploy aws --timeout)"
+        )
+    report = Report(log)
+    if kind == "Runtime.OutOfMemory" or ("signal: killed" in said and report.is_full):
+        return report.out_of_memory(function)
+    if kind in ("Runtime.ExitError", "Extension.Crash") or "signal: " in said or "Runtime exited" in said:
+        return WorkerLost(f"{function} ended without a word: {said}{_tail(log)}")
+    trace = "".join(f"\n  {line.rstrip()}" for line in found.get("stackTrace") or ())
+    return WorkerError(f"{function} failed: {kind}: {said}{trace}{_tail(log)}")
+
+
+class Report:
+    """The last line of an invocation's log.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
+    """
+
+    _NEARLY = 0.95
+    """The part of its memory that a function has used when a process of it was ended for want of memory."""
+
+    def __init__(self, log: str) -> None:
+        def number(pattern: str) -> float | None:
+            found = re.search(pattern, log)
+            return float(found[1]) if found else None
+
+        billed = number(r"Billed Duration: ([\d.]+) ms")
+        self.billed_s = billed and billed / 1000
+        self.memory_mb = number(r"Memory Size: (\d+) MB")
+        self.used_mb = number(r"Max Memory Used: (\d+) MB")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has used nearly all of its memory."""
+        return bool(self.memory_mb and self.used_mb and self.used_mb >= self._NEARLY * self.memory_mb)
+
+    def out_of_memory(self, function: str) -> OutOfMemory:
+        """What is to be said then."""
+        size = f"{self.memory_mb:.0f} MB" if self.memory_mb else "memory"
+        return OutOfMemory(f"{function} needs more than its {size}: helios deploy aws --memory")
+
+
+def _tail(log: str) -> str:
+    lines = log.strip().splitlines()[-_LAST_LINES:]
+    return "; its log ends with:\n  " + "\n  ".join(lines) if lines else ""
+
+
+def _region(error: Any) -> str:
+    found = re.search(r"arn:aws[\w-]*:lambda:([\w-]+):", str(error))
+    return found[1] if found else "this region"

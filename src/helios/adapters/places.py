@@ -1,0 +1,43 @@
+"""Places to run as a job names them, and the adapters for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from helios.adapters.base import WorkerAdapter
+from helios.adapters.local import LocalWorkerAdapter
+from helios.errors import UsageError
+from helios.storage import ArtifactStore
+
+
+class LambdaPlace(BaseModel):
+    """A function of AWS Lambda, in ``region`` or wherever AWS is set up for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["aws"] = "aws"
+    function: str
+    region: str | None = None
+
+
+@asynccontextmanager
+async def open_adapter(place: LambdaPlace | None, store: ArtifactStore) -> AsyncGenerator[WorkerAdapter]:
+    """The adapter for ``place``, or for this machine; other places exchange files through ``store``.
+
+    Raises:
+        UsageError: what is needed for that place is not here.
+    """
+    if place is None:
+        yield LocalWorkerAdapter()
+        return
+    if not find_spec("aiobotocore"):
+        raise UsageError("for AWS, Helios needs more packages: pip install 'helios-render[aws]'")
+    from helios.adapters.aws import AwsLambdaAdapter, open_lambda
+
+    async with open_lambda(place.region) as client:
+        yield AwsLambdaAdapter(client, place.function, store)

@@ -1,0 +1,103 @@
+"""``helios plan``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from json import dumps
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import helios
+from helios.cli import options
+from helios.cli.run import fail, run
+from helios.errors import HeliosError
+
+if TYPE_CHECKING:
+    from helios.api import AdapterChoice
+
+
+def plan(
+    source: options.Source,
+    width: options.Width = None,
+    height: options.Height = None,
+    fps: options.Fps = None,
+    duration: options.Duration = None,
+    frames: options.Frames = None,
+    props: options.Props = None,
+    chunk_frames: options.ChunkFrames = None,
+    adapter: options.Adapter = "local",
+    function: options.Function = None,
+    store: options.Store = None,
+    deadline: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Choose the cheapest that is done by then.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(metavar="USD", help="Choose the fastest that costs no more.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Say how long a film will take, and what it will cost, with so many workers. Some frames are drawn for that.
+
+    Prices are a table that ages: `HELIOS_PRICES` names another. Exit code 1: no number of workers keeps the deadline or
+    the cost.
+
+    Examples:
+
+        helios plan page.html --duration 60
+
+        helios plan page.html --adapter aws --deadline 60 --max-cost 0.50
+    """
+    try:
+        values = options.read_props(props)
+    except HeliosError as error:
+        fail(error, json=json)
+    wanted = helios.RenderOptions(
+        width=width,
+        height=height,
+        fps=fps,
+        duration=duration,
+        frames=frames,
+        props=values,
+        chunk_frames=chunk_frames,
+        adapter=cast("AdapterChoice", adapter),
+        function=function,
+        store=store,
+    )
+    found = run(helios.forecast(source, **wanted), json=json)
+    chosen = _choose(found, deadline, max_cost)
+    if json:
+        for one in found:
+            typer.echo(dumps({**asdict(one), "chosen": one is chosen}))
+    else:
+        _print(found, chosen if deadline or max_cost else None)
+    if chosen is None:
+        typer.echo("helios: no number of workers keeps within that", err=True)
+        raise typer.Exit(1)
+
+
+def _choose(found: list[helios.Forecast], deadline: float | None, max_cost: float | None) -> helios.Forecast | None:
+    """The cheapest within the deadline, or else the fastest, of those that cost no more than they may."""
+
+    def worth(one: helios.Forecast) -> tuple[float, int]:
+        return (one.cost or 0.0) if deadline else one.seconds, one.workers
+
+    fitting = [
+        one
+        for one in found
+        if (deadline is None or one.seconds <= deadline) and (max_cost is None or (one.cost or 0.0) <= max_cost)
+    ]
+    return min(fitting, key=worth, default=None)
+
+
+def _print(found: list[helios.Forecast], chosen: helios.Forecast | None) -> None:
+    table = Table("workers", "chunks", "seconds", "USD", "", box=None)
+    for column in table.columns[:4]:
+        column.justify = "right"
+    for one in found:
+        cost = "-" if one.cost is None else f"{one.cost:.4f}"
+        note = f"--workers {one.workers}" if one is chosen else ""
+        table.add_row(str(one.workers), str(one.chunks), f"{one.seconds:.1f}", cost, note)
+    Console().print(table)

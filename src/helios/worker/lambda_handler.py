@@ -1,0 +1,43 @@
+"""The worker's door for AWS Lambda: ``helios.worker.lambda_handler.handler``, for ``awslambdaric``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from helios.errors import WorkerRefused
+from helios.release import __version__
+from helios.worker.message import Answer, Failure, Payload
+from helios.worker.runtime import worker_here
+
+_SPARE_S = 10.0
+"""Seconds that are left for keeping what was made and for the answer."""
+
+
+class Context(Protocol):
+    """What Lambda tells of an invocation. Source: https://docs.aws.amazon.com/lambda/latest/dg/python-context.html"""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until it is cut off."""
+        ...
+
+
+def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Runs the payload ``event``; the answer says what came of it."""
+    try:
+        payload = Payload.model_validate(event)
+    except ValidationError as error:
+        return _refused(event, error).model_dump(mode="json")
+    seconds = max(1.0, context.get_remaining_time_in_millis() / 1000 - _SPARE_S)
+    answer = asyncio.run(worker_here(__version__).run(payload, seconds))
+    return answer.model_dump(mode="json")
+
+
+def _refused(event: dict[str, Any], error: ValidationError) -> Answer:
+    release = event.get("release", "an unknown version")
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    said = f"the worker is Helios {__version__} and can't read this job of {release}: {where}: {first['msg']}"
+    return Answer(failure=Failure.of(WorkerRefused(said)), seconds=0.0, memory_mb=0.0)

@@ -1,0 +1,228 @@
+"""Running a job as a child process of this one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Callable
+from pathlib import Path
+
+from helios.errors import CommandNotFound, WorkerError, WorkerTimeout
+from helios.worker.job import Artifact, WorkerJob, WorkerResult
+
+LineSink = Callable[[str], None]
+"""Called with each line of stdout, without its line break, as soon as it is there."""
+
+GRACE = 5.0
+"""Seconds between asking a process group to end (SIGTERM) and ending it (SIGKILL)."""
+KEPT = 256 * 1024
+"""Bytes of stdout, and of stderr, that a result holds."""
+
+
+class ChildProcess:
+    """Runs jobs as child processes, each in a process group of its own, never through a shell.
+
+    On time-out or cancellation the whole group gets SIGTERM, and SIGKILL after ``grace`` seconds. Whatever of
+    the group outlives its leader is killed too, so no grandchild is left behind.
+    """
+
+    def __init__(
+        self, *, grace: float = GRACE, kept: int = KEPT, on_start: Callable[[int], None] = lambda group: None
+    ) -> None:
+        """``grace`` is in seconds, ``kept`` in bytes of what is said; ``on_start`` is told each process group."""
+        self._grace = grace
+        self._kept = kept
+        self._on_start = on_start
+
+    async def run(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
+        """Runs ``job`` to its end. What ``on_line`` raises ends it.
+
+        Raises:
+            CommandNotFound: there is no such command.
+            WorkerTimeout: it ran past the job's time-out.
+            WorkerError: it could not be run for another reason.
+        """
+        begun = time.monotonic()
+        said = _Said(self._kept, on_line)
+        transport = await self._start(job, said)
+        group = transport.get_pid()
+        self._on_start(group)
+        try:
+            async with asyncio.timeout(job.timeout):
+                await said.news.wait()
+            if said.error:
+                await self._end(group, said)
+            _kill(group)
+            await self._drain(said)
+        except TimeoutError:
+            await self._end(group, said)
+            await self._drain(said)
+            raise WorkerTimeout(
+                f"{job.command} ran longer than its time-out of {job.timeout:g} s and was stopped: {job}",
+                stdout=said.stdout.text(),
+                stderr=said.stderr.text(),
+            ) from None
+        except asyncio.CancelledError:
+            await self._end(group, said)
+            raise
+        finally:
+            said.over = True
+            transport.close()
+        if said.error:
+            raise said.error
+        exit_code = transport.get_returncode()
+        assert exit_code is not None
+        outputs = await asyncio.to_thread(outputs_of, job) if job.outputs else {}
+        duration = (time.monotonic() - begun) * 1000
+        return WorkerResult(exit_code, said.stdout.text(), said.stderr.text(), duration, outputs)
+
+    async def _start(self, job: WorkerJob, said: _Said) -> asyncio.SubprocessTransport:
+        command = job.command
+        if job.cwd and os.sep in command:  # relative to where it runs, as for a shell after cd
+            command = str(job.cwd.absolute() / command)
+        program = shutil.which(command, path=job.env.get("PATH", os.defpath))
+        if program is None:
+            raise CommandNotFound(f"there is no command {job.command!r} here, or it may not be run")
+        starting = asyncio.ensure_future(
+            asyncio.get_running_loop().subprocess_exec(
+                lambda: said, program, *job.args, stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
+                env=dict(job.env), cwd=job.cwd, process_group=0,
+            )
+        )  # fmt: skip
+        try:
+            transport, _ = await asyncio.shield(starting)
+        except (OSError, ValueError) as error:
+            raise WorkerError(f"{job.command} can't be run: {error}") from error
+        except asyncio.CancelledError:
+            # Half begun is begun: asyncio would kill the leader, and nobody else of the group.
+            with contextlib.suppress(OSError, ValueError):
+                transport, _ = await starting
+                try:
+                    await self._end(transport.get_pid(), said)
+                finally:
+                    transport.close()
+            raise
+        return transport
+
+    async def _end(self, group: int, said: _Said) -> None:
+        """The ladder: ask, wait, kill. Afterwards no process of the group is left, even if this is cancelled."""
+        try:
+            _kill(group, signal.SIGTERM)
+            async with asyncio.timeout(self._grace):
+                await said.exited.wait()
+        except TimeoutError:
+            pass
+        finally:
+            _kill(group)
+            await said.exited.wait()
+
+    async def _drain(self, said: _Said) -> None:
+        """Waits for the ends of the pipes; a process that left the group may hold them open, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                await said.silent.wait()
+
+
+def _kill(group: int, number: int = signal.SIGKILL) -> None:
+    with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
+        os.killpg(group, number)
+
+
+class _Said(asyncio.SubprocessProtocol):
+    """What a process says. ``Process`` won't do: before Python 3.13 its wait() also waits for grandchildren
+    that hold the pipes open.
+
+    ``exited``: the leader has. ``silent``: so has everyone who could say anything more. ``error``: what
+    ``on_line`` raised. ``news``: it has exited, or there is an error. ``over``: nobody listens any more.
+    """
+
+    def __init__(self, kept: int, on_line: LineSink | None) -> None:
+        self.stdout = _Tail(kept, on_line)
+        self.stderr = _Tail(kept, None)
+        self.exited = asyncio.Event()
+        self.silent = asyncio.Event()
+        self.news = asyncio.Event()
+        self.error: Exception | None = None
+        self.over = False
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._hear(lambda: (self.stdout if fd == 1 else self.stderr).add(data))
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._hear((self.stdout if fd == 1 else self.stderr).end)
+
+    def process_exited(self) -> None:
+        self.exited.set()
+        self.news.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.silent.set()
+
+    def _hear(self, hear: Callable[[], None]) -> None:
+        if self.over or self.error:
+            return
+        try:
+            hear()
+        except Exception as error:  # noqa: BLE001 - execute() raises it
+            self.error = error
+            self.news.set()
+
+
+class _Tail:
+    """The end of a stream, and its lines as they come."""
+
+    def __init__(self, kept: int, on_line: LineSink | None) -> None:
+        self._kept = kept
+        self._on_line = on_line
+        self._data = bytearray()
+        self._line = bytearray()
+        self._dropped = 0
+
+    def add(self, data: bytes) -> None:
+        self._data += data
+        if (extra := len(self._data) - self._kept) > self._kept:
+            self._drop(extra)
+        if self._on_line:
+            self._tell(data, self._on_line)
+
+    def end(self) -> None:
+        if self._line and self._on_line:
+            self._on_line(_decode(self._line))
+
+    def text(self) -> str:
+        self._drop(max(0, len(self._data) - self._kept))
+        note = f"[{self._dropped} bytes before this are left out]\n" if self._dropped else ""
+        return note + _decode(self._data)
+
+    def _drop(self, count: int) -> None:
+        del self._data[:count]
+        self._dropped += count
+
+    def _tell(self, data: bytes, on_line: LineSink) -> None:
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            on_line(_decode(self._line + line))
+            self._line.clear()
+        self._line += rest
+        if len(self._line) > self._kept:
+            on_line(_decode(self._line))
+            self._line.clear()
+
+
+def _decode(data: bytes | bytearray) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def outputs_of(job: WorkerJob) -> dict[str, Artifact]:
+    """Those outputs of a job that there are. It blocks."""
+    found: dict[str, Artifact] = {}
+    for name, key in job.outputs.items():
+        path = (job.cwd or Path()) / name
+        if path.is_file():
+            found[name] = Artifact.of(path, key)
+    return found

@@ -1,0 +1,214 @@
+"""The stateless worker: all that it needs comes with the job, and nothing of the job stays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from helios.errors import HeliosError, StoreError, WorkerRefused
+from helios.storage import ArtifactStore
+from helios.worker.job import WorkerResult
+from helios.worker.message import Answer, Failure, Payload, Pulse
+from helios.worker.process import ChildProcess
+from helios.worker.workspace import Bundles, stage_out, workspace
+
+RENDERER = "helios-renderer"
+"""What a payload calls Helios' own renderer."""
+
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    # -P: the workspace is no place to import from.
+    RENDERER: (sys.executable, "-P", "-m", "helios.renderer"),
+    "ffmpeg": (os.environ.get("HELIOS_FFMPEG", "ffmpeg"),),
+}
+"""The commands that a worker runs if its deployment says nothing else."""
+
+_OWN = ("PATH", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_NO_SANDBOX", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
+_BEAT = 1.0
+_QUIET_BEAT = 5.0
+_TAIL = 20
+_SAID = 64 * 1024
+
+
+class Worker:
+    """Runs jobs, one at a time, in new folders below ``folder``; nothing of one is visible to the next.
+
+    It runs the ``commands`` of its deployment and uses artifacts below the URL ``store`` only, where one is given.
+    ``cache`` is how many bytes of bundles it keeps.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        release: str,
+        store: str | None = None,
+        commands: Mapping[str, tuple[str, ...]] = COMMANDS,
+        cache: int = 500_000_000,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._release = release
+        self._store = store
+        self._commands = commands
+        self._bundles = Bundles(folder / "bundles", cache)
+
+    async def run(self, payload: Payload, seconds: float | None = None) -> Answer:
+        """Runs a payload's job, and says what came of it; ``seconds`` is all the time that there is.
+
+        What can't be run is a ``failure`` of the answer.
+        """
+        begun = time.monotonic()
+        watch = _Watch()
+        try:
+            result = await self._run(payload, seconds, watch)
+        except HeliosError as error:
+            took = time.monotonic() - begun
+            return Answer(failure=Failure.of(error), seconds=took, memory_mb=watch.memory_mb)
+        return result.model_copy(update={"seconds": time.monotonic() - begun, "memory_mb": watch.memory_mb})
+
+    async def _run(self, payload: Payload, seconds: float | None, watch: _Watch) -> Answer:
+        command = self._check(payload)
+        store = ArtifactStore.at(payload.store)
+        async with workspace(payload, store, self._bundles, self._folder) as folder:
+            own = {name: os.environ[name] for name in _OWN if name in os.environ}
+            env = {**own, "HOME": str(folder), "TMPDIR": str(folder), **payload.env}
+            job = payload.job(command[0], command[1:], env, folder)
+            limits = [limit for limit in (payload.timeout, seconds) if limit is not None]
+            job = replace(job, timeout=min(limits, default=None))
+            async with _told(payload, store, watch) as stopped:
+                work = asyncio.create_task(ChildProcess(on_start=watch.begun).run(job, watch.add))
+                result = await _unless(stopped, work)
+            outputs = await stage_out(payload, folder, store) if result.exit_code == 0 else {}
+            return Answer(
+                exit_code=result.exit_code,
+                lines=watch.lines,
+                stdout=_utf8(result.stdout),
+                stderr=_utf8(result.stderr),
+                outputs=outputs,
+                seconds=0.0,
+                memory_mb=0.0,
+            )
+
+    def _check(self, payload: Payload) -> tuple[str, ...]:
+        if payload.release != self._release:
+            raise WorkerRefused(
+                f"the worker is Helios {self._release}, the job is of Helios {payload.release}: deploy that version"
+            )
+        if self._store and not f"{payload.store.rstrip('/')}/".startswith(f"{self._store.rstrip('/')}/"):
+            raise WorkerRefused(f"the worker uses artifacts at {self._store}, and not at {payload.store}")
+        if payload.command not in self._commands:
+            known = ", ".join(sorted(self._commands))
+            raise WorkerRefused(f"the worker does not run {payload.command!r}: its deployment allows {known}")
+        return self._commands[payload.command]
+
+
+def worker_here(release: str) -> Worker:
+    """The worker that this process is: as its environment says.
+
+    ``HELIOS_STORE`` is the only store that it uses; ``HELIOS_COMMANDS`` names commands that it runs too, as paths with
+    commas between; ``HELIOS_CACHE_MB`` is how much of bundles it keeps; its folder is in ``TMPDIR``.
+    """
+    more = {path: (path,) for path in os.environ.get("HELIOS_COMMANDS", "").split(",") if path}
+    return Worker(
+        Path(os.environ.get("TMPDIR", "/tmp")) / "helios",
+        release=release,
+        store=os.environ.get("HELIOS_STORE"),
+        commands={**COMMANDS, **more},
+        cache=int(os.environ.get("HELIOS_CACHE_MB", "500")) * 1_000_000,
+    )
+
+
+class Unwanted(WorkerRefused):
+    """Nobody wants the job any more."""
+
+    code = "unwanted"
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What a running command has said, and taken."""
+
+    begun_at: float = field(default_factory=time.monotonic)
+    lines: int = 0
+    tail: deque[str] = field(default_factory=lambda: deque[str](maxlen=_TAIL))
+    memory_mb: float = 0.0
+    group: int | None = None
+
+    def begun(self, group: int) -> None:
+        self.group = group
+
+    def add(self, line: str) -> None:
+        self.lines += 1
+        self.tail.append(_utf8(line)[:1000])
+
+    def pulse(self) -> Pulse:
+        if self.group is not None:
+            self.memory_mb = max(self.memory_mb, _memory_mb(self.group))
+        seconds = time.monotonic() - self.begun_at
+        return Pulse(lines=self.lines, tail=tuple(self.tail), seconds=seconds, memory_mb=self.memory_mb)
+
+
+@asynccontextmanager
+async def _told(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncGenerator[asyncio.Event]:
+    """Tells the store, for as long as the block runs, how far the command is. The event: nobody wants it any more."""
+    stopped = asyncio.Event()
+
+    async def tell() -> None:
+        told, at = -1, 0.0
+        while True:
+            await asyncio.sleep(_BEAT)
+            pulse = watch.pulse()
+            if pulse.lines == told and time.monotonic() - at < _QUIET_BEAT:
+                continue
+            told, at = pulse.lines, time.monotonic()
+            with contextlib.suppress(StoreError):  # the next beat may get through
+                await store.put(payload.progress, pulse.model_dump_json().encode())
+                if await store.has(f"{payload.progress}.stop"):
+                    stopped.set()
+
+    task = asyncio.create_task(tell())
+    try:
+        yield stopped
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _unless(stopped: asyncio.Event, work: asyncio.Task[WorkerResult]) -> WorkerResult:
+    """What comes of ``work``, which ends early if it is stopped."""
+    waiting = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait([work])
+    if work.cancelled():
+        raise Unwanted("nobody wants the job any more")
+    return work.result()
+
+
+def _memory_mb(group: int) -> float:
+    """What the processes of a group hold in memory that is theirs alone, in MB (Linux: proc(5))."""
+    pages = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if os.getpgid(int(process.name)) == group:
+                _, resident, shared, *_ = (process / "statm").read_text().split()
+                pages += int(resident) - int(shared)
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1_000_000
+
+
+def _utf8(text: str) -> str:
+    """Text that JSON can hold, and not too much of it."""
+    return text[-_SAID:].encode("utf-8", "surrogateescape").decode("utf-8", "replace")

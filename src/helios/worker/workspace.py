@@ -1,0 +1,128 @@
+"""An empty folder for one job: what goes into it, and what of it is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path, PurePosixPath
+
+from helios.errors import CommandFailed, OutputError, StoreError, WorkerRefused
+from helios.storage import ArtifactStore, unpack
+from helios.worker.job import Artifact
+from helios.worker.message import Kept, Payload
+
+
+class Bundles:
+    """Bundles that a warm worker has already: at most ``limit`` bytes of them, those used last.
+
+    They are kept as they came, and looked at again before each use: no job can change what another gets.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def unpacked(self, kept: Kept, store: ArtifactStore, folder: Path) -> None:
+        """Unpacks a bundle into ``folder``, which is made.
+
+        Raises:
+            StoreError: it can't be had, or is not what it should be.
+        """
+        path = self._folder / PurePosixPath(kept.digest).name
+        if not (path.is_file() and await asyncio.to_thread(_digest, path) == kept.digest):
+            self._make_room(kept.size)
+            await _bring(kept, store, path)
+        path.touch()
+        with path.open("rb") as archive:
+            await asyncio.to_thread(unpack, archive, folder)
+        if kept.size > self._limit:
+            path.unlink()
+
+    def _make_room(self, size: int) -> None:
+        oldest = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        taken = sum(path.stat().st_size for path in oldest)
+        for path in oldest:
+            if taken + size <= self._limit:
+                break
+            taken -= path.stat().st_size
+            path.unlink()
+
+
+@asynccontextmanager
+async def workspace(payload: Payload, store: ArtifactStore, bundles: Bundles, parent: Path) -> AsyncGenerator[Path]:
+    """A new folder below ``parent`` with a payload's inputs, for as long as the block runs.
+
+    Raises:
+        WorkerRefused: a path leads out of it.
+        StoreError, OutputError: an input can't be had.
+    """
+    for path in (*payload.inputs, *payload.outputs):
+        if not _is_inside(path.removesuffix("/")):
+            raise WorkerRefused(f"{path!r} is no path inside of the job's folder")
+    folder = Path(tempfile.mkdtemp(prefix="job-", dir=parent))
+    try:
+        try:
+            for path, content in payload.inputs.items():
+                await _stage_in(folder / path, content, store, bundles, unpacked=path.endswith("/"))
+        except OSError as error:
+            raise OutputError(f"the worker's disk can't hold the job: {error.strerror}") from error
+        yield folder
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def stage_out(payload: Payload, folder: Path, store: ArtifactStore) -> dict[str, Kept]:
+    """Puts those outputs that there are into the store, and says what they are.
+
+    Raises:
+        CommandFailed: one is no plain file inside of the folder.
+        StoreError: they can't be kept.
+    """
+    kept: dict[str, Kept] = {}
+    for name, key in payload.outputs.items():
+        path = folder / name
+        if not os.path.lexists(path):
+            continue
+        if path.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+            raise CommandFailed(f"{name} is no plain file of the job's own")
+        artifact = await asyncio.to_thread(Artifact.of, path, key)
+        await store.put_new(key, path)
+        kept[name] = Kept.of(artifact)
+    return kept
+
+
+async def _stage_in(
+    path: Path, content: Kept | bytes, store: ArtifactStore, bundles: Bundles, *, unpacked: bool
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif unpacked:
+        await bundles.unpacked(content, store, path)
+    else:
+        await _bring(content, store, path)
+
+
+async def _bring(kept: Kept, store: ArtifactStore, path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    await store.bring(kept.key, part, own=True)
+    if await asyncio.to_thread(_digest, part) != kept.digest:
+        part.unlink()
+        raise StoreError(f"{kept.key} is not what it was when it was kept")
+    part.replace(path)
+
+
+def _is_inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and ".." not in parts and not path.startswith("/") and "\0" not in path
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

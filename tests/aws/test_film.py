@@ -1,0 +1,173 @@
+"""A film by a fleet: the page goes out as a bundle, its segments come back, and the frames are those of this machine."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Generator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import helios
+from clouds import SETTINGS, moto_server
+from films import assert_exact
+from front import LambdaFront, lambda_front
+from helios.jobs import Journal
+from helios.jobs.runner import run_job
+from helios.storage import ArtifactStore
+from processes import wait_until
+
+WORKER = "helios.worker.lambda_handler.handler"
+STORE = "s3://films/mine"
+PAGE = """<!doctype html><link rel=stylesheet href=deep/style.css>
+<p id=p>a</p><script>helios.seek = (s) => (p.textContent = s.toFixed(3), p.style.left = 40 * s + 'px');</script>"""
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
+    with moto_server(tmp_path_factory.mktemp("moto")) as url:
+        yield url
+
+
+@pytest.fixture
+def front(aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[LambdaFront]:
+    """Three environments that reach S3 and nothing else of this test."""
+    for name, value in {**SETTINGS, "AWS_ENDPOINT_URL_S3": aws}.items():
+        monkeypatch.setenv(name, value)
+    s3: Any = boto3.resource("s3")
+    s3.create_bucket(Bucket="films").objects.all().delete()
+    env = {**SETTINGS, "AWS_ENDPOINT_URL_S3": aws, "HELIOS_STORE": STORE}
+    with lambda_front(tmp_path / "front", WORKER, environments=3, timeout=60, env=env) as found:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", found.url)
+        yield found
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    folder = tmp_path / "page"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "index.html").write_text(PAGE)
+    (folder / "deep" / "style.css").write_text("p { position: absolute; font: 40px sans-serif; color: teal }")
+    return folder
+
+
+def render(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.Rendered:
+    options = {"width": 320, "height": 180, "frames": 36, "chunk_frames": 6, "preset": "ultrafast", **more}
+    return helios.render_sync(page, output, on_event=events.append, **options)  # type: ignore[arg-type]
+
+
+def remote(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.Rendered:
+    return render(page, output, events, adapter="aws", function="helios", store=STORE, workers=3, **more)
+
+
+def keys() -> list[str]:
+    return list(asyncio.run(ArtifactStore.at(STORE).sizes("segments")))
+
+
+def committed() -> list[str]:
+    return [key for key in keys() if key.endswith(".json") and "/inputs-" not in key]
+
+
+def reports() -> list[str]:
+    return [key for key in keys() if key.endswith(".report")]
+
+
+@pytest.mark.parametrize("capture", ["fast", "faithful"])
+def test_a_fleet_draws_the_frames_that_this_machine_draws(
+    capture: str, front: LambdaFront, page: Path, tmp_path: Path
+) -> None:
+    here = render(page, tmp_path / "here.mp4", [], capture=capture)
+    events: list[helios.RenderEvent] = []
+    there = remote(page, tmp_path / "there.mp4", events, capture=capture)
+    assert there.hashes == here.hashes
+    assert len(set(there.hashes)) == 36
+    assert_exact(tmp_path / "there.mp4", 36, Fraction(30))
+    assert here.cost is None
+    assert there.cost
+    assert 6 * 2e-7 < there.cost < 0.05
+    assert front.invokes == 7, "a probe and six chunks"
+    assert front.most > 1
+    again = remote(page, tmp_path / "again.mp4", events, capture=capture)
+    assert (again.hashes, again.reused, front.invokes) == (here.hashes, 6, 8), "only the probe"
+    (page / "deep" / "style.css").write_text("p { color: red }")
+    changed = remote(page, tmp_path / "changed.mp4", events, capture=capture)
+    assert (changed.reused, changed.hashes == here.hashes) == (0, False)
+
+
+def test_environments_that_die_or_hang_and_throttling_cost_attempts_and_no_frame(
+    front: LambdaFront, page: Path, tmp_path: Path
+) -> None:
+    here = render(page, tmp_path / "here.mp4", [])
+    events: list[helios.RenderEvent] = []
+    hit: list[int] = []
+
+    def show(event: helios.RenderEvent) -> None:
+        events.append(event)
+        if event.event == "chunk-started" and event.chunk == 2 and event.attempt == 1:
+            front.to_throttle = 1
+        elif len(hit) < 2 and (busy := [number for number in front.busy() if number not in hit]):
+            if hit:
+                front.environments[busy[0]].stop()
+            else:
+                front.kill(busy[0])
+            hit.append(busy[0])
+
+    there = helios.render_sync(
+        page, tmp_path / "there.mp4", on_event=show, adapter="aws", function="helios", store=STORE, workers=3,
+        width=320, height=180, frames=36, chunk_frames=6, preset="ultrafast",
+    )  # fmt: skip
+    assert there.hashes == here.hashes
+    codes = {event.code for event in events if event.event == "chunk-attempt-failed"}
+    assert codes >= {"throttled", "worker-lost"}
+    assert len(hit) == 2
+    finished = [event.chunk for event in events if event.event == "chunk-finished"]
+    assert sorted(finished) == list(range(6)), "no chunk was drawn again that had been committed"
+    assert len(committed()) == 6
+
+
+def test_a_plan_measures_workers_and_says_what_they_cost(front: LambdaFront, page: Path) -> None:
+    found = asyncio.run(
+        helios.forecast(
+            page, adapter="aws", function="helios", store=STORE, width=320, height=180, frames=3000, counts=[1, 10, 100]
+        )
+    )
+    assert front.invokes == 2, "a probe and some frames"
+    assert [one.chunks for one in found] == [5, 10, 100]
+    assert found[0].seconds > found[1].seconds > found[2].seconds
+    assert found[0].cost
+    assert found[2].cost
+    assert 0 < found[0].cost < found[2].cost, "each worker's start is paid for"
+
+
+def test_what_workers_make_while_nobody_waits_is_taken_by_the_next_who_asks(
+    front: LambdaFront, page: Path, tmp_path: Path
+) -> None:
+    here = render(page, tmp_path / "here.mp4", [])
+    spec = tmp_path / "job.json"
+    options = {"width": 320, "height": 180, "frames": 36, "chunk_frames": 6, "preset": "ultrafast", "workers": 3}
+    job = asyncio.run(
+        helios.plan_job(page, tmp_path / "film.mp4", adapter="aws", function="helios", store=STORE, **options)  # type: ignore[arg-type]
+    )
+    spec.write_text(job.model_dump_json())
+    command = [sys.executable, "-m", "helios", "job", "run", str(spec), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout
+        for line in runner.stdout:
+            if json.loads(line)["event"] == "chunk-progress":
+                runner.kill()
+                break
+    wait_until(lambda: not front.under_way, "the workers", 60)
+    made = len(reports())
+    assert made == 3
+    assert committed() == []
+    invokes = front.invokes
+    journal = Journal()
+    status, *_ = journal.statuses()
+    film = asyncio.run(run_job(journal, status.id))
+    assert (film.reused, film.attempts, front.invokes - invokes) == (3, 3, 3)
+    assert film.hashes == here.hashes
+    journal.close()

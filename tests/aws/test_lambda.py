@@ -1,0 +1,195 @@
+"""Invocations of a real Lambda runtime: what comes of them, and every way in which they fail."""
+
+import asyncio
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clouds import SETTINGS
+from front import LambdaFront, lambda_front
+from helios.adapters.aws import AwsLambdaAdapter, open_lambda
+from helios.errors import (
+    AccessDenied,
+    HeliosError,
+    OutOfMemory,
+    Throttled,
+    UsageError,
+    WorkerError,
+    WorkerLost,
+    WorkerRefused,
+    WorkerTimeout,
+)
+from helios.storage import ArtifactStore
+from helios.worker import WorkerJob, WorkerResult
+from processes import alive, wait_until
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore.at(tmp_path / "store")
+
+
+def run(
+    front: LambdaFront, store: ArtifactStore, job: WorkerJob | None = None, function: str = "helios", **more: Any
+) -> WorkerResult:
+    async def work() -> WorkerResult:
+        async with open_lambda() as client:
+            job_ = job or WorkerJob("helios-renderer", inputs={"spec.json": b"{}"})
+            return await AwsLambdaAdapter(client, function, store).execute(job_, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_LAMBDA", front.url)
+        return asyncio.run(work())
+
+
+@pytest.fixture
+def front(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[LambdaFront]:
+    handler, more = request.param if isinstance(request.param, tuple) else (request.param, {})
+    with lambda_front(tmp_path / "front", handler, **more) as found:
+        yield found
+
+
+WORKER = "helios.worker.lambda_handler.handler"
+
+
+@pytest.mark.parametrize("front", [(WORKER, {"env": {"HELIOS_COMMANDS": "/bin/sh"}})], indirect=True)
+def test_a_job_is_run_and_its_lines_and_outputs_come_back(front: LambdaFront, store: ArtifactStore) -> None:
+    lines: list[str] = []
+    script = "for k in 1 2 3; do echo line $k; done; cat in > out; echo error >&2; exit 0"
+    job = WorkerJob("/bin/sh", ("-c", script), inputs={"in": b"data"}, outputs={"out": "made/out"})
+    result = run(front, store, job, on_line=lines.append)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "line 1\nline 2\nline 3\n", "error\n")
+    assert lines == ["line 1", "line 2", "line 3"]
+    assert asyncio.run(store.get("made/out")) == b"data"
+    assert result.outputs["out"].size == 4
+    assert result.usage
+    assert 0 < result.usage.billed_s < 60
+    assert 5 < result.usage.memory_mb < 1000
+    failed = run(front, store, WorkerJob("/bin/sh", ("-c", "echo gone; exit 3"), outputs={"out": "made/none"}))
+    assert (failed.exit_code, failed.outputs) == (3, {})
+    assert asyncio.run(store.sizes("progress")) == {}, "nobody needs it any more"
+
+
+@pytest.mark.parametrize("front", [(WORKER, {"env": {"HELIOS_COMMANDS": "/bin/sh"}})], indirect=True)
+def test_lines_come_while_it_runs_and_cancelling_ends_the_work(
+    front: LambdaFront, store: ArtifactStore, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    script = "echo begun; while :; do sleep 0.1; done"
+
+    async def work() -> None:
+        async with open_lambda() as client:
+            adapter = AwsLambdaAdapter(client, "helios", store)
+            running = asyncio.create_task(adapter.execute(WorkerJob("/bin/sh", ("-c", script)), lines.append))
+            await asyncio.to_thread(wait_until, lambda: lines == ["begun"], "a line")
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL_LAMBDA", front.url)
+        asyncio.run(work())
+    wait_until(lambda: not front.under_way, "the end of the work")
+    assert not [found for found in front.environments[0].processes() if alive(found) and script in found.cmdline()]
+    assert run(front, store, WorkerJob("/bin/sh", ("-c", "echo next"))).stdout == "next\n", "the worker goes on"
+
+
+@pytest.mark.parametrize("front", [WORKER], indirect=True)
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [
+        (WorkerJob("/bin/sh"), "does not run '/bin/sh': its deployment allows ffmpeg, helios-renderer"),
+        (WorkerJob("ffmpeg", inputs={"../a": b""}), "no path inside"),
+    ],
+    ids=["command", "path"],
+)
+def test_what_the_worker_refuses_it_says(front: LambdaFront, store: ArtifactStore, job: WorkerJob, said: str) -> None:
+    with pytest.raises(WorkerRefused, match=said):
+        run(front, store, job)
+
+
+@pytest.mark.parametrize("front", [WORKER], indirect=True)
+def test_a_worker_of_another_version_is_named(
+    front: LambdaFront, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helios.adapters.aws.__version__", "99.0")
+    with pytest.raises(WorkerRefused, match=r"the worker is Helios 0\.1\.0, the job is of Helios 99\.0: deploy"):
+        run(front, store)
+
+
+FAILURES: dict[str, tuple[Any, type[HeliosError], str]] = {
+    "raises": ("functions.raising", WorkerError, r"ValueError: the handler is broken: ä\n.*functions\.py"),
+    "is cut off": (("functions.sleeping", {"timeout": 1}), WorkerTimeout, r"was cut off after 1 s: give chunks fewer"),
+    "dies": ("functions.killed", WorkerLost, r"(?s)signal: killed; its log ends with:.*these are my last words"),
+    "is no worker": ("functions.stranger", WorkerRefused, "helios is no worker of Helios"),
+}
+
+
+@pytest.mark.parametrize(("front", "kind", "said"), list(FAILURES.values()), ids=list(FAILURES), indirect=["front"])
+def test_a_function_that_fails_does_so_with_its_cause(
+    front: LambdaFront, store: ArtifactStore, kind: type[HeliosError], said: str
+) -> None:
+    with pytest.raises(kind, match=said) as caught:
+        run(front, store)
+    assert type(caught.value) is kind
+    assert front.invokes == 1, "it is not repeated"
+    assert caught.value.retryable == (kind in (WorkerTimeout, WorkerLost))
+
+
+@pytest.mark.parametrize("front", [("functions.sleeping", {"memory_mb": 2048})], indirect=True)
+def test_a_function_whose_memory_was_not_enough_says_what_to_do(
+    front: LambdaFront, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        async with open_lambda() as client:
+            job = WorkerJob("helios-renderer", inputs={"spec.json": b"{}"})
+            running = asyncio.create_task(AwsLambdaAdapter(client, "helios", store).execute(job))
+            log = front.environments[0].log
+            await asyncio.to_thread(wait_until, lambda: "it sleeps" in log.read_text(), "the function")
+            front.kill(0, full=True)
+            await running
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", front.url)
+    with pytest.raises(OutOfMemory, match="more than its 2048 MB: helios deploy"):
+        asyncio.run(work())
+
+
+@pytest.mark.parametrize("front", ["functions.fine"], indirect=True)
+def test_what_does_not_reach_the_function_is_said(
+    front: LambdaFront, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front.to_throttle = 1
+    with pytest.raises(Throttled, match=r"takes no more invocations at once: Rate Exceeded"):
+        run(front, store)
+    assert front.invokes == 0, "nor did the client try again by itself"
+    assert run(front, store).stdout == "fine\n"
+    with pytest.raises(WorkerRefused, match="there is no function other in us-east-1: helios deploy aws"):
+        run(front, store, function="other")
+    front.size = 1000
+    large = WorkerJob("helios-renderer", inputs={"spec.json": b"x" * 2000})
+    with pytest.raises(WorkerRefused, match=r"of \d+ bytes is too large"):
+        run(front, store, large)
+    with pytest.raises(WorkerRefused, match="and Lambda takes 6291456: shorten props"):
+        run(front, store, WorkerJob("helios-renderer", inputs={"spec.json": b"x" * 6_000_000}))
+    front.denied = True
+    with pytest.raises(AccessDenied, match=r"not authorized to perform: lambda:InvokeFunction"):
+        run(front, store)
+    front.denied = False
+    front.url = "http://127.0.0.1:9"
+    with pytest.raises(WorkerLost, match="the way to helios is broken"):
+        run(front, store)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(AccessDenied, match="credentials"):
+        run(front, store)
+    monkeypatch.delenv("AWS_REGION")
+    with pytest.raises(UsageError, match="You must specify a region"):
+        run(front, store)

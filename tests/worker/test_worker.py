@@ -1,0 +1,230 @@
+"""A worker gets all that it needs with the job, and keeps nothing of it."""
+
+import asyncio
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helios.errors import ArtifactMissing, CommandNotFound, StoreError, UsageError, WorkerRefused, WorkerTimeout
+from helios.storage import ArtifactStore, pack, unpack
+from helios.worker import Artifact, WorkerJob, WorkerResult
+from helios.worker.message import Payload, Pulse
+from helios.worker.runtime import Unwanted, Worker
+from processes import wait_until
+
+PYTHON = {"python": (sys.executable, "-c")}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore.at(tmp_path / "store")
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Worker:
+    return Worker(tmp_path / "worker", release="1", commands=PYTHON)
+
+
+def payload(store: ArtifactStore, script: str, *args: str, release: str = "1", **more: object) -> Payload:
+    job = WorkerJob("python", (script, *args), **more)  # type: ignore[arg-type]
+    return Payload.of(job, release=release, store=store.url, progress="progress/1")
+
+
+def run(worker: Worker, message: Payload, seconds: float | None = None) -> WorkerResult:
+    answer = asyncio.run(worker.run(Payload.model_validate_json(message.model_dump_json()), seconds))
+    return type(answer).model_validate_json(answer.model_dump_json()).result()
+
+
+def kept(store: ArtifactStore, path: Path, key: str) -> Artifact:
+    asyncio.run(store.put(key, path))
+    return Artifact.of(path, key)
+
+
+def left(worker_folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(worker_folder)) for path in worker_folder.rglob("*") if path.is_file())
+
+
+def test_a_job_finds_its_inputs_and_leaves_its_outputs_in_the_store(
+    store: ArtifactStore, worker: Worker, tmp_path: Path
+) -> None:
+    page = tmp_path / "page"
+    (page / "deep").mkdir(parents=True)
+    (page / "deep" / "a.txt").write_text("of the bundle")
+    (tmp_path / "b.txt").write_text("of the store")
+    bundle = pack(page, tmp_path / "bundle")
+    inputs: Mapping[str, bytes | Artifact] = {
+        "c.txt": b"of the message",
+        "sub/b.txt": kept(store, tmp_path / "b.txt", "inputs/b"),
+        "page/": kept(store, bundle.path, bundle.key),
+    }
+    script = (
+        "import pathlib, sys; found = [pathlib.Path(p).read_text() for p in sys.argv[1:]]; "
+        "pathlib.Path('out.txt').write_text(', '.join(found)); print('openjd_progress: 100'); sys.stderr.write('done')"
+    )
+    message = payload(store, script, "c.txt", "sub/b.txt", "page/deep/a.txt", inputs=inputs, outputs={"out.txt": "x/o"})
+    result = run(worker, message)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "openjd_progress: 100\n", "done")
+    assert asyncio.run(store.get("x/o")) == b"of the message, of the store, of the bundle"
+    assert result.outputs["out.txt"] == Artifact.of(tmp_path / "store" / "x" / "o", "x/o")
+    assert result.usage
+    assert result.usage.billed_s > 0
+    assert left(tmp_path / "worker") == [f"bundles/{bundle.digest}"], "nothing of the job stays"
+
+
+def test_a_command_has_only_its_own_environment(
+    store: ArtifactStore, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    result = run(worker, payload(store, "import os; print(sorted(os.environ))", env={"MINE": "1"}))
+    assert "'MINE'" in result.stdout
+    assert "AWS_SECRET_ACCESS_KEY" not in result.stdout
+    home = run(worker, payload(store, "import os; print(os.environ['HOME'] == os.environ['TMPDIR'] == os.getcwd())"))
+    assert home.stdout == "True\n"
+
+
+def test_a_command_that_fails_is_a_result_and_leaves_nothing(
+    store: ArtifactStore, worker: Worker, tmp_path: Path
+) -> None:
+    result = run(worker, payload(store, "open('o', 'w'); import sys; sys.exit(7)", outputs={"o": "x/o"}))
+    assert (result.exit_code, result.outputs) == (7, {})
+    assert asyncio.run(store.sizes("")) == {}
+    assert left(tmp_path / "worker") == []
+
+
+@pytest.mark.parametrize("path", ["/etc/motd", "../out", "a/../../out", "", "..", "a\0b"])
+@pytest.mark.parametrize("side", ["inputs", "outputs"])
+def test_a_path_that_leads_out_is_refused(side: str, path: str, store: ArtifactStore, worker: Worker) -> None:
+    files: dict[str, Any] = {"inputs": {path: b"x"}} if side == "inputs" else {"outputs": {path: "key"}}
+    with pytest.raises(WorkerRefused, match="no path inside of the job's folder"):
+        run(worker, payload(store, "pass", **files))
+
+
+@pytest.mark.parametrize("script", ["os.symlink('/etc/passwd', 'o')", "os.mkdir('o')", "os.symlink('/etc', 'd')"])
+def test_an_output_that_is_no_plain_file_of_the_job_is_refused(
+    script: str, store: ArtifactStore, worker: Worker
+) -> None:
+    name = "d/passwd" if "'d'" in script else "o"
+    with pytest.raises(Exception, match="no plain file of the job's own"):
+        run(worker, payload(store, f"import os; {script}", outputs={name: "x/o"}))
+    assert asyncio.run(store.sizes("x")) == {}
+
+
+def test_a_bundle_cannot_write_outside_of_its_folder(tmp_path: Path) -> None:
+    evil = tmp_path / "evil.tar.gz"
+    with tarfile.open(evil, "w:gz") as archive:
+        entry = tarfile.TarInfo("../escaped.txt")
+        archive.addfile(entry)
+    with evil.open("rb") as file, pytest.raises(UsageError, match="no bundle"):
+        unpack(file, tmp_path / "folder")
+    assert not (tmp_path / "escaped.txt").exists()
+    (tmp_path / "text").write_text("not an archive")
+    with (tmp_path / "text").open("rb") as file, pytest.raises(UsageError, match="no bundle"):
+        unpack(file, tmp_path / "other")
+
+
+def test_another_version_another_command_and_another_store_are_refused(store: ArtifactStore, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "worker", release="1", commands=PYTHON, store=store.url + "/mine")
+    mine = ArtifactStore.at(tmp_path / "store" / "mine")
+    assert run(worker, payload(mine, "pass")).exit_code == 0
+    with pytest.raises(WorkerRefused, match="is Helios 1, the job is of Helios 2: deploy that version"):
+        run(worker, payload(mine, "pass", release="2"))
+    with pytest.raises(WorkerRefused, match="and not at"):
+        run(worker, payload(store, "pass"))
+    shell = payload(mine, "pass").model_copy(update={"command": "sh"})
+    with pytest.raises(WorkerRefused, match="does not run 'sh': its deployment allows python"):
+        run(worker, shell)
+
+
+def test_an_input_that_is_gone_or_not_what_it_was_ends_the_job(
+    store: ArtifactStore, worker: Worker, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_text("a")
+    artifact = kept(store, tmp_path / "a", "inputs/a")
+    (tmp_path / "store" / "inputs" / "a").write_text("b")
+    with pytest.raises(StoreError, match="is not what it was when it was kept"):
+        run(worker, payload(store, "pass", inputs={"a": artifact}))
+    (tmp_path / "store" / "inputs" / "a").unlink()
+    with pytest.raises(ArtifactMissing):
+        run(worker, payload(store, "pass", inputs={"a": artifact}))
+
+
+def test_what_runs_too_long_is_ended_with_all_that_it_started(store: ArtifactStore, worker: Worker) -> None:
+    script = "import subprocess, time; subprocess.Popen(['sleep', '600']); time.sleep(600)"
+    with pytest.raises(WorkerTimeout, match=r"time-out of 0\.5 s"):
+        run(worker, payload(store, script, timeout=0.5))
+    with pytest.raises(WorkerTimeout, match=r"time-out of 0\.4 s"):
+        run(worker, payload(store, script), seconds=0.4)
+
+
+def test_a_command_that_is_not_there_is_said(store: ArtifactStore, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "worker", release="1", commands={"python": ("/no/such/python",)})
+    with pytest.raises(CommandNotFound, match="no command"):
+        run(worker, payload(store, "pass"))
+
+
+def test_a_warm_worker_keeps_bundles_but_not_too_many(store: ArtifactStore, tmp_path: Path) -> None:
+    bundles: list[Artifact] = []
+    for k in range(3):
+        folder = tmp_path / f"page{k}"
+        folder.mkdir()
+        (folder / "a.txt").write_text(f"{k}")
+        bundle = pack(folder, tmp_path / f"bundle{k}")
+        bundles.append(kept(store, bundle.path, bundle.key))
+    size = max(bundle.size for bundle in bundles)
+    worker = Worker(tmp_path / "worker", release="1", commands=PYTHON, cache=2 * size)
+    cache = tmp_path / "worker" / "bundles"
+
+    def draw(k: int) -> str:
+        return run(worker, payload(store, "print(open('page/a.txt').read())", inputs={"page/": bundles[k]})).stdout
+
+    assert [draw(k) for k in (0, 1)] == ["0\n", "1\n"]
+    (tmp_path / "store" / bundles[0].key).unlink()
+    assert draw(0) == "0\n", "it is not asked for twice"
+    assert draw(2) == "2\n"
+    assert {path.name for path in cache.iterdir()} == {bundles[0].digest, bundles[2].digest}, "the oldest is gone"
+    (cache / bundles[2].digest).write_bytes(b"tampered")
+    assert draw(2) == "2\n", "what was changed is taken from the store again"
+
+
+def test_a_bundle_is_the_same_wherever_it_is_packed_and_leaves_what_is_hidden(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        (folder / "b").mkdir(parents=True)
+        (folder / "b" / "ä b.txt").write_text("text")
+        (folder / "a.html").write_text("<p>")
+        (folder / ".env").write_text("SECRET=1")
+        (folder / ".git").mkdir()
+        (folder / ".git" / "config").write_text("x")
+        (folder / "out").symlink_to("/etc/passwd")
+    one, two = (pack(tmp_path / name, tmp_path / f"{name}.bundle") for name in ("one", "two"))
+    assert one.digest == two.digest
+    assert set(one.stamps) == {"a.html", "b/ä b.txt"}
+    (tmp_path / "two" / "a.html").write_text("<b>")
+    assert pack(tmp_path / "two", tmp_path / "two.bundle").digest != one.digest
+    with one.path.open("rb") as file:
+        unpack(file, tmp_path / "unpacked")
+    assert (tmp_path / "unpacked" / "b" / "ä b.txt").read_text() == "text"
+
+
+def test_the_store_tells_how_far_a_job_is_and_can_end_it(store: ArtifactStore, worker: Worker, tmp_path: Path) -> None:
+    script = "import time\nfor k in range(30): print(f'openjd_progress: {k}', flush=True)\ntime.sleep(600)"
+    progress = tmp_path / "store" / "progress"
+
+    async def work() -> Pulse:
+        running = asyncio.create_task(worker.run(payload(store, script)))
+        await asyncio.to_thread(wait_until, (progress / "1").exists, "a sign of life")
+        pulse = Pulse.model_validate_json(await store.get("progress/1"))
+        await store.put("progress/1.stop", b"")
+        failure = (await running).failure
+        assert failure
+        assert failure.code == Unwanted.code
+        return pulse
+
+    pulse = asyncio.run(work())
+    assert (pulse.lines, pulse.tail[-1]) == (30, "openjd_progress: 29")
+    assert pulse.memory_mb > 1
+    assert left(tmp_path / "worker") == []
