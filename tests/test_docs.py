@@ -52,7 +52,7 @@ def test_every_command_is_documented() -> None:
     names = {
         f"{name} {inner}".strip() for name, command in COMMANDS.items() for inner in vars(command).get("commands", [""])
     }
-    assert {"render", "still", "stitch", "doctor", "job run", "job resume", "worker exec"} <= names
+    assert {"render", "still", "stitch", "doctor", "job run", "job resume", "worker exec", "deploy aws"} <= names
     assert set(re.findall(r"^## helios (.+)$", (ROOT / "docs/cli.md").read_text("utf-8"), re.MULTILINE)) == names
     assert names <= {" ".join(call[1 : 2 + (call[1] in GROUPS)]) for call in commands("helios")}
 

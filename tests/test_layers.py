@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "stitcher": {"adapters", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},
+    "deploy": {"errors", "worker", "storage"},
     "orchestrator": {
         "composition",
         "adapters",
@@ -38,6 +39,7 @@ MAY_IMPORT = {
         "adapters",
         "api",
         "composition",
+        "deploy",
         "jobs",
         "orchestrator",
         "renderer",

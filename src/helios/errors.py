@@ -21,6 +21,7 @@
     ├── CommandFailed         a command of the job's own ended with an error           (retryable)
     ├── StoreError            the artifact store refuses or can't be reached           (retryable)
     │   └── ArtifactMissing   there is no such artifact
+    ├── DeployError           a cloud could not make, change or remove what it was asked
     ├── ChunkFailed           a chunk could not be made; carries chunk, attempts and cause
     ├── JobFailed             the job ended with an error; carries its code
     └── JobStopped            the job was paused or cancelled; what is made is kept
@@ -180,6 +181,12 @@ class ArtifactMissing(StoreError):
 
     code = "artifact-missing"
     retryable = False
+
+
+class DeployError(HeliosError):
+    """A cloud refuses, can't be reached, or could not make, change or remove what it was asked to."""
+
+    code = "deploy"
 
 
 class JobFailed(HeliosError):

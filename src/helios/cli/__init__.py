@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import helios
-from helios.cli import job, worker
+from helios.cli import deploy, job, worker
 from helios.cli.doctor import doctor
 from helios.cli.plan import plan
 from helios.cli.render import render
@@ -24,6 +24,7 @@ app.command()(plan)
 app.command()(stitch)
 app.command()(doctor)
 app.add_typer(job.app, name="job")
+app.add_typer(deploy.app, name="deploy")
 app.add_typer(worker.app, name="worker")
 
 

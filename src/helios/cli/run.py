@@ -15,17 +15,21 @@ from helios.orchestrator.events import Failed
 T = TypeVar("T")
 
 
-def run(work: Coroutine[object, object, T], *, json: bool = False) -> T:
+_KEPT = "stopped; chunks that are made are kept: helios job list"
+
+
+def run(work: Coroutine[object, object, T], *, json: bool = False, stopped: str = _KEPT) -> T:
     """Runs ``work``; ends the program with one clear line and the right exit code where it fails.
 
-    Ctrl-C and SIGTERM cancel the work, which cleans up behind itself; the exit codes are 130 and 143.
+    Ctrl-C, after which ``stopped`` is said, and SIGTERM cancel the work, which cleans up behind itself; the exit codes
+    are 130 and 143.
     """
     try:
         return asyncio.run(_cancellable(work))
     except HeliosError as error:
         fail(error, json=json)
     except KeyboardInterrupt:
-        typer.echo("helios: stopped; chunks that are made are kept: helios job list", err=True)
+        typer.echo(f"helios: {stopped}", err=True)
         raise typer.Exit(128 + signal.SIGINT) from None
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None

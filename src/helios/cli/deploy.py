@@ -1,0 +1,231 @@
+"""``helios deploy``: what Helios needs in a cloud, made, listed, checked and removed."""
+
+from __future__ import annotations
+
+import json as json_
+import sys
+from collections.abc import Coroutine
+from dataclasses import asdict
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+import helios
+from helios.cli import options
+from helios.cli.run import fail, run
+from helios.errors import HeliosError, MissingTool
+
+if TYPE_CHECKING:
+    from helios.deploy.aws import Deployment
+    from helios.deploy.aws.check import Finding
+    from helios.deploy.aws.events import Change, DeployEvent
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What Helios needs in a cloud.")
+
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="The deployment's name; else helios-VERSION.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Agree to what would be lost, without being asked.")]
+_SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
+_STOPPED = "stopped; what AWS does already goes on, and the same command goes on from there"
+
+
+@app.command()
+def aws(
+    name: Name = None,
+    architecture: Annotated[
+        str | None, typer.Option(metavar="x86_64|arm64", help="The function's processors; at first x86_64.")
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="MB of the function; at first 3538, which are 2 processors.")
+    ] = None,
+    timeout: Annotated[int | None, typer.Option(help="Seconds that one chunk may take; at first 900.")] = None,
+    disk: Annotated[int | None, typer.Option(help="MB of the function's /tmp; at first 2048.")] = None,
+    keep_days: Annotated[int | None, typer.Option(help="Days that chunks are kept; at first 30.")] = None,
+    log_days: Annotated[int | None, typer.Option(help="Days that logs are kept; at first 14.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="URI", help="An image of your own in ECR, each time; else one is built.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")] = False,
+    yes: Yes = False,
+    json: options.Json = False,
+) -> None:
+    """Make Helios' bucket, image and function in your AWS account, or change them in place.
+
+    What is not given stays as it is. Account and region are those of the AWS settings: AWS_PROFILE, AWS_REGION.
+
+    Examples:
+
+        helios deploy aws --dry-run
+
+        helios deploy aws
+
+        helios deploy aws --memory 5307 --timeout 600
+    """
+    _need_aws(json=json)
+    from helios.deploy.aws import Settings, default_name, new_session
+    from helios.deploy.aws.deploy import deploy
+
+    try:
+        settings = Settings(
+            name=name or default_name(helios.__version__),
+            architecture=architecture,
+            memory=memory,
+            timeout=timeout,
+            disk=disk,
+            keep_days=keep_days,
+            log_days=log_days,
+            image=image,
+        )
+        context, digest = _context() if image is None else (b"", "")
+    except HeliosError as error:
+        fail(error, json=json)
+
+    def confirm(line: str) -> bool:
+        return yes or (_can_ask(json=json) and typer.confirm(f"{line}. Go on?", err=True))
+
+    deployed = _run(
+        deploy(
+            new_session(),
+            settings,
+            version=helios.__version__,
+            context=context,
+            digest=digest,
+            show=lambda event: _show(event, json=json),
+            confirm=confirm,
+            dry_run=dry_run,
+        ),
+        json=json,
+    )
+    if deployed is not None:
+        typer.echo(json_.dumps(asdict(deployed)) if json else _row(deployed))
+
+
+@app.command("list")
+def list_(json: options.Json = False) -> None:
+    """List what Helios has in this AWS account and region.
+
+    Example:
+
+        helios deploy list --json
+    """
+    _need_aws(json=json)
+    from helios.deploy.aws import deployments, new_session
+
+    found = _run(deployments(new_session()), json=json)
+    for deployment in found:
+        typer.echo(json_.dumps(asdict(deployment)) if json else _row(deployment))
+    if not found and not json:
+        typer.echo("there are no deployments in this account and region", err=True)
+
+
+@app.command()
+def check(
+    name: Name = None,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="How many are to work at once.")] = 100,
+    json: options.Json = False,
+) -> None:
+    """Look whether a deployment, its account's quotas and your rights are enough for a job, before it costs money.
+
+    Ends with 0 where they are, else with 1.
+
+    Example:
+
+        helios deploy check --workers 200
+    """
+    _need_aws(json=json)
+    from helios.deploy.aws import find_deployment, new_session
+    from helios.deploy.aws.check import check as look
+
+    async def all_of_it() -> bool:
+        session = new_session()
+        deployment = await find_deployment(session, helios.__version__, name)
+        fine = True
+        async for finding in look(session, deployment, workers):
+            typer.echo(json_.dumps(asdict(finding)) if json else _lines(finding))
+            fine = fine and finding.fine is not False
+        return fine
+
+    if not _run(all_of_it(), json=json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def destroy(name: Name = None, yes: Yes = False, json: options.Json = False) -> None:
+    """Remove a deployment with all that is in it: bucket, images, function, logs.
+
+    Example:
+
+        helios deploy destroy --name helios-0-1-0
+    """
+    _need_aws(json=json)
+    from helios.deploy.aws import default_name, new_session
+    from helios.deploy.aws.destroy import destroy as remove
+
+    wanted = name or default_name(helios.__version__)
+
+    def confirm(_line: str) -> bool:
+        return yes or (_can_ask(json=json) and typer.prompt("Type its name to go on", err=True) == wanted)
+
+    _run(remove(new_session(), wanted, show=lambda event: _show(event, json=json), confirm=confirm), json=json)
+
+
+def _need_aws(*, json: bool) -> None:
+    """Ends the program where what speaks to AWS is not installed."""
+    if find_spec("aiobotocore") is None:
+        fail(MissingTool('AWS needs the extra "aws": pip install "helios-render[aws]"'), json=json)
+
+
+def _context() -> tuple[bytes, str]:
+    """What the image is built of, and its name."""
+    image = import_module("helios.deploy.image.context")
+    context: bytes = image.build_context()
+    return context, image.digest(context)
+
+
+def _run(work: Coroutine[object, object, T], *, json: bool) -> T:
+    return run(work, json=json, stopped=_STOPPED)
+
+
+def _can_ask(*, json: bool) -> bool:
+    return not json and sys.stdin.isatty()
+
+
+def _show(event: DeployEvent, *, json: bool) -> None:
+    if json:
+        typer.echo(event.model_dump_json())
+    else:
+        typer.echo(_line_of(event), err=True)
+
+
+def _line_of(event: DeployEvent) -> str:
+    match event.event:
+        case "proposed":
+            head = f"{event.stack}: {len(event.changes)} changes" if event.changes else f"{event.stack}: other settings"
+            return "\n".join([head, *map(_change, event.changes)])
+        case "resource-changed":
+            return f"{event.resource}: {event.status}" + (f" ({event.reason})" if event.reason else "")
+        case "building":
+            return f"image: {event.phase} {event.status}"
+        case "said":
+            return event.message
+
+
+def _change(change: Change) -> str:
+    lost = "  what is in it is LOST" if change.loses else ""
+    return f"  {_SIGNS.get(change.action, '?')} {change.resource} ({change.kind}){lost}"
+
+
+def _lines(finding: Finding) -> str:
+    sign = {True: "ok  ", False: "MEND", None: "?   "}[finding.fine]
+    return f"{sign} {finding.name:14} {finding.found}" + (f"\n     {'':14} {finding.mend}" if finding.mend else "")
+
+
+def _row(deployment: Deployment) -> str:
+    function = f"{deployment.architecture}, {deployment.memory_mb} MB, {deployment.timeout} s"
+    return (
+        f"{deployment.name}  {deployment.version}  {deployment.state}  {deployment.function or 'no function yet'} "
+        f"({function})  {deployment.store}"
+    )

@@ -1,0 +1,1 @@
+"""Creating, listing, checking and removing what Helios needs in a cloud."""

@@ -1,0 +1,95 @@
+"""Removing a deployment with all that is in it."""
+
+from __future__ import annotations
+
+from aiobotocore.session import AioSession
+from botocore.exceptions import ClientError
+
+from helios.deploy.aws.deployment import deployment_of
+from helios.deploy.aws.events import Confirm, Said, Show
+from helios.deploy.aws.failures import code_of
+from helios.deploy.aws.session import client
+from helios.deploy.aws.stack import open_stack
+from helios.errors import UsageError
+
+_AT_ONCE = 100
+
+
+async def destroy(session: AioSession, name: str, *, show: Show, confirm: Confirm) -> None:
+    """Says what will be lost, then removes what is in the bucket, versions too, the images, and the stack.
+
+    Raises:
+        UsageError: there is no such deployment, or it was not agreed to.
+        DeployError: something can't be removed.
+    """
+    async with open_stack(session, name, show) as stack:
+        found = await stack.look()
+        if found is None or not found.version:
+            raise UsageError(f"there is no deployment {name}: helios deploy list shows those that there are")
+        if found.busy:
+            raise UsageError(f"the stack {name} is being changed ({found.status}): try again when that is done")
+        bucket = deployment_of(found).bucket
+        files, size = await _inside(session, bucket)
+        images = await _images(session, name)
+        line = (
+            f"{name} in {deployment_of(found).region} (Helios {found.version}) would be removed for good: "
+            f"its function, {len(images)} images, and {files} files ({size / 1e6:.1f} MB) in {bucket or 'no bucket'}"
+        )
+        show(Said(message=line))
+        if not confirm(line):
+            raise UsageError(f"{name} is left as it is: agree to its removal with --yes")
+        await _empty(session, bucket)
+        await _remove_images(session, name, images)
+        await stack.delete()
+        show(Said(message=f"{name} is removed"))
+
+
+async def _inside(session: AioSession, bucket: str) -> tuple[int, int]:
+    """How many files, versions counted each, and how many bytes there are in a bucket."""
+    files = size = 0
+    if not bucket:
+        return files, size
+    async with client(session, "s3") as s3:
+        try:
+            async for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                files += len(page.get("Versions", []))
+                size += sum(version["Size"] for version in page.get("Versions", []))
+        except ClientError as error:
+            if code_of(error) != "NoSuchBucket":
+                raise
+    return files, size
+
+
+async def _empty(session: AioSession, bucket: str) -> None:
+    if not bucket:
+        return
+    async with client(session, "s3") as s3:
+        try:
+            async for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                keys = [
+                    {"Key": item["Key"], "VersionId": item["VersionId"]}
+                    for item in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+                ]
+                if keys:
+                    await s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        except ClientError as error:
+            if code_of(error) != "NoSuchBucket":
+                raise
+
+
+async def _images(session: AioSession, repository: str) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    async with client(session, "ecr") as ecr:
+        try:
+            async for page in ecr.get_paginator("list_images").paginate(repositoryName=repository):
+                found += page["imageIds"]
+        except ClientError as error:
+            if code_of(error) != "RepositoryNotFoundException":
+                raise
+    return list({image["imageDigest"]: {"imageDigest": image["imageDigest"]} for image in found}.values())
+
+
+async def _remove_images(session: AioSession, repository: str, images: list[dict[str, str]]) -> None:
+    async with client(session, "ecr") as ecr:
+        for first in range(0, len(images), _AT_ONCE):
+            await ecr.batch_delete_image(repositoryName=repository, imageIds=images[first : first + _AT_ONCE])

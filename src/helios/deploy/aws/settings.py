@@ -1,0 +1,88 @@
+"""What can be chosen for a deployment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from helios.errors import UsageError
+
+DEFAULTS = {
+    "Architecture": "x86_64",
+    "MemorySize": "3538",
+    "Timeout": "900",
+    "EphemeralStorage": "2048",
+    "KeepDays": "30",
+    "LogDays": "14",
+}
+"""What a new stack begins with.
+
+Frames of x86_64 are those of most laptops and CI machines, bit by bit; arm64 costs less, but may round
+some colours otherwise. 3538 MB are two whole processors (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+"""
+LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)
+ARCHITECTURES = ("x86_64", "arm64")
+_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+_LONGEST_NAME = 40
+
+
+def default_name(version: str) -> str:
+    """The name of a version's stack: ``helios-0-1-0``."""
+    return "helios-" + re.sub(r"[^a-z0-9]+", "-", version.lower()).strip("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was asked for. What is None stays as it is; in a new stack, it is as in ``DEFAULTS``.
+
+    ``name`` is the stack's, the function's and the repository's. ``memory`` and ``disk`` are MB, ``timeout`` is in
+    seconds, ``keep_days`` and ``log_days`` say after how many days what is in the store, and the logs, are deleted.
+    ``image`` is the URI of an image of one's own, instead of the one that is built.
+    """
+
+    name: str
+    architecture: str | None = None
+    memory: int | None = None
+    timeout: int | None = None
+    disk: int | None = None
+    keep_days: int | None = None
+    log_days: int | None = None
+    image: str | None = None
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            UsageError: something can't be had.
+        """
+        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
+            raise UsageError(
+                f"{self.name!r} can't be a name: lower-case letters, digits and single dashes, a letter first, "
+                f"at most {_LONGEST_NAME}"
+            )
+        if self.architecture not in (None, *ARCHITECTURES):
+            raise UsageError(f"--architecture is one of {', '.join(ARCHITECTURES)}, not {self.architecture!r}")
+        _between("--memory", self.memory, 512, 10240, "MB")
+        _between("--timeout", self.timeout, 30, 900, "seconds")
+        _between("--disk", self.disk, 512, 10240, "MB")
+        _between("--keep-days", self.keep_days, 1, 3650, "days")
+        if self.log_days not in (None, *LOG_DAYS):
+            raise UsageError(f"--log-days is one of {', '.join(map(str, LOG_DAYS))}, not {self.log_days}")
+
+    def parameters(self, before: Mapping[str, str]) -> dict[str, str]:
+        """The template's parameters that are chosen, over those of ``before``, over the defaults."""
+        chosen = {
+            "Architecture": self.architecture,
+            "MemorySize": self.memory,
+            "Timeout": self.timeout,
+            "EphemeralStorage": self.disk,
+            "KeepDays": self.keep_days,
+            "LogDays": self.log_days,
+        }
+        kept = {name: before.get(name, default) for name, default in DEFAULTS.items()}
+        return kept | {name: str(value) for name, value in chosen.items() if value is not None}
+
+
+def _between(option: str, value: int | None, least: int, most: int, unit: str) -> None:
+    if value is not None and not least <= value <= most:
+        raise UsageError(f"{option} is from {least} to {most} {unit}, not {value}")

@@ -1,0 +1,103 @@
+"""A test's own account: it keeps what was shown, and does what moto leaves out."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import botocore.session
+from aiobotocore.session import AioSession
+
+from helios.deploy.aws import Deployment, Settings, new_session
+from helios.deploy.aws.deploy import deploy
+from helios.deploy.aws.events import Building, DeployEvent, Proposed, ResourceChanged, Said
+
+T = TypeVar("T")
+VERSION = "0.1.0"
+NAME = "helios-0-1-0"
+_MANIFEST = json.dumps(
+    {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2, "digest": "sha256:0"},
+        "layers": [],
+    }
+)
+
+
+class Account:
+    """What is done to it is kept in ``events``; ``agreeing`` is the answer to whether something may be lost.
+
+    moto's CloudFormation makes no CodeBuild projects, and its CodeBuild builds nothing: both is made up for here, when
+    the events say that it would have happened.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[DeployEvent] = []
+        self.asked: list[str] = []
+        self.agreeing = False
+        self.tag = ""
+        self._session = botocore.session.get_session()
+
+    def aws(self, service: str) -> Any:
+        return self._session.create_client(service, region_name="eu-central-1")
+
+    def deploy(self, *, version: str = VERSION, digest: str = "1" * 64, **options: Any) -> Deployment | None:
+        dry_run = options.pop("dry_run", False)
+        settings = Settings(options.pop("name", NAME), **options)
+        self.tag = f"{version}-{settings.architecture or 'x86_64'}-{digest[:16]}"
+
+        def show(event: DeployEvent) -> None:
+            self.events.append(event)
+            self._make_up(event, settings.name)
+
+        def confirm(line: str) -> bool:
+            self.asked.append(line)
+            return self.agreeing
+
+        return self.run(
+            lambda session: deploy(
+                session,
+                settings,
+                version=version,
+                context=b"a zip",
+                digest=digest,
+                show=show,
+                confirm=confirm,
+                dry_run=dry_run,
+            )
+        )
+
+    def run(self, work: Callable[[AioSession], Coroutine[Any, Any, T]]) -> T:
+        """What comes of work with a session in this account."""
+        return asyncio.run(work(new_session()))
+
+    def said(self) -> list[str]:
+        """The lines since the last call, and of changes which resources; what was shown is forgotten."""
+        lines: list[str] = []
+        for event in self.events:
+            match event:
+                case Proposed():
+                    lines += [f"{change.action} {change.resource}" for change in event.changes]
+                case Said():
+                    lines.append(event.message)
+                case _:
+                    pass
+        self.events.clear()
+        return lines
+
+    def _make_up(self, event: DeployEvent, name: str) -> None:
+        match event:
+            case ResourceChanged(resource=resource, status="CREATE_COMPLETE") if resource == name:
+                self.aws("codebuild").create_project(
+                    name=name,
+                    source={"type": "S3", "location": "bucket/key"},
+                    artifacts={"type": "NO_ARTIFACTS"},
+                    environment={"type": "LINUX_CONTAINER", "image": "any", "computeType": "BUILD_GENERAL1_SMALL"},
+                    serviceRole="arn:aws:iam::123456789012:role/builds",
+                )
+            case Building(phase="POST_BUILD", status="SUCCEEDED"):
+                manifest = _MANIFEST.replace("sha256:0", f"sha256:{self.tag}")
+                self.aws("ecr").put_image(repositoryName=name, imageTag=self.tag, imageManifest=manifest)
+            case _:
+                pass

@@ -1,0 +1,175 @@
+"""What a check finds. The function and the bucket are moto's.
+
+Quotas and IAM's simulator are what moto has not: there botocore's own Stubber answers, which checks both sides against
+AWS' service description.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiobotocore.stub import AioStubber
+
+from account import NAME, Account
+from helios.deploy.aws import Deployment, new_session
+from helios.deploy.aws.check import Finding, bucket, check, concurrency, permissions
+from helios.deploy.aws.session import client
+
+PLACE = Deployment(
+    name=NAME,
+    version="0.1.0",
+    function=NAME,
+    bucket="films",
+    store="s3://films/store",
+    region="eu-central-1",
+    account="123456789012",
+    partition="aws",
+    memory_mb=3538,
+    timeout=900,
+    disk_mb=2048,
+    architecture="x86_64",
+    image="",
+    state="CREATE_COMPLETE",
+)
+ROLE = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/Films"
+
+
+def checked(account: Account, deployment: Deployment) -> dict[str, Finding]:
+    async def all_of_it() -> list[Finding]:
+        return [finding async for finding in check(new_session(), deployment, 20)]
+
+    return {finding.name: finding for finding in asyncio.run(all_of_it())}
+
+
+def test_a_deployment_is_looked_at(account: Account) -> None:
+    made = account.deploy()
+    assert made is not None
+    found = checked(account, made)
+    assert list(found) == ["function", "memory", "time-out", "disk", "concurrency", "bucket", "permissions"]
+    assert all(found[name].fine for name in ("function", "memory", "time-out", "bucket"))
+    # moto can't be asked for quotas, or what somebody may do: that is told, and is no failure.
+    assert found["concurrency"].fine is None
+    assert found["permissions"].fine is None
+    # Its CloudFormation forgets the size of /tmp, so that the function has what Lambda gives by default.
+    assert found["disk"] == Finding(
+        "disk", False, "512 MB, at least 1024 needed", f"helios deploy aws --name {NAME} --disk 2048"
+    )
+    keys = [item["Key"] for item in account.aws("s3").list_objects_v2(Bucket=made.bucket)["Contents"]]
+    assert not any(key.startswith("store/") for key in keys), "what was tried is cleared away"
+
+
+def test_what_is_gone_is_named(account: Account) -> None:
+    made = account.deploy()
+    assert made is not None
+    account.aws("lambda").delete_function(FunctionName=NAME)
+    found = checked(account, replace(made, bucket="gone"))
+    assert found["function"] == Finding(
+        "function", False, f"there is no function {NAME}", f"helios deploy aws --name {NAME}"
+    )
+    assert found["bucket"].fine is False
+    assert "does not exist" in found["bucket"].found
+
+
+def test_too_little_memory_is_told_with_the_way_to_mend_it(account: Account) -> None:
+    made = account.deploy(memory=1024, timeout=30)
+    assert made is not None
+    found = checked(account, made)
+    assert found["memory"].fine is False
+    assert found["memory"].mend.endswith("--memory 3538")
+    assert found["time-out"].fine is False
+
+
+def asked(
+    answers: Callable[[AioStubber, AioStubber], None],
+    look: Callable[[Any, Any], Coroutine[Any, Any, Finding]],
+    *names: str,
+) -> Finding:
+    """What is found when two services answer so."""
+
+    async def all_of_it() -> Finding:
+        session = new_session()
+        async with client(session, names[0]) as one, client(session, names[1]) as other:
+            with AioStubber(one) as first, AioStubber(other) as second:
+                answers(first, second)
+                found = await look(one, other)
+                first.assert_no_pending_responses()
+                second.assert_no_pending_responses()
+                return found
+
+    return asyncio.run(all_of_it())
+
+
+@pytest.mark.parametrize(
+    ("account_limit", "free", "reserved", "fine", "words"),
+    [
+        (1000, 900, None, True, "100 workers of 1000"),
+        (10, 10, None, False, "10 of them not reserved"),
+        (1000, 60, None, False, "60 of them not reserved"),
+        (1000, 60, 200, True, "200 reserved for this function"),
+        (1000, 900, 50, False, "50 reserved"),
+    ],
+)
+def test_concurrency_is_compared_with_the_workers(
+    account: Account, account_limit: int, free: int, reserved: int | None, fine: bool, words: str
+) -> None:
+    def answers(functions: AioStubber, _other: AioStubber) -> None:
+        limit = {"ConcurrentExecutions": account_limit, "UnreservedConcurrentExecutions": free}
+        functions.add_response("get_account_settings", {"AccountLimit": limit})
+        own = {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
+        functions.add_response("get_function_concurrency", own, {"FunctionName": NAME})
+
+    found = asked(answers, lambda functions, _other: concurrency(functions, NAME, 100), "lambda", "s3")
+    assert found.fine is fine
+    assert words in found.found
+    most = free if reserved is None else reserved
+    assert fine or f"--workers {most}" in found.mend
+
+
+def allowed(name: str, decision: str = "allowed") -> dict[str, str]:
+    return {"EvalActionName": name, "EvalDecision": decision}
+
+
+def simulated(iam: AioStubber, who: str, **refused: str) -> None:
+    for actions, resource in (
+        (["lambda:InvokeFunction"], f"arn:aws:lambda:eu-central-1:123456789012:function:{NAME}"),
+        (["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "arn:aws:s3:::films/store/any"),
+        (["s3:ListBucket"], "arn:aws:s3:::films"),
+    ):
+        results = [allowed(action, refused.get(action.replace(":", "_"), "allowed")) for action in actions]
+        iam.add_response(
+            "simulate_principal_policy",
+            {"EvaluationResults": results},
+            {"PolicySourceArn": who, "ActionNames": actions, "ResourceArns": [resource]},
+        )
+
+
+def test_missing_rights_are_named_and_a_session_is_traced_to_its_role(account: Account) -> None:
+    def answers(sts: AioStubber, iam: AioStubber) -> None:
+        sts.add_response("get_caller_identity", {"Arn": "arn:aws:sts::123456789012:assumed-role/Films/me"})
+        role = {"Path": "/aws-reserved/sso.amazonaws.com/", "RoleName": "Films", "RoleId": "A" * 16, "Arn": ROLE}
+        iam.add_response("get_role", {"Role": role | {"CreateDate": 0}}, {"RoleName": "Films"})
+        simulated(iam, ROLE, lambda_InvokeFunction="implicitDeny", s3_PutObject="explicitDeny")
+
+    found = asked(answers, lambda sts, iam: permissions(sts, iam, PLACE), "sts", "iam")
+    assert found.fine is False
+    assert found.found.endswith("may not lambda:InvokeFunction, s3:PutObject")
+
+
+def test_a_user_with_all_rights_is_fine(account: Account) -> None:
+    def answers(sts: AioStubber, iam: AioStubber) -> None:
+        sts.add_response("get_caller_identity", {"Arn": "arn:aws:iam::123456789012:user/me"})
+        simulated(iam, "arn:aws:iam::123456789012:user/me")
+
+    assert asked(answers, lambda sts, iam: permissions(sts, iam, PLACE), "sts", "iam").fine
+
+
+def test_a_store_that_overwrites_is_no_store(account: Account) -> None:
+    def answers(s3: AioStubber, _other: AioStubber) -> None:
+        s3.add_response("put_object", {})
+        s3.add_response("put_object", {})
+        s3.add_response("delete_object", {})
+
+    found = asked(answers, lambda s3, _other: bucket(s3, "films"), "s3", "sts")
+    assert (found.fine, found.found) == (False, "films does not know conditional writes")

@@ -1,0 +1,184 @@
+"""A deployment is made, left alone, changed, listed and removed. Against moto: docs/aws.md says what that can't show."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from account import NAME, VERSION, Account
+from helios.deploy.aws import Deployment, deployments, find_deployment
+from helios.deploy.aws.destroy import destroy
+from helios.deploy.aws.stack import VERSION_TAG
+from helios.errors import UsageError
+
+PARTS = {"Bucket", "BucketPolicy", "Repository", "BuildLog", "BuildRole", "Build", "FunctionLog", "FunctionRole"}
+
+
+def all_of(account: Account) -> list[Deployment]:
+    return account.run(deployments)
+
+
+def test_a_dry_run_shows_all_and_leaves_nothing(account: Account) -> None:
+    assert account.deploy(dry_run=True) is None
+    lines = account.said()
+    assert {f"Add {part}" for part in PARTS | {"Function"}} <= set(lines)
+    assert any("image would be built" in line for line in lines)
+    assert account.aws("cloudformation").describe_stacks()["Stacks"] == []
+    assert account.aws("cloudformation").list_change_sets(StackName=NAME)["Summaries"] == []
+    assert account.aws("s3").list_buckets()["Buckets"] == []
+
+
+def test_a_deployment_is_made_and_found(account: Account) -> None:
+    made = account.deploy()
+    assert made is not None
+    assert (made.name, made.function, made.version, made.state) == (NAME, NAME, VERSION, "UPDATE_COMPLETE")
+    assert (made.region, made.account, made.partition) == ("eu-central-1", "123456789012", "aws")
+    assert (made.memory_mb, made.timeout, made.disk_mb, made.architecture) == (3538, 900, 2048, "x86_64")
+    assert made.store == f"s3://{made.bucket}/store"
+    assert made.image.endswith(f"/{NAME}:{account.tag}")
+    assert account.run(lambda session: find_deployment(session, VERSION)) == made
+
+    function = account.aws("lambda").get_function(FunctionName=NAME)
+    assert function["Configuration"]["MemorySize"] == 3538
+    assert function["Code"]["ImageUri"] == made.image
+    context = account.aws("s3").list_objects_v2(Bucket=made.bucket)["Contents"]
+    assert [item["Key"] for item in context] == [f"context/{account.tag}.zip"]
+
+
+def test_a_second_deploy_changes_nothing_and_builds_nothing(account: Account) -> None:
+    made = account.deploy()
+    account.said()
+    again = account.deploy()
+    assert account.said() == [f"{NAME} is as it should be: nothing is changed"]
+    assert again == made
+    assert len(account.aws("codebuild").list_builds_for_project(projectName=NAME)["ids"]) == 1
+
+
+def test_memory_is_changed_in_place_and_the_rest_stays(account: Account) -> None:
+    first = account.deploy(timeout=600)
+    second = account.deploy(memory=5307)
+    assert first is not None
+    assert second is not None
+    assert (second.memory_mb, second.timeout, second.bucket) == (5307, 600, first.bucket)
+    assert account.aws("lambda").get_function_configuration(FunctionName=NAME)["MemorySize"] == 5307
+    assert len(account.aws("codebuild").list_builds_for_project(projectName=NAME)["ids"]) == 1
+
+
+def test_other_code_gets_an_image_of_its_own(account: Account) -> None:
+    account.deploy()
+    second = account.deploy(digest="2" * 64)
+    assert second is not None
+    assert second.image.endswith("2" * 16)
+    assert account.aws("lambda").get_function(FunctionName=NAME)["Code"]["ImageUri"] == second.image
+    assert len(account.aws("ecr").list_images(repositoryName=NAME)["imageIds"]) == 2
+
+
+def test_an_image_of_ones_own_is_not_built(account: Account) -> None:
+    image = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine@sha256:{'0' * 64}"
+    made = account.deploy(image=image)
+    assert made is not None
+    assert (made.image, made.function) == (image, NAME)
+    assert account.aws("codebuild").list_builds_for_project(projectName=NAME)["ids"] == []
+
+
+def test_two_versions_live_side_by_side(account: Account) -> None:
+    old = account.deploy()
+    new = account.deploy(name="helios-0-2-0", version="0.2.0")
+    assert all_of(account) == [old, new]
+    assert account.run(lambda session: find_deployment(session, "0.2.0")) == new
+    account.run(lambda session: destroy(session, NAME, show=account.events.append, confirm=lambda line: True))
+    assert all_of(account) == [new]
+
+
+def test_destroy_says_what_is_lost_and_asks(account: Account) -> None:
+    made = account.deploy()
+    assert made is not None
+    account.aws("s3").put_object(Bucket=made.bucket, Key="store/segments/1", Body=b"x" * 2_000_000)
+    with pytest.raises(UsageError, match="--yes"):
+        account.run(lambda session: destroy(session, NAME, show=account.events.append, confirm=lambda line: False))
+    told = account.said()[-1]
+    assert "1 images" in told
+    assert "2 files (2.0 MB)" in told
+    assert all_of(account) == [made]
+
+
+def test_destroy_removes_all_versions_too(account: Account) -> None:
+    made = account.deploy()
+    assert made is not None
+    s3 = account.aws("s3")
+    s3.put_bucket_versioning(Bucket=made.bucket, VersioningConfiguration={"Status": "Enabled"})
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=made.bucket, Key="store/segments/1", Body=body)
+    s3.delete_object(Bucket=made.bucket, Key="store/segments/1")
+    account.run(lambda session: destroy(session, NAME, show=account.events.append, confirm=lambda line: True))
+    assert all_of(account) == []
+    with pytest.raises(ClientError, match="404"):
+        s3.head_bucket(Bucket=made.bucket)
+    # moto forgets the stack but leaves some of its resources where they are; CloudFormation removes them all.
+    assert account.aws("ecr").list_images(repositoryName=NAME)["imageIds"] == []
+
+
+def test_a_stack_of_others_is_left_alone(account: Account) -> None:
+    topic = '{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}'
+    account.aws("cloudformation").create_stack(StackName="theirs", TemplateBody=topic)
+    with pytest.raises(UsageError, match="isn't Helios'"):
+        account.deploy(name="theirs")
+    with pytest.raises(UsageError, match="no deployment theirs"):
+        account.run(lambda session: destroy(session, "theirs", show=account.events.append, confirm=lambda line: True))
+    assert all_of(account) == []
+
+
+def test_what_an_interrupted_dry_run_left_is_cleared_away(account: Account) -> None:
+    account.aws("cloudformation").create_change_set(
+        StackName=NAME,
+        ChangeSetName="left",
+        ChangeSetType="CREATE",
+        TemplateBody='{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}',
+        Tags=[{"Key": VERSION_TAG, "Value": VERSION}],
+    )
+    made = account.deploy()
+    assert made is not None
+    assert made.function == NAME
+    assert any("what is left of it is removed" in line for line in account.said())
+
+
+def test_what_was_interrupted_before_the_build_goes_on(account: Account) -> None:
+    class Stop(Exception):
+        pass
+
+    account.events = Interrupting(Stop())
+    with pytest.raises(Stop):
+        account.deploy()
+    with pytest.raises(UsageError, match=r"no function yet.*helios deploy aws"):
+        account.run(lambda session: find_deployment(session, VERSION))
+    account.events = []
+    made = account.deploy()
+    assert made is not None
+    assert made.function == NAME
+    assert not any(line.startswith("Add") and "Function" not in line for line in account.said())
+
+
+class Interrupting(list):  # type: ignore[type-arg]
+    """Events until the image is built; there it stops."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def append(self, event: object) -> None:
+        super().append(event)
+        if "CodeBuild" in str(event) and "some minutes" in str(event):
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "words"),
+    [
+        ("0.1.0", None, "not deployed to eu-central-1.*run helios deploy aws"),
+        ("0.1.0", "film", "run helios deploy aws --name film"),
+        ("0.2.0", NAME, "is Helios 0.1.0, and this is 0.2.0"),
+    ],
+)
+def test_what_can_not_be_used_is_told(account: Account, version: str, name: str | None, words: str) -> None:
+    if name == NAME:
+        account.deploy()
+    with pytest.raises(UsageError, match=words):
+        account.run(lambda session: find_deployment(session, version, name))
