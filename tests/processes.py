@@ -1,5 +1,7 @@
 """Looking at processes, for tests."""
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 
@@ -20,6 +22,16 @@ def alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def in_session(session: int) -> list[psutil.Process]:
+    """The live processes of a session, whoever their parents are now. Its leader is among them."""
+    found: list[psutil.Process] = []
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(pid) == session and alive(process := psutil.Process(pid)):
+                found.append(process)
+    return found
 
 
 def named(pid: int, *words: str) -> list[psutil.Process]:

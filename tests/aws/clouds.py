@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from front import free_port
+from environment import free_port
 from processes import wait_until
 
 SETTINGS = {

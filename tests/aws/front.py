@@ -1,138 +1,50 @@
-"""Lambda's Invoke path in front of real execution environments: AWS's runtime emulator, each with ``awslambdaric``.
+"""A Lambda function as AWS offers it by HTTP, in front of real execution environments or of a Python function.
 
-The emulator has one environment, and answers with a function's body alone. What AWS puts around that is added here:
-limits (429, 413), ``X-Amz-Function-Error``, the log's tail, signatures that must be there.
+What AWS puts around an environment is added here: limits (429, 413), signatures that must be there, kinds of
+invocation, ``X-Amz-Function-Error``, the log's tail, the function's settings.
+Source: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 
 import asyncio
 import base64
-import contextlib
 import json
-import os
-import platform
-import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
-from aiohttp import ClientError, ClientSession, web
+from aiohttp import web
 
+from environment import ROOT, Environment, Outcome
 from processes import wait_until
 
-ROOT = Path(__file__).parent.parent.parent
-EMULATOR = (
-    ROOT
-    / ".venv/lambda/samcli/local/rapid"
-    / f"aws-lambda-rie-{'arm64' if platform.machine() == 'aarch64' else 'x86_64'}"
-)
 LARGEST = 6 * 1024 * 1024
+LARGEST_EVENT = 1024 * 1024
+"""Bytes of a payload. Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+USER = "arn:aws:iam::123456789012:user/a"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@dataclass
-class Environment:
-    """One execution environment: an emulator with its runtime, in a session of its own."""
-
-    folder: Path
-    handler: str
-    env: dict[str, str]
-    timeout: float
-    memory_mb: int
-    busy: bool = False
-    used_mb: float = 0.0
-    full: bool = False
-    process: subprocess.Popen[bytes] = field(init=False)
-    port: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True)
-        self.port = free_port()
-        self.log = self.folder / "log"
-        (self.folder / "tmp").mkdir()
-        env = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests"), str(ROOT / "tests/aws")]),
-            "HOME": str(self.folder / "tmp"),
-            "TMPDIR": str(self.folder / "tmp"),
-            "AWS_LAMBDA_FUNCTION_NAME": "helios",
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_mb),
-            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(int(self.timeout)),
-            **self.env,
-        }
-        command = [
-            "setpriv", "--pdeathsig", "KILL",
-            str(EMULATOR), "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
-            "--runtime-api-address", f"127.0.0.1:{free_port()}", sys.executable, "-m", "awslambdaric", self.handler,
-        ]  # fmt: skip
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, env=env, cwd=self.folder / "tmp", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
-        wait_until(self._listens, "the runtime emulator")
-
-    def _listens(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def processes(self) -> list[psutil.Process]:
-        """All that run in it, but the emulator."""
-        found: list[psutil.Process] = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(OSError, psutil.Error):
-                if os.getsid(process.pid) == self.process.pid and process.pid != self.process.pid:
-                    found.append(process)
-        return found
-
-    def end(self) -> None:
-        """What AWS does to a broken environment: nothing that ran in it is left."""
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-
-    def stop(self) -> None:
-        """Has all that runs in it stand still."""
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                process.suspend()
-
-    def measure(self) -> None:
-        total = 0.0
-        for process in self.processes():
-            with contextlib.suppress(psutil.Error):
-                memory = process.memory_info()
-                total += (memory.rss - memory.shared) / 2**20
-        self.used_mb = max(self.used_mb, total)
-
+_PATH = "/2015-03-31/functions/{name}"
 
 Answering = Callable[[bytes], Awaitable[bytes]]
 
 
 class LambdaFront:
-    """A function as AWS offers it. ``invokes`` counts those that were let in, ``throttled`` those that were not."""
+    """The function ``name``. At most ``limit`` events are under way, each in an environment or in ``answer``.
 
-    def __init__(self, folder: Path, limit: int, name: str) -> None:
-        self.folder = folder
+    ``invokes`` counts the events that were let in, ``throttled`` those that were not; ``most`` is how many were under
+    way at once. ``payloads`` are those that came to an environment. To misbehave: ``to_throttle`` is how many of the
+    next are refused, ``denied`` refuses all, ``size`` is the largest payload. ``settings`` is what GetFunction tells.
+    """
+
+    def __init__(self, environments: Sequence[Environment], limit: int, settings: dict[str, object]) -> None:
+        self.environments = environments
         self.limit = limit
-        self.name = name
+        self.settings = settings
+        self.name = settings["FunctionName"]
         self.url = ""
-        self.environments: list[Environment] = []
         self.answer: Answering | None = None
         self.payloads: list[dict[str, object]] = []
         self.invokes = 0
@@ -142,10 +54,13 @@ class LambdaFront:
         self.to_throttle = 0
         self.denied = False
         self.size = LARGEST
+        self._later: set[asyncio.Task[Outcome]] = set()
+        self._freed = asyncio.Event()
 
     def kill(self, number: int, *, full: bool = False) -> None:
         """Ends what runs in an environment; ``full``: as if its memory had not been enough."""
         environment = self.environments[number]
+        wait_until(environment.processes, "a runtime")
         environment.full = full
         environment.end()
 
@@ -154,80 +69,96 @@ class LambdaFront:
 
     async def invoke(self, request: web.Request) -> web.Response:
         body = await request.read()
-        if self.denied or "/lambda/aws4_request" not in request.headers.get("Authorization", ""):
-            said = f"User: arn:aws:iam::123456789012:user/a is not authorized to perform: lambda:InvokeFunction on resource: {ARN}{self.name}"
-            return _error(403, "AccessDeniedException", {"Message": said})
-        if request.match_info["name"] != self.name:
-            said = f"Function not found: {ARN}{request.match_info['name']}"
-            return _error(404, "ResourceNotFoundException", {"Type": "User", "Message": said})
-        if len(body) > self.size:
-            said = f"{len(body)} byte payload is too large for the RequestResponse invocation type (limit {self.size} bytes)"
+        kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
+        largest = self.size if kind == "RequestResponse" else min(self.size, LARGEST_EVENT)
+        if refusal := self._refusal(request, "InvokeFunction"):
+            return refusal
+        if len(body) > largest:
+            said = f"{len(body)} byte payload is too large for the {kind} invocation type (limit {largest} bytes)"
             return _error(413, "RequestTooLargeException", {"Type": "User", "message": said})
-        if self.to_throttle or self.under_way >= self.limit:
+        if kind == "DryRun":
+            return web.Response(status=204)
+        if kind == "Event":
+            later = asyncio.create_task(self._run_later(body))
+            self._later.add(later)
+            later.add_done_callback(self._later.discard)
+            return web.Response(status=202, headers={"x-amzn-RequestId": str(uuid4())})
+        if self.to_throttle or not self._has_room():
             self.to_throttle = max(0, self.to_throttle - 1)
             self.throttled += 1
             reason = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded", "Type": "User"}
-            return _error(429, "TooManyRequestsException", {**reason, "message": "Rate Exceeded."})
+            refusal = _error(429, "TooManyRequestsException", {**reason, "message": "Rate Exceeded."})
+            refusal.headers["Retry-After"] = "1"
+            return refusal
+        outcome = await self._run(body)
+        headers = {"X-Amz-Executed-Version": "$LATEST", "x-amzn-RequestId": outcome.request_id}
+        if outcome.failed:
+            headers["X-Amz-Function-Error"] = "Unhandled"
+        if request.headers.get("X-Amz-Log-Type") == "Tail":
+            headers["X-Amz-Log-Result"] = base64.b64encode(outcome.log.encode()[-4096:]).decode()
+        return web.Response(body=outcome.body, headers=headers)
+
+    async def function(self, request: web.Request) -> web.Response:
+        found = {"Configuration": self.settings, "Code": {"RepositoryType": "ECR", "ImageUri": "helios-worker:1"}}
+        return self._refusal(request, "GetFunction") or web.json_response(found)
+
+    async def configuration(self, request: web.Request) -> web.Response:
+        return self._refusal(request, "GetFunctionConfiguration") or web.json_response(self.settings)
+
+    async def end(self) -> None:
+        """Drops events that still wait."""
+        for later in list(self._later):
+            later.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
+
+    def _refusal(self, request: web.Request, action: str) -> web.Response | None:
+        """Why it is not even looked at. Signatures are not checked, but that there is one, and for what."""
+        name = request.match_info["name"].removeprefix(ARN)
+        signature = request.headers.get("Authorization")
+        if not signature:
+            return _error(403, "MissingAuthenticationTokenException", {"message": "Missing Authentication Token"})
+        if "/lambda/aws4_request" not in signature:
+            said = "Credential should be scoped to correct service: 'lambda'. "
+            return _error(403, "InvalidSignatureException", {"message": said})
+        if self.denied:
+            may_not = f"is not authorized to perform: lambda:{action} on resource: {ARN}{name}"
+            because = f"because no identity-based policy allows the lambda:{action} action"
+            return _error(403, "AccessDeniedException", {"Message": f"User: {USER} {may_not} {because}"})
+        if name != self.name:
+            said = f"Function not found: {ARN}{name}"
+            return _error(404, "ResourceNotFoundException", {"Type": "User", "Message": said})
+        return None
+
+    def _free(self) -> Environment | None:
+        return next((found for found in self.environments if not found.busy), None)
+
+    def _has_room(self) -> bool:
+        return self.under_way < self.limit and (self.answer is not None or self._free() is not None)
+
+    async def _run_later(self, event: bytes) -> Outcome:
+        while not self._has_room():
+            self._freed.clear()
+            await self._freed.wait()
+        return await self._run(event)
+
+    async def _run(self, event: bytes) -> Outcome:
         self.invokes += 1
         self.under_way += 1
         self.most = max(self.most, self.under_way)
+        environment = None
         try:
             if self.answer:
-                return web.Response(body=await self.answer(body), headers={"X-Amz-Executed-Version": "$LATEST"})
-            self.payloads.append(json.loads(body))
-            return await self._invoke_real(body)
+                return Outcome(str(uuid4()), await self.answer(event))
+            environment = self._free()
+            assert environment
+            environment.busy = True
+            self.payloads.append(json.loads(event or b"{}"))
+            return await environment.run(event or b"{}")
         finally:
+            if environment:
+                environment.busy = False
             self.under_way -= 1
-
-    async def _invoke_real(self, body: bytes) -> web.Response:
-        environment = next(found for found in self.environments if not found.busy)
-        environment.busy, environment.used_mb, environment.full = True, 0.0, False
-        begun, start = time.monotonic(), environment.log.stat().st_size
-        sampling = asyncio.create_task(_sample(environment))
-        try:
-            address = f"http://127.0.0.1:{environment.port}/2015-03-31/functions/function/invocations"
-            async with ClientSession() as session, session.post(address, data=body) as answer:
-                status, said = answer.status, await answer.read()
-        except (ClientError, OSError) as error:
-            status, said = 502, json.dumps({"errorType": "Runtime.ExitError", "errorMessage": str(error)}).encode()
-        finally:
-            sampling.cancel()
-            await asyncio.to_thread(environment.measure)
-            environment.busy = False
-        took = (time.monotonic() - begun) * 1000
-        headers = {"X-Amz-Executed-Version": "$LATEST", "x-amzn-RequestId": str(uuid4())}
-        if said.startswith(b"Task timed out"):
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
-            text = f"{stamp} {headers['x-amzn-RequestId']} {said.decode()}"
-            said = json.dumps({"errorType": "Sandbox.Timedout", "errorMessage": text}).encode()
-            status = 502
-        if status != 200:
-            environment.end()
-        if status != 200 or _is_error(said):
-            headers["X-Amz-Function-Error"] = "Unhandled"
-        used = environment.memory_mb if environment.full else min(environment.used_mb, environment.memory_mb)
-        log = [
-            line
-            for line in environment.log.read_bytes()[start:].decode("utf-8", "replace").splitlines()
-            if "(rapid)" not in line and not line.startswith("REPORT")
-        ]
-        log.append(
-            f"REPORT RequestId: {headers['x-amzn-RequestId']}\tDuration: {took:.2f} ms\tBilled Duration: {took:.0f} ms\t"
-            f"Memory Size: {environment.memory_mb} MB\tMax Memory Used: {used:.0f} MB\t"
-        )
-        headers["X-Amz-Log-Result"] = base64.b64encode("\n".join(log).encode()[-4096:]).decode()
-        return web.Response(body=said, headers=headers)
-
-
-async def _sample(environment: Environment) -> None:
-    while True:
-        await asyncio.to_thread(environment.measure)
-        await asyncio.sleep(0.2)
-
-
-def _is_error(body: bytes) -> bool:
-    found = json.loads(body)
-    return isinstance(found, dict) and "errorMessage" in found and "errorType" in found
+            self._freed.set()
 
 
 def _error(status: int, code: str, body: dict[str, str]) -> web.Response:
@@ -241,42 +172,67 @@ def lambda_front(
     *,
     environments: int = 1,
     limit: int | None = None,
-    timeout: float = 900,
+    timeout: int = 900,
     memory_mb: int = 3538,
     env: dict[str, str] | None = None,
     name: str = "helios",
 ) -> Generator[LambdaFront]:
-    """A function with so many execution environments; more invocations at once than ``limit`` are throttled.
+    """A function with so many execution environments; more events at once than ``limit`` are throttled.
 
-    Without ``handler`` there are none, and whoever takes it sets ``answer``.
+    Without ``handler`` there are none, and whoever takes it sets ``answer``. No process is left behind, not even
+    when this one is killed.
     """
-    front = LambdaFront(folder, limit or environments, name)
+    settings: dict[str, object] = {
+        "FunctionName": name,
+        "FunctionArn": ARN + name,
+        "Version": "$LATEST",
+        "PackageType": "Image",
+        "Architectures": ["x86_64"],
+        "MemorySize": memory_mb,
+        "Timeout": timeout,
+        "EphemeralStorage": {"Size": 512},
+        "Environment": {"Variables": env or {}},
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+    }
+    places: list[Environment] = []
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="lambda-front")
     thread.start()
-    try:
-        for number in range(environments if handler else 0):
-            where = folder / f"environment-{number}"
-            front.environments.append(Environment(where, handler or "", env or {}, timeout, memory_mb))
-        runner = asyncio.run_coroutine_threadsafe(_serve(front), loop).result(20)
+    with subprocess.Popen(
+        [sys.executable, ROOT / "tests/last_will.py"], stdin=subprocess.PIPE, start_new_session=True, text=True
+    ) as last_will:
+        assert last_will.stdin
         try:
-            yield front
+            for number in range(environments if handler else 0):
+                where = folder / f"environment-{number}"
+                place = Environment(where, handler or "", env or {}, timeout, memory_mb, name)
+                last_will.stdin.write(f"{place.process.pid}\n")
+                last_will.stdin.flush()
+                places.append(place)
+            for place in places:
+                place.await_ready()
+            front = LambdaFront(places, limit or environments, settings)
+            runner = asyncio.run_coroutine_threadsafe(_serve(front), loop).result(20)
+            try:
+                yield front
+            finally:
+                asyncio.run_coroutine_threadsafe(front.end(), loop).result(20)
+                asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
-    finally:
-        for environment in front.environments:
-            environment.end()
-            os.killpg(environment.process.pid, signal.SIGKILL)
-            environment.process.wait()
-            environment.end()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+            last_will.stdin.close()
+            for place in places:
+                place.process.wait(20)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
 
 async def _serve(front: LambdaFront) -> web.AppRunner:
     app = web.Application(client_max_size=2**30)
-    app.router.add_post("/2015-03-31/functions/{name}/invocations", front.invoke)
+    app.router.add_post(f"{_PATH}/invocations", front.invoke)
+    app.router.add_get(_PATH, front.function)
+    app.router.add_get(f"{_PATH}/configuration", front.configuration)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)

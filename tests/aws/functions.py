@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from helios.worker.message import Answer
@@ -33,3 +36,25 @@ def killed(event: dict[str, Any], context: object) -> Any:
 
 def stranger(event: dict[str, Any], context: object) -> Any:
     return {"hello": "world"}
+
+
+def obedient(event: dict[str, Any], context: Any) -> Any:
+    """Does what the event asks for, and otherwise tells what it sees."""
+    print(event.get("say", "nothing to say"))
+    match event:
+        case {"do": "raise"}:
+            raise ValueError("the handler is broken: ä")
+        case {"do": "sleep"}:
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], process_group=0)
+            Path("begun").touch()
+            time.sleep(600)
+        case {"do": "exit"}:
+            os._exit(3)
+        case {"do": "answer", "bytes": count}:
+            return "x" * (count - 2)  # quotes
+        case {"do": "pretend"}:
+            return {"errorType": "ValueError", "errorMessage": "no error at all", "stackTrace": []}
+        case _:
+            pass
+    begun = Path("begun").exists()
+    return {"event": event, "id": context.aws_request_id, "pid": os.getpid(), "env": dict(os.environ), "begun": begun}
