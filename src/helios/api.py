@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack, get_args
 
-from helios.adapters import LambdaPlace, LocalWorkerAdapter, open_adapter
+from helios.adapters import LambdaPlace, LocalWorkerAdapter, check_aws, open_adapter
 from helios.composition import Declared, Network, Source, parse_rate
 from helios.errors import UsageError
 from helios.jobs.job import Job
@@ -25,6 +25,7 @@ from helios.orchestrator.events import EventSink
 from helios.orchestrator.forecast import Forecast, measure, predict, worth_a_look
 from helios.orchestrator.output import check_output
 from helios.orchestrator.plan import chunks_for, cores
+from helios.release import __version__
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
@@ -123,7 +124,7 @@ async def plan_job(
     path = Path(output)
     container_suffix(path)
     check_output(path)
-    place, url = _place(options)
+    place, url = await _place(options)
     request = _request(source, options)
     with tempfile.TemporaryDirectory(prefix="helios-") as folder:
         store = ArtifactStore.at(url or folder)
@@ -181,7 +182,7 @@ async def forecast(
     Raises:
         HeliosError: as ``render``.
     """
-    place, url = _place(options)
+    place, url = await _place(options)
     request = _request(source, options)
     with tempfile.TemporaryDirectory(prefix="helios-") as folder:
         async with open_adapter(place, ArtifactStore.at(url or Path(folder, "store"))) as adapter:
@@ -266,7 +267,7 @@ def _is_split_by_hand(options: RenderOptions) -> bool:
     return options.get("workers") is not None or options.get("chunk_frames") is not None
 
 
-def _place(options: RenderOptions) -> tuple[LambdaPlace | None, str | None]:
+async def _place(options: RenderOptions) -> tuple[LambdaPlace | None, str | None]:
     """Where chunks are drawn, and the URL where they are kept."""
     adapter, function, store = options.get("adapter", "local"), options.get("function"), options.get("store")
     if adapter not in get_args(AdapterChoice):
@@ -275,6 +276,10 @@ def _place(options: RenderOptions) -> tuple[LambdaPlace | None, str | None]:
         if function:
             raise UsageError("a function is for --adapter aws")
         return None, store
-    if not (function and store):
-        raise UsageError("name what is deployed: --function NAME --store s3://BUCKET/PREFIX")
-    return LambdaPlace(function=function), store
+    if function and store:
+        return LambdaPlace(function=function), store
+    check_aws()
+    from helios.deploy.aws import find_deployment, new_session
+
+    found = await find_deployment(new_session(), __version__)
+    return LambdaPlace(function=function or found.function, region=found.region), store or found.store

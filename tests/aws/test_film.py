@@ -13,12 +13,13 @@ import boto3
 import pytest
 
 import helios
-from clouds import SETTINGS, moto_server
+from clouds import SETTINGS
 from films import assert_exact
 from front import LambdaFront, lambda_front
 from helios.jobs import Journal
 from helios.jobs.runner import run_job
 from helios.storage import ArtifactStore
+from motoserver import moto_server
 from processes import wait_until
 
 WORKER = "helios.worker.lambda_handler.handler"
@@ -28,8 +29,8 @@ PAGE = """<!doctype html><link rel=stylesheet href=deep/style.css>
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    with moto_server(tmp_path_factory.mktemp("moto")) as url:
+def aws() -> Generator[str]:
+    with moto_server() as url:
         yield url
 
 

@@ -2,6 +2,6 @@
 
 from helios.adapters.base import WorkerAdapter
 from helios.adapters.local import LocalWorkerAdapter
-from helios.adapters.places import LambdaPlace, open_adapter
+from helios.adapters.places import LambdaPlace, check_aws, open_adapter
 
-__all__ = ["LambdaPlace", "LocalWorkerAdapter", "WorkerAdapter", "open_adapter"]
+__all__ = ["LambdaPlace", "LocalWorkerAdapter", "WorkerAdapter", "check_aws", "open_adapter"]

@@ -10,6 +10,7 @@ import platform
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any
 
 from helios.adapters.aws_errors import Report, failure_of_function, failure_of_request
@@ -93,7 +94,7 @@ class AwsLambdaAdapter:
 
         try:
             answer: dict[str, Any] = await self._client.invoke(
-                FunctionName=self._function, InvocationType="RequestResponse", LogType="Tail", Payload=message
+                FunctionName=self._function, InvocationType="RequestResponse", LogType="Tail", Payload=BytesIO(message)
             )
             async with answer["Payload"] as stream:
                 body: bytes = await stream.read()

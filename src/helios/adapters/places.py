@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from helios.adapters.base import WorkerAdapter
 from helios.adapters.local import LocalWorkerAdapter
-from helios.errors import UsageError
+from helios.errors import MissingTool
 from helios.storage import ArtifactStore
 
 
@@ -25,18 +25,27 @@ class LambdaPlace(BaseModel):
     region: str | None = None
 
 
+def check_aws() -> None:
+    """Makes sure that what is needed for AWS is here.
+
+    Raises:
+        MissingTool: it is not.
+    """
+    if not find_spec("aiobotocore"):
+        raise MissingTool('AWS needs the extra "aws": pip install "helios-render[aws]"')
+
+
 @asynccontextmanager
 async def open_adapter(place: LambdaPlace | None, store: ArtifactStore) -> AsyncGenerator[WorkerAdapter]:
     """The adapter for ``place``, or for this machine; other places exchange files through ``store``.
 
     Raises:
-        UsageError: what is needed for that place is not here.
+        MissingTool: what is needed for that place is not here.
     """
     if place is None:
         yield LocalWorkerAdapter()
         return
-    if not find_spec("aiobotocore"):
-        raise UsageError("for AWS, Helios needs more packages: pip install 'helios-render[aws]'")
+    check_aws()
     from helios.adapters.aws import AwsLambdaAdapter, open_lambda
 
     async with open_lambda(place.region) as client:

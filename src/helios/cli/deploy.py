@@ -7,15 +7,15 @@ import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 import helios
+from helios.adapters import check_aws
 from helios.cli import options
 from helios.cli.run import fail, run
-from helios.errors import HeliosError, MissingTool
+from helios.errors import HeliosError
 
 if TYPE_CHECKING:
     from helios.deploy.aws import Deployment
@@ -174,8 +174,10 @@ def destroy(name: Name = None, yes: Yes = False, json: options.Json = False) -> 
 
 def _need_aws(*, json: bool) -> None:
     """Ends the program where what speaks to AWS is not installed."""
-    if find_spec("aiobotocore") is None:
-        fail(MissingTool('AWS needs the extra "aws": pip install "helios-render[aws]"'), json=json)
+    try:
+        check_aws()
+    except HeliosError as error:
+        fail(error, json=json)
 
 
 def _context() -> tuple[bytes, str]:
