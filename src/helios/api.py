@@ -23,6 +23,7 @@ from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, Rende
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import EventSink
 from helios.orchestrator.forecast import Forecast, measure, predict, worth_a_look
+from helios.orchestrator.orchestrator import StitchChoice
 from helios.orchestrator.output import check_output
 from helios.orchestrator.plan import chunks_for, cores
 from helios.release import __version__
@@ -61,7 +62,8 @@ class RenderOptions(CompositionOptions, total=False):
     "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be tried; ``store`` is the URL
     where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an address that is told what becomes
     of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is "local" or "aws": then ``function``
-    and ``store`` name what is deployed, if it is not what ``helios deploy aws`` has made. See docs/aws.md.
+    and ``store`` name what is deployed, if it is not what ``helios deploy aws`` has made, and ``stitch`` "remote" has
+    a worker join the chunks. See docs/aws.md.
     """
 
     frame_range: str | None
@@ -80,6 +82,7 @@ class RenderOptions(CompositionOptions, total=False):
     inject: str | None
     adapter: AdapterChoice
     function: str | None
+    stitch: StitchChoice
 
 
 async def render(
@@ -125,6 +128,8 @@ async def plan_job(
     container_suffix(path)
     check_output(path)
     place, url = await _place(options)
+    if options.get("stitch", "local") not in ("local", *(["remote"] if place else [])):
+        raise UsageError(f"stitch is local, or, with an adapter, remote, not {options.get('stitch')!r}")
     request = _request(source, options)
     with tempfile.TemporaryDirectory(prefix="helios-") as folder:
         store = ArtifactStore.at(url or folder)
@@ -134,6 +139,7 @@ async def plan_job(
         page=plan,
         output=path.absolute(),
         adapter=place,
+        stitch=options.get("stitch", "local"),
         attempts=options.get("attempts", 4),
         store=url,
         fresh=options.get("fresh", False),

@@ -94,6 +94,10 @@ def test_a_fleet_draws_the_frames_that_this_machine_draws(
     assert front.most > 1
     again = remote(page, tmp_path / "again.mp4", events, capture=capture)
     assert (again.hashes, again.reused, front.invokes) == (here.hashes, 6, 8), "only the probe"
+    joined = remote(page, tmp_path / "joined.mp4", events, capture=capture, stitch="remote")
+    assert (joined.hashes, joined.reused, front.invokes) == (here.hashes, 6, 10), "a probe, and what joins"
+    assert (tmp_path / "joined.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
+    assert asyncio.run(ArtifactStore.at(STORE).sizes("films")) == {}
     (page / "deep" / "style.css").write_text("p { color: red }")
     changed = remote(page, tmp_path / "changed.mp4", events, capture=capture)
     assert (changed.reused, changed.hashes == here.hashes) == (0, False)

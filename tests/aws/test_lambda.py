@@ -106,7 +106,7 @@ def test_lines_come_while_it_runs_and_cancelling_ends_the_work(
 @pytest.mark.parametrize(
     ("job", "said"),
     [
-        (WorkerJob("/bin/sh"), "does not run '/bin/sh': its deployment allows ffmpeg, helios-renderer"),
+        (WorkerJob("/bin/sh"), "does not run '/bin/sh': its deployment allows ffmpeg, helios-renderer, helios-stitch"),
         (WorkerJob("ffmpeg", inputs={"../a": b""}), "no path inside"),
     ],
     ids=["command", "path"],

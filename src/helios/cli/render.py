@@ -16,6 +16,7 @@ from helios.errors import HeliosError, OutputError, UsageError
 if TYPE_CHECKING:
     from helios.api import AdapterChoice
     from helios.composition import Network
+    from helios.orchestrator.orchestrator import StitchChoice
     from helios.renderer.spec import CaptureChoice, EncoderChoice
 
 
@@ -56,6 +57,9 @@ def render(
     ] = None,
     adapter: options.Adapter = "local",
     function: options.Function = None,
+    stitch: Annotated[
+        str, typer.Option(metavar="local|remote", help="Who joins the chunks: this machine, or a worker there.")
+    ] = "local",
     emit_job: Annotated[
         Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
     ] = None,
@@ -107,6 +111,7 @@ def render(
         inject=inject,
         adapter=cast("AdapterChoice", adapter),
         function=function,
+        stitch=cast("StitchChoice", stitch),
     )
     if emit_job:
         run(_emit(source, output, emit_job, wanted), json=json)

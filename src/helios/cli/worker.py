@@ -38,10 +38,10 @@ def execute(
         helios worker exec job.json
     """
     try:
-        payload = _read(job)
+        payload, worker = _read(job), worker_here(__version__)
     except HeliosError as error:
         fail(error)
-    answer: Answer = run(worker_here(__version__).run(payload))
+    answer: Answer = run(worker.run(payload))
     typer.echo(answer.model_dump_json())
     if answer.failure:
         typer.echo(f"helios: {answer.failure.message}", err=True)

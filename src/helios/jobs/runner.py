@@ -76,7 +76,9 @@ async def run_job(
                             policy=policy,
                             here=here,
                         )
-                        return await orchestrator.render(spec.plan, spec.output, show, job=job, fresh=spec.fresh)
+                        return await orchestrator.render(
+                            spec.plan, spec.output, show, job=job, fresh=spec.fresh, stitch=spec.stitch
+                        )
 
                 rendered = await _watched(journal, job, asyncio.create_task(work()), recorder, webhook)
         finally:

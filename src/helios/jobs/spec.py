@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from helios.adapters import LambdaPlace
 from helios.errors import UsageError
 from helios.orchestrator import CommandPlan, RenderPlan
+from helios.orchestrator.orchestrator import StitchChoice
 
 VERSION = 1
 
@@ -19,8 +20,9 @@ class JobSpec(BaseModel):
     """A job: a ``page`` as it was planned, or plain ``commands``, and the file that comes of it.
 
     Chunks are made here, or at the place ``adapter``, which needs a ``store`` that it can reach: the URL where chunks
-    are kept, if it is not the user's own folder. ``attempts`` is how often a chunk may be tried in all; a ``fresh`` job
-    takes nothing that other jobs have made. ``webhook`` is an address that is told what becomes of the job.
+    are kept, if it is not the user's own folder. They are joined here, or there: ``stitch``. ``attempts`` is
+    how often a chunk may be tried in all; a ``fresh`` job takes nothing that other jobs have made. ``webhook`` is an
+    address that is told what becomes of the job.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Helios job")
@@ -30,6 +32,7 @@ class JobSpec(BaseModel):
     commands: CommandPlan | None = None
     output: Path
     adapter: LambdaPlace | None = None
+    stitch: StitchChoice = "local"
     attempts: int = Field(default=4, ge=1)
     store: str | None = None
     fresh: bool = False
@@ -39,6 +42,8 @@ class JobSpec(BaseModel):
     def _is_of_one_kind(self) -> JobSpec:
         if (self.page is None) == (self.commands is None):
             raise ValueError("a job has either a page or commands")
+        if self.stitch == "remote" and not (self.adapter and self.page):
+            raise ValueError("only chunks of a page that were drawn elsewhere can be joined there")
         if self.adapter and not self.store:
             raise ValueError("an adapter needs a store that its workers can reach")
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -13,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import CommandFailed, HeliosError, WorkerError
+from helios.errors import CommandFailed, HeliosError, StitchError, WorkerError
+from helios.orchestrator.output import unwritable
+from helios.orchestrator.schedule import Policy, pause_before
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, Stamp, StillSpec
 from helios.storage import ArtifactStore, Bundle, pack
 from helios.worker import Artifact, WorkerJob, WorkerResult
-from helios.worker.runtime import RENDERER
+from helios.worker.runtime import RENDERER, STITCHER
 
 _NAMED = (
     "PATH", "HOME", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_NO_SANDBOX", "PLAYWRIGHT_BROWSERS_PATH",
@@ -27,6 +30,7 @@ _NAMED = (
 _EVERYWHERE = {"LANG": "C.UTF-8", "TZ": "UTC"}
 _PAGE = "page/"
 _LAST_LINES = 12
+_TRIES = 4
 
 Progress = Callable[[float], None]
 """Called with the percentage that is done."""
@@ -117,6 +121,43 @@ class Workplace:
         if result.exit_code:
             raise CommandFailed(f"{job} {ending(result)}{last_lines(result)}")
         return result
+
+    async def join(self, segments: Sequence[Artifact], output: Path) -> None:
+        """Has a worker join segments into ``output``, which appears whole or not at all.
+
+        Raises:
+            StitchError: they can't be joined.
+            WorkerError: none could be had for it.
+        """
+        assert self._adapter.store, "who shares our disk needs no worker for this"
+        name = f"film{output.suffix}"
+        inputs = {f"{number:06}{Path(found.key).suffix}": found for number, found in enumerate(segments)}
+        outputs = {name: f"films/{secrets.token_hex(16)}{output.suffix}"}
+        job = WorkerJob(STITCHER, (*inputs, "-o", name), _EVERYWHERE, inputs=inputs, outputs=outputs)
+        result = await self._patiently(job)
+        if result.exit_code:
+            raise StitchError(
+                f"the worker could not join {len(segments)} segments: it {ending(result)}{last_lines(result)}"
+            )
+        part = output.with_name(f".{output.name}.part")
+        try:
+            await self._adapter.store.bring(result.outputs[name].key, part, own=True)
+            part.replace(output)
+        except OSError as error:
+            raise unwritable(output, error) from error
+        finally:
+            part.unlink(missing_ok=True)
+            await self._adapter.store.delete(outputs.values())
+
+    async def _patiently(self, job: WorkerJob) -> WorkerResult:
+        for failures in range(1, _TRIES):
+            try:
+                return await self._adapter.execute(job)
+            except WorkerError as error:
+                if not error.retryable:
+                    raise
+                await asyncio.sleep(pause_before(failures, Policy()))
+        return await self._adapter.execute(job)
 
     async def read(self, result: WorkerResult, folder: Path, name: str) -> bytes:
         """What an output holds."""

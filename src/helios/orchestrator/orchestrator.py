@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Declared, Network
@@ -41,6 +41,10 @@ from helios.orchestrator.seams import SeamBroken, Seams
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
 from helios.stitcher import VideoStitcher
 from helios.storage import ArtifactStore
+from helios.worker import Artifact
+
+StitchChoice = Literal["local", "remote"]
+"""Who joins segments: this machine, or a worker."""
 
 
 class RenderOrchestrator:
@@ -109,13 +113,15 @@ class RenderOrchestrator:
         *,
         job: str | None = None,
         fresh: bool = False,
+        stitch: StitchChoice = "local",
     ) -> Rendered:
         """Makes a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
         Chunks that the store holds are not made again. One whose worker fails is tried again. If fast capture, chosen
         by the probe, turns out to be unsafe in a frame that the probe did not see, the whole film is drawn again in the
         next best way; if chunks don't fit together where they meet, it is drawn in one. ``job`` names the job; a
-        ``fresh`` one takes nothing that other jobs have made. ``emit`` gets every event, ``Rendered`` last.
+        ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a worker join the segments, where
+        workers don't share our disk. ``emit`` gets every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
@@ -155,8 +161,11 @@ class RenderOrchestrator:
                 finally:
                     attempts += run.attempts
             emit(Stitching(segments=len(records)))
-            segments = await run.bring(records, work / "segments")
-            await plan.join(self._here, self._stitcher, segments, work / "joined", output)
+            if stitch == "remote":
+                await run.join(records, output)
+            else:
+                segments = await run.bring(records, work / "segments")
+                await plan.join(self._here, self._stitcher, segments, work / "joined", output)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
         rendered = Rendered(
@@ -275,6 +284,11 @@ class _Run:
         for path, record in zip(paths, records, strict=True):
             await self._ledger.bring(record, path)
         return paths
+
+    async def join(self, records: Sequence[Record], output: Path) -> None:
+        """Has a worker join the segments."""
+        found = [Artifact(record.segment, record.digest, record.size) for record in records]
+        await self._workplace.join(found, output)
 
     async def _make(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> Record:
         folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{number}"

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from helios.errors import HeliosError, StoreError, WorkerRefused
+from helios.errors import HeliosError, StoreError, UsageError, WorkerRefused
 from helios.storage import ArtifactStore
 from helios.worker.job import WorkerResult
 from helios.worker.message import Answer, Failure, Payload, Pulse
@@ -23,9 +23,13 @@ from helios.worker.workspace import Bundles, stage_out, workspace
 RENDERER = "helios-renderer"
 """What a payload calls Helios' own renderer."""
 
+STITCHER = "helios-stitch"
+"""And what joins segments."""
+
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     # -P: the workspace is no place to import from.
     RENDERER: (sys.executable, "-P", "-m", "helios.renderer"),
+    STITCHER: (sys.executable, "-P", "-m", "helios", "stitch"),
     "ffmpeg": (os.environ.get("HELIOS_FFMPEG", "ffmpeg"),),
 }
 """The commands that a worker runs if its deployment says nothing else."""
@@ -115,14 +119,20 @@ def worker_here(release: str) -> Worker:
 
     ``HELIOS_STORE`` is the only store that it uses; ``HELIOS_COMMANDS`` names commands that it runs too, as paths with
     commas between; ``HELIOS_CACHE_MB`` is how much of bundles it keeps; its folder is in ``TMPDIR``.
+
+    Raises:
+        UsageError: what it says is no number.
     """
+    kept = os.environ.get("HELIOS_CACHE_MB", "500")
+    if not kept.isdecimal():
+        raise UsageError(f"HELIOS_CACHE_MB is a number of MB, not {kept!r}")
     more = {path: (path,) for path in os.environ.get("HELIOS_COMMANDS", "").split(",") if path}
     return Worker(
         Path(os.environ.get("TMPDIR", "/tmp")) / "helios",
         release=release,
         store=os.environ.get("HELIOS_STORE"),
         commands={**COMMANDS, **more},
-        cache=int(os.environ.get("HELIOS_CACHE_MB", "500")) * 1_000_000,
+        cache=int(kept) * 1_000_000,
     )
 
 
