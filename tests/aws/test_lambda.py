@@ -193,3 +193,10 @@ def test_what_does_not_reach_the_function_is_said(
     monkeypatch.delenv("AWS_REGION")
     with pytest.raises(UsageError, match="You must specify a region"):
         run(front, store)
+
+
+@pytest.mark.parametrize("front", [(WORKER, {"env": {"HELIOS_COMMANDS": "/bin/sh"}, "timeout": 12})], indirect=True)
+def test_a_worker_that_runs_out_of_time_ends_its_command_itself(front: LambdaFront, store: ArtifactStore) -> None:
+    with pytest.raises(WorkerTimeout, match=r"ran longer than its time-out of [\d.]+ s.*--chunk-frames.*--timeout"):
+        run(front, store, WorkerJob("/bin/sh", ("-c", "while :; do sleep 0.1; done")))
+    assert run(front, store, WorkerJob("/bin/sh", ("-c", "echo next"))).stdout == "next\n"

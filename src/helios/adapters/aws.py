@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import Any
 
-from helios.adapters.aws_errors import Report, failure_of_function, failure_of_request
+from helios.adapters.aws_errors import Report, advised, failure_of_function, failure_of_request
 from helios.adapters.prices import prices
 from helios.errors import HeliosError, UsageError, WorkerRefused
 from helios.release import __version__
@@ -71,7 +71,7 @@ class AwsLambdaAdapter:
             raise WorkerRefused(f"a job's message has {len(message)} bytes, and Lambda takes {_LARGEST}: shorten props")
         life = _Life(self._store, progress, on_line)
         self._under_way += 1
-        work = asyncio.create_task(self._invoke(message, life))
+        work = asyncio.create_task(self._invoke(message))
         watch = asyncio.create_task(self._watch(life))
         try:
             await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
@@ -89,7 +89,7 @@ class AwsLambdaAdapter:
         await self._store.delete([progress])
         return result
 
-    async def _invoke(self, message: bytes, life: _Life) -> tuple[WorkerResult, int]:
+    async def _invoke(self, message: bytes) -> tuple[WorkerResult, int]:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -104,7 +104,7 @@ class AwsLambdaAdapter:
         report = Report(log)
         if "FunctionError" in answer:
             self._spent += self._cost(report, report.billed_s or 0.0, platform.machine())
-            raise failure_of_function(body, log, self._function, life.last)
+            raise failure_of_function(body, log, self._function)
         try:
             found = Answer.model_validate(json.loads(body))
         except ValueError:
@@ -114,7 +114,7 @@ class AwsLambdaAdapter:
         try:
             result = found.result()
         except HeliosError as error:
-            raise report.out_of_memory(self._function) if report.is_full else error from None
+            raise (report.out_of_memory(self._function) if report.is_full else advised(error)) from None
         if result.exit_code and report.is_full:
             raise report.out_of_memory(self._function)
         usage = Usage(report.billed_s or found.seconds, report.used_mb or found.memory_mb, cost)
@@ -164,14 +164,13 @@ async def open_lambda(region: str | None = None, *, at_once: int = 1000) -> Asyn
 
 
 class _Life:
-    """What a worker tells of a job while it runs. ``last`` is the last line that it has said."""
+    """What a worker tells of a job while it runs."""
 
     def __init__(self, store: ArtifactStore, key: str, on_line: LineSink | None) -> None:
         self._store = store
         self._key = key
         self._on_line: LineSink = on_line or (lambda _: None)
         self._seen = 0
-        self.last = ""
 
     async def look(self) -> None:
         """Passes on what is new. A store that fails is looked at again later."""
@@ -194,5 +193,4 @@ class _Life:
         new = max(0, lines - self._seen)
         self._seen = max(lines, self._seen)
         for line in last[-new:] if new else ():
-            self.last = line
             self._on_line(line)

@@ -18,6 +18,7 @@ from helios.errors import (
 )
 
 _LAST_LINES = 12
+_MORE_TIME = "give chunks fewer frames (--chunk-frames), or the function more time (helios deploy aws --timeout)"
 _THROTTLED = {"TooManyRequestsException", "ThrottlingException", "EC2ThrottledException", "RequestLimitExceeded"}
 _DENIED = {
     "AccessDeniedException",
@@ -56,8 +57,13 @@ def failure_of_request(error: Exception, function: str, size: int) -> HeliosErro
     return WorkerError(f"{function} can't be invoked: {code}: {said}")
 
 
-def failure_of_function(body: bytes, log: str, function: str, last: str) -> HeliosError:
-    """The error for an invocation that ended without an answer; ``last`` is the last line that its worker said."""
+def advised(error: HeliosError) -> HeliosError:
+    """An error of a worker's own, with what can be done about it."""
+    return WorkerTimeout(f"{error}: {_MORE_TIME}") if isinstance(error, WorkerTimeout) else error
+
+
+def failure_of_function(body: bytes, log: str, function: str) -> HeliosError:
+    """The error for an invocation that ended without an answer."""
     try:
         found: dict[str, Any] = json.loads(body)
     except ValueError:
@@ -66,11 +72,7 @@ def failure_of_function(body: bytes, log: str, function: str, last: str) -> Heli
     kind = str(found.get("errorType") or "")
     if (cut := re.search(r"Task timed out after ([\d.]+) seconds", said)) or kind == "Sandbox.Timedout":
         after = f" after {float(cut[1]):g} s" if cut else ""
-        reached = f"; it had come to {last!r}" if last else ""
-        return WorkerTimeout(
-            f"{function} was cut off{after}{reached}: give chunks fewer frames (--chunk-frames), or the function more"
-            " time (helios deploy aws --timeout)"
-        )
+        return WorkerTimeout(f"{function} was cut off{after}: {_MORE_TIME}")
     report = Report(log)
     if kind == "Runtime.OutOfMemory" or ("signal: killed" in said and report.is_full):
         return report.out_of_memory(function)

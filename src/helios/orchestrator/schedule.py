@@ -232,14 +232,14 @@ class Schedule(Generic[T]):
             self._lower(attempt)
         else:
             state.failures += 1
-            state.causes.append(str(failure))
+            state.causes.append(_said(attempt, failure))
             state.avoided = attempt.worker
         retried = failure.retryable and (throttled or state.failures < self._policy.attempts)
         self._tell(attempt, failure, retried=retried)
         if not failure.retryable:
             raise failure
         if not retried:
-            said = f"{state.chunk} could not be made in {state.failures} attempts. The last one: {failure}"
+            said = f"{state.chunk} could not be made in {state.failures} attempts. The last one: {state.causes[-1]}"
             raise ChunkFailed(said, chunk=state.chunk.index, causes=state.causes) from failure
         pause = pause_before(state.throttled if throttled else state.failures, self._policy)
         heapq.heappush(self._waiting, (time.monotonic() + pause, state.chunk.index, state))
@@ -257,7 +257,7 @@ class Schedule(Generic[T]):
                 chunk=attempt.chunk.index,
                 attempt=attempt.number,
                 worker=attempt.worker,
-                error=str(failure),
+                error=_said(attempt, failure),
                 code=failure.code,
                 retried=retried,
             )
@@ -308,6 +308,13 @@ class _Run(Generic[T]):
         if self.task.cancelled() and self.attempt.stalled is not None:
             raise Stalled(f"it showed no sign of life for {self.attempt.stalled:.1f} s, and was stopped")
         return self.task.result()
+
+
+def _said(attempt: Attempt, failure: HeliosError) -> str:
+    """What went wrong, and how far the attempt had come, as far as it had told."""
+    first, line, rest = str(failure).partition("\n")
+    reached = f" (it had come to frame {attempt.chunk.start + attempt.frames})" if attempt.frames else ""
+    return f"{first}{reached}{line}{rest}"
 
 
 def _remaining(attempt: Attempt, now: float) -> float:

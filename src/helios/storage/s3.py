@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,8 +43,8 @@ def open_s3(url: str) -> S3Store:
         raise UsageError(f"{url}: there are no AWS credentials here (aws configure, AWS_PROFILE: see docs/aws.md)")
     endpoint: str = client.meta.endpoint_url
 
-    async def provide() -> Any:
-        found: Any = await asyncio.to_thread(credentials.get_frozen_credentials)
+    def provide() -> Any:  # it is also asked where no event loop is: in uploads of many parts
+        found: Any = credentials.get_frozen_credentials()
         return {
             "access_key_id": found.access_key,
             "secret_access_key": found.secret_key,
