@@ -14,7 +14,7 @@ demo: .venv/ready ## Set up what is missing and render an example to out/demo.mp
 	@$(BIN)/helios render examples/aurora -o out/demo.mp4
 
 test: lint ## Run linters and all tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --durations=20
 
 lint: .venv/ready-dev ## Check style and types
 	$(BIN)/ruff check .

@@ -1,7 +1,11 @@
 """What a page may reach, by whatever way it tries."""
 
 import asyncio
+import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -49,6 +53,11 @@ def witness(host: str = "127.0.0.1") -> Generator[Witness]:
 
     class Server(ThreadingHTTPServer):
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+        def server_bind(self) -> None:
+            if ":" in host:
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            super().server_bind()
 
     with ExitStack() as stack:
         udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -260,3 +269,28 @@ def test_a_name_leads_where_it_was_looked_at_and_nowhere_else() -> None:
         nothing = Guard("none", None, refused.append, resolve=resolve, connect=connect)
         assert ask(nothing, "good.example", 80) == b"\x02"
     assert found.seen == ["/there", "/there"]
+
+
+ENCLOSED = ["unshare", "--map-root-user", "--net"]
+
+
+def can_be_enclosed() -> bool:
+    try:
+        return subprocess.run([*ENCLOSED, "ip", "link"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not can_be_enclosed(), reason="needs ip, and a network of its own (unshare)")
+@pytest.mark.parametrize("network", ["public", "none", "all"])
+def test_where_such_addresses_really_are_only_the_public_one_is_reached(network: str, tmp_path: Path) -> None:
+    from enclosed import INNER, PUBLIC
+
+    command = [*ENCLOSED, sys.executable, str(Path(__file__).with_name("enclosed.py")), network, str(tmp_path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=env)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found["seen"]) == {"all": {PUBLIC, *INNER}, "public": {PUBLIC}, "none": set[str]()}[network]
+    refused = {"all": set[str](), "public": set(INNER), "none": {PUBLIC, *INNER}}[network]
+    assert {line.split()[0] for line in found["said"] if "was not reached" in line} == refused
