@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench bench-peers docs pin clean
+.PHONY: help demo test lint format image bench bench-peers docs pin clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -20,10 +20,14 @@ lint: .venv/ready-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/hadolint src/helios/deploy/image/Dockerfile
 
 format: .venv/ready-dev ## Put the source into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+image: .venv/ready-dev ## Make the cloud worker's root file system in .venv/image, without Docker
+	@$(BIN)/python scripts/image.py
 
 bench: .venv/ready-dev ## Measure speed on this machine
 	$(BIN)/python -m benchmarks

@@ -20,7 +20,6 @@ MAY_IMPORT = {
     "stitcher": {"adapters", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},
-    "deploy": {"errors", "worker", "storage"},
     "orchestrator": {
         "composition",
         "adapters",
@@ -31,6 +30,7 @@ MAY_IMPORT = {
         "renderer.spec",
         "renderer.agreement",
     },
+    "deploy": {"errors", "worker", "storage"},
     "jobs": {"adapters", "orchestrator", "stitcher", "storage", "errors"},
     "api": {
         "composition",

@@ -6,7 +6,6 @@ import json as json_
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
-from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -67,6 +66,7 @@ def aws(
     _need_aws(json=json)
     from helios.deploy.aws import Settings, default_name, new_session
     from helios.deploy.aws.deploy import deploy
+    from helios.deploy.image.context import build_context, digest
 
     try:
         settings = Settings(
@@ -79,9 +79,9 @@ def aws(
             log_days=log_days,
             image=image,
         )
-        context, digest = _context() if image is None else (b"", "")
     except HeliosError as error:
         fail(error, json=json)
+    context = build_context() if image is None else b""
 
     def confirm(line: str) -> bool:
         return yes or (_can_ask(json=json) and typer.confirm(f"{line}. Go on?", err=True))
@@ -92,7 +92,7 @@ def aws(
             settings,
             version=helios.__version__,
             context=context,
-            digest=digest,
+            digest=digest(context) if context else "",
             show=lambda event: _show(event, json=json),
             confirm=confirm,
             dry_run=dry_run,
@@ -178,13 +178,6 @@ def _need_aws(*, json: bool) -> None:
         check_aws()
     except HeliosError as error:
         fail(error, json=json)
-
-
-def _context() -> tuple[bytes, str]:
-    """What the image is built of, and its name."""
-    image = import_module("helios.deploy.image.context")
-    context: bytes = image.build_context()
-    return context, image.digest(context)
 
 
 def _run(work: Coroutine[object, object, T], *, json: bool) -> T:
