@@ -1,0 +1,255 @@
+"""The worker's image: what it is built of, and that it draws in a place as narrow as Lambda."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from environment import EMULATOR
+from helios.composition import Composition, Declared, Source
+from helios.deploy.image.context import build_context, digest
+from helios.release import __version__
+from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkReport, ChunkSpec, Encoding, Probe, ProbeSpec
+from helios.worker import WorkerJob
+from helios.worker.message import Payload
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+JOB = Path("/tmp/job")
+SOURCE = Source(root=Path("project"), entry="page.html")
+OUT = "out.mp4"
+ANSWERS = {"chunk": f"{OUT}.json", "probe": OUT}
+FRAMES = 6
+LIMIT_S = 120
+
+DOM = """<!doctype html><meta charset=utf-8><style>
+@font-face { font-family: ours; src: url(font.ttf) }
+body { margin: 0; background: linear-gradient(#246, #864) }
+#box { width: 64px; height: 64px; border-radius: 16px; box-shadow: 0 4px 12px #000; background: #fc0; font: 40px ours }
+</style><div id=box>Ae</div>
+<script>helios.seek = (s) => (box.style.transform = `translate(${300 * s}px, 40px) rotate(${90 * s}deg)`);</script>"""
+CANVAS = """<!doctype html><body style="margin:0"><canvas id=c width=320 height=180 style="display:block"></canvas><script>
+const x = c.getContext("2d"); helios.seek = (s) => { x.fillStyle = "#246"; x.fillRect(0, 0, 320, 180);
+x.fillStyle = "#fc0"; x.beginPath(); x.arc(40 + 300 * s, 90, 30, 0, 7); x.fill(); };</script>"""
+Spec = ChunkSpec | ProbeSpec
+PAGES: dict[CaptureMethod, str] = {"begin-frame": DOM, "stage": DOM, "canvas": CANVAS}
+
+
+# What it is built of.
+
+
+def members(context: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(context)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def zipped(contents: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def test_the_same_content_is_the_same_context() -> None:
+    assert build_context() == build_context()
+
+
+def test_a_digest_is_of_names_and_contents_and_of_nothing_else() -> None:
+    context = build_context()
+    contents = members(context)
+    named = digest(context)
+    assert digest(zipped(dict(reversed(contents.items())))) == named
+    others = [
+        zipped({**contents, "Dockerfile": contents["Dockerfile"] + b"\n"}),
+        zipped({**contents, "more": b""}),
+        zipped({name.replace("Docker", "docker"): content for name, content in contents.items()}),
+    ]
+    assert len({named, *map(digest, others)}) == 4
+
+
+def test_a_context_has_helios_as_it_is_here_and_nothing_that_was_compiled() -> None:
+    contents = members(build_context())
+    source = ROOT / "src"
+    here = {
+        str(path.relative_to(source)): path.read_bytes() for path in (source / "helios").rglob("*") if path.is_file()
+    }
+    compiled = {name for name in here if "__pycache__" in name}
+    ours = {name: content for name, content in contents.items() if name.startswith("helios/")}
+    assert ours == {name: content for name, content in here.items() if name not in compiled}
+
+
+def test_a_context_holds_the_versions_that_are_installed_here() -> None:
+    contents = members(build_context())
+    wanted = contents["requirements.txt"].decode().splitlines()
+    assert {"av>=14", "aiobotocore>=2.15", f"awslambdaric=={version('awslambdaric')}"} <= set(wanted)
+    versions = dict(line.split("==") for line in contents["constraints.txt"].decode().splitlines())
+    assert {name: version(name) for name in versions} == versions
+    assert {"av", "pydantic-core", "botocore"} <= versions.keys()
+    assert not {"helios-render", "pytest", "moto"} & versions.keys()
+
+
+# Its root file system, in a place like Lambda.
+
+
+@pytest.fixture(scope="session")
+def image() -> Path:
+    if os.geteuid() != 0:
+        pytest.skip("making the image's root file system needs root")
+    if not shutil.which("apt-get"):
+        pytest.skip("making the image's root file system needs Debian")
+    made = subprocess.run([sys.executable, ROOT / "scripts" / "image.py"], capture_output=True, text=True, timeout=600)
+    assert made.returncode == 0, made.stderr
+    return Path(made.stdout.strip())
+
+
+def in_lambda(
+    image: Path, folder: Path, *command: str, without: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command in the image, which finds a copy of ``folder``/job where it begins."""
+    (folder / "root").mkdir(exist_ok=True)
+    (folder / "job").mkdir(exist_ok=True)
+    config = json.loads((image.parent / "config.json").read_text())
+    env = [f"{name}={value}" for name, value in config["Env"].items() if name not in without]
+    place = ["bwrap", "--die-with-parent", "--dev-bind", "/", "/", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
+    place += ["taskset", "--cpu-list", "0,1", "sh", str(HERE / "lambda.sh"), str(image), str(folder)]
+    return subprocess.run(
+        [*place, "env", "-i", "-C", str(JOB), *env, *command],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT_S,
+    )  # fmt: skip
+
+
+FACTS = """
+import json, os
+status = dict(line.split(":\\t") for line in open("/proc/self/status") if ":\\t" in line)
+rights = [status[name].strip() for name in ("CapBnd", "NoNewPrivs")]
+print(json.dumps([os.getuid(), os.getcwd(), sorted(os.listdir("/dev")), os.listdir("/tmp"), *rights]))"""
+
+
+def test_the_place_is_as_narrow_as_lambda(image: Path, tmp_path: Path) -> None:
+    def refused(script: str) -> str:
+        done = in_lambda(image, tmp_path, "python", "-c", script)
+        assert done.returncode == 1, done.stdout + done.stderr
+        return done.stderr.splitlines()[-1]
+
+    done = in_lambda(image, tmp_path, "python", "-c", FACTS)
+    devices = ["full", "null", "random", "urandom", "zero"]
+    assert json.loads(done.stdout) == [993, str(JOB), devices, ["job"], "0000000000000000", "1"], done.stderr
+    for path in ("/file", "/opt/helios/file", "/var/tmp/file", "/dev/file", "/home/file"):
+        assert refused(f"open({path!r}, 'w')").startswith(("OSError: [Errno 30]", "PermissionError"))
+    assert refused("import os; os.mkdir('/dev/shm')").startswith("OSError: [Errno 30]")
+    assert "unreachable" in refused("import socket; socket.create_connection(('192.0.2.1', 80))")
+    namespace = in_lambda(image, tmp_path, "unshare", "--user", "true")
+    assert "Operation not permitted" in namespace.stderr
+
+
+RENDERER = ("-P", "-m", "helios.renderer")
+
+
+def renders(image: Path, folder: Path, kind: str, spec: Spec) -> str:
+    """What the renderer in the image makes of a spec: the report of a chunk, or a probe's answer."""
+    (folder / "job" / "spec.json").write_text(spec.model_dump_json())
+    script = f'"$@" >&2 && cat {ANSWERS[kind]}'
+    done = in_lambda(image, folder, "sh", "-c", script, "sh", "python", *RENDERER, kind, "spec.json", OUT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def renders_here(folder: Path, kind: str, spec: Spec) -> str:
+    """What the renderer of this machine makes of it."""
+    (folder / "spec.json").write_text(spec.model_dump_json())
+    command = [sys.executable, *RENDERER, kind, "spec.json", OUT]
+    env = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return (folder / ANSWERS[kind]).read_text()
+
+
+def write_page(folder: Path, html: str) -> Path:
+    """A project with a page and a font, in the job's folder, which is given back."""
+    job = folder / "job"
+    (job / "project").mkdir(parents=True)
+    (job / "project" / "page.html").write_text(html)
+    font = next(path for path in Path("/usr/share/fonts").rglob("DejaVuSerif-Bold.ttf"))
+    shutil.copy(font, job / "project" / "font.ttf")
+    return job
+
+
+def look(capture: CaptureChoice) -> ProbeSpec:
+    return ProbeSpec(source=SOURCE, declared=Declared(width=320, height=180, frames=FRAMES), capture=capture)
+
+
+@pytest.fixture(scope="session")
+def same_browser(image: Path, tmp_path_factory: pytest.TempPathFactory) -> bool:
+    """Whether the browser of the image is that of this machine."""
+    folder = tmp_path_factory.mktemp("browsers")
+    job = write_page(folder, DOM)
+    there = Probe.model_validate_json(renders(image, folder, "probe", look("faithful")))
+    return there.browser == Probe.model_validate_json(renders_here(job, "probe", look("faithful"))).browser
+
+
+@pytest.mark.parametrize("method", PAGES)
+def test_a_chunk_drawn_as_lambda_would_is_that_of_this_machine(
+    method: CaptureMethod, image: Path, same_browser: bool, tmp_path: Path
+) -> None:
+    job = write_page(tmp_path, PAGES[method])
+    film = Composition(source=SOURCE, width=320, height=180, fps=Fraction(30), frames=FRAMES)
+    spec = ChunkSpec(composition=film, start=2, stop=FRAMES, encoding=Encoding(), capture=method, motion="seek")
+    there = ChunkReport.model_validate_json(renders(image, tmp_path, "chunk", spec))
+    assert (there.start, there.stop) == (2, FRAMES)
+    assert len(set(there.hashes)) == FRAMES - 2, "every frame is another"
+    if same_browser:
+        assert there.hashes == ChunkReport.model_validate_json(renders_here(job, "chunk", spec)).hashes
+
+
+def test_a_probe_finds_that_pages_can_be_drawn_fast_there(image: Path, tmp_path: Path) -> None:
+    write_page(tmp_path, DOM)
+    found = Probe.model_validate_json(renders(image, tmp_path, "probe", look("auto")))
+    assert found.capture in FAST
+    assert found.comparison
+    assert found.comparison.agree
+
+
+def test_the_image_begins_as_a_function_that_draws(image: Path, same_browser: bool, tmp_path: Path) -> None:
+    job = write_page(tmp_path, DOM)
+    shutil.copy(HERE / "invoke.py", job)
+    shutil.copy(EMULATOR, job / "emulator")
+    film = Composition(source=SOURCE, width=320, height=180, fps=Fraction(30), frames=FRAMES)
+    spec = ChunkSpec(composition=film, start=0, stop=FRAMES, encoding=Encoding(), capture="stage", motion="seek")
+    inputs = {str(path.relative_to(job)): path.read_bytes() for path in (job / "project").iterdir()}
+    work = WorkerJob(
+        "helios-renderer",
+        ("chunk", "spec.json", OUT),
+        inputs={**inputs, "spec.json": spec.model_dump_json().encode()},
+        outputs={OUT: "segment", ANSWERS["chunk"]: "report"},
+    )
+    message = Payload.of(work, release=__version__, store="file:///tmp/store", progress="progress")
+    (job / "payload.json").write_text(message.model_dump_json())
+    config = json.loads((image.parent / "config.json").read_text())
+    command = [*config["ENTRYPOINT"], *config["CMD"]]
+    done = in_lambda(
+        image, tmp_path, "python", "invoke.py", "./emulator", "payload.json", "/tmp/store/report", *command
+    )
+    assert done.returncode == 0, done.stderr
+    report = ChunkReport.model_validate_json(done.stdout)
+    assert len(set(report.hashes)) == FRAMES
+    if same_browser:
+        assert report.hashes == ChunkReport.model_validate_json(renders_here(job, "chunk", spec)).hashes
+
+
+def test_its_browser_needs_to_be_told_that_it_has_no_sandbox(image: Path, tmp_path: Path) -> None:
+    job = write_page(tmp_path, DOM)
+    (job / "spec.json").write_text(look("faithful").model_dump_json())
+    command = ["python", *RENDERER, "probe", "spec.json", OUT]
+    done = in_lambda(image, tmp_path, *command, without=["HELIOS_NO_SANDBOX"])
+    assert done.returncode == os.EX_TEMPFAIL, done.stderr
+    assert "HELIOS_NO_SANDBOX=1" in done.stdout
