@@ -1,6 +1,10 @@
 # One command for each chore; `make help` lists them. scripts/setup makes .venv and installs what is missing.
 SHELL := /bin/sh
 BIN := .venv/bin
+# Many tests wait, for browsers to start or time to pass: half as many again as there are cores keep those busy.
+TESTERS := $(shell echo $$(($$(nproc) * 3 / 2)))
+# Tests need the worker's image; making it needs root, and takes as long as linting.
+IMAGE := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo image)
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
@@ -13,8 +17,9 @@ demo: .venv/ready ## Set up what is missing and render an example to out/demo.mp
 	@mkdir -p out
 	@$(BIN)/helios render examples/aurora -o out/demo.mp4
 
-test: lint ## Run linters and all tests
-	$(BIN)/python -m pytest -n auto --durations=20
+test: .venv/ready-dev ## Run linters and all tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint $(IMAGE)
+	$(BIN)/python -m pytest -n $(TESTERS) --durations=20
 
 lint: .venv/ready-dev ## Check style and types
 	$(BIN)/ruff check .
