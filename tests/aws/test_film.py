@@ -14,9 +14,10 @@ import pytest
 
 import helios
 from clouds import SETTINGS
+from commands import expected, pictures, spec
 from films import assert_exact
 from front import LambdaFront, lambda_front
-from helios.jobs import Journal
+from helios.jobs import JobSpec, Journal
 from helios.jobs.runner import run_job
 from helios.storage import ArtifactStore
 from motoserver import moto_server
@@ -152,13 +153,13 @@ def test_what_workers_make_while_nobody_waits_is_taken_by_the_next_who_asks(
     front: LambdaFront, page: Path, tmp_path: Path
 ) -> None:
     here = render(page, tmp_path / "here.mp4", [])
-    spec = tmp_path / "job.json"
+    path = tmp_path / "job.json"
     options = {"width": 320, "height": 180, "frames": 36, "chunk_frames": 6, "preset": "ultrafast", "workers": 3}
     job = asyncio.run(
         helios.plan_job(page, tmp_path / "film.mp4", adapter="aws", function="helios", store=STORE, **options)  # type: ignore[arg-type]
     )
-    spec.write_text(job.model_dump_json())
-    command = [sys.executable, "-m", "helios", "job", "run", str(spec), "--json"]
+    path.write_text(job.model_dump_json())
+    command = [sys.executable, "-m", "helios", "job", "run", str(path), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:
         assert runner.stdout
         for line in runner.stdout:
@@ -176,3 +177,17 @@ def test_what_workers_make_while_nobody_waits_is_taken_by_the_next_who_asks(
     assert (film.reused, film.attempts, front.invokes - invokes) == (3, 3, 3)
     assert film.hashes == here.hashes
     journal.close()
+
+
+def test_commands_that_are_not_ours_are_distributed_too(front: LambdaFront, tmp_path: Path) -> None:
+    job = json.loads(spec(tmp_path / "film.mp4", chunks=6, frames=5, workers=3).model_dump_json())
+    (tmp_path / "words.txt").write_text("of no use")
+    for chunk in job["commands"]["chunks"]:
+        chunk |= {"command": "ffmpeg", "inputs": [str(tmp_path / "words.txt")]}
+    job |= {"adapter": {"kind": "aws", "function": "helios"}, "store": STORE}
+    journal = Journal()
+    film = asyncio.run(run_job(journal, journal.add(JobSpec.parse(json.dumps(job), "the job"))))
+    journal.close()
+    assert (film.frames, front.invokes) == (30, 6)
+    assert pictures(tmp_path / "film.mp4") == expected(30)
+    assert {list(payload["inputs"]) == ["words.txt"] for payload in front.payloads} == {True}  # type: ignore[call-overload]
