@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypedDict, Unpack, get_args
 
 from helios.adapters import LambdaPlace, LocalWorkerAdapter, check_aws, open_adapter
+from helios.adapters.faults import check_faults
 from helios.composition import Declared, Network, Source, parse_rate
 from helios.errors import UsageError
 from helios.jobs.job import Job
@@ -99,6 +100,7 @@ async def render(
     Raises:
         HeliosError: see ``helios.errors``; nothing is left half-written.
     """
+    check_faults(options.get("inject"))
     spec = await plan_job(source, output, **options)
     with closing(Journal()) as journal:
         spec = spec if _is_split_by_hand(options) else journal.as_before(spec)
@@ -127,6 +129,8 @@ async def plan_job(
     path = Path(output)
     container_suffix(path)
     check_output(path)
+    if options.get("attempts", 4) < 1:
+        raise UsageError(f"a chunk must be tried at least once, not {options.get('attempts')} times")
     place, url = await _place(options)
     if options.get("stitch", "local") not in ("local", *(["remote"] if place else [])):
         raise UsageError(f"stitch is local, or, with an adapter, remote, not {options.get('stitch')!r}")
@@ -281,7 +285,7 @@ async def _place(options: RenderOptions) -> tuple[LambdaPlace | None, str | None
     if adapter == "local":
         if function:
             raise UsageError("a function is for --adapter aws")
-        return None, store
+        return None, store and (store if "://" in store else str(Path(store).absolute()))
     if function and store:
         return LambdaPlace(function=function), store
     check_aws()

@@ -23,7 +23,10 @@ def test_faults_are_read() -> None:
     assert Faults.parse("store=.5,seed=7") == Faults(store=0.5, seed=7)
 
 
-@pytest.mark.parametrize("text", ["kill", "kill=2", "slow=0.1", "maim=0.1", "kill=-1", "seed=x"])
+@pytest.mark.parametrize(
+    "text",
+    ["kill", "kill=2", "slow=0.1", "slow=1..2x@0.5", "slow=0x@1", "slow=0.5x@1", "maim=0.1", "kill=-1", "seed=x"],
+)
 def test_what_is_no_fault_is_said(text: str) -> None:
     with pytest.raises(UsageError, match=r"is no fault: say kill=0\.1"):
         Faults.parse(text)

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import helios
@@ -17,7 +19,7 @@ from helios.jobs.job import Job
 from helios.jobs.runner import Recorder, run_job
 from helios.orchestrator import ChunkFinished, ChunkReused, Rendered, RenderEvent
 from helios.orchestrator.events import ChunkProgress, CommandsPlanned
-from processes import named, wait_until
+from processes import alive, named, wait_until
 
 
 @pytest.fixture
@@ -100,6 +102,81 @@ def test_chunks_whose_inputs_have_changed_are_made_again(journal: Journal, tmp_p
     assert run(journal, job()).attempts == 0
     data.write_text("two")
     assert run(journal, job()).attempts == 1
+
+
+def test_an_input_that_changes_while_it_is_used_costs_an_attempt(journal: Journal, tmp_path: Path) -> None:
+    data, ran = tmp_path / "data.txt", tmp_path / "ran"
+    data.write_text("old")
+    script = f"cat {data} > out.txt; [ -e {ran} ] || {{ : > {ran}; echo new > {data}; }}"
+    chunk = {
+        "command": "sh",
+        "args": ["-c", script],
+        "env": {"PATH": os.environ["PATH"]},
+        "output": "out.txt",
+        "inputs": [str(data)],
+    }
+    merge = {
+        "command": "cp",
+        "args": ["000000.txt", "film.txt"],
+        "env": {"PATH": os.environ["PATH"]},
+        "output": "film.txt",
+    }
+    job = {"version": 1, "output": str(tmp_path / "film.txt"), "commands": {"chunks": [chunk], "merge": merge}}
+    events: list[RenderEvent] = []
+    run(journal, JobSpec.parse(json.dumps(job), "the job"), events)
+    assert (tmp_path / "film.txt").read_text() == "new\n"
+    assert [event.code for event in events if event.event == "chunk-attempt-failed"] == ["page-changed"]
+
+
+def test_a_chunk_that_was_damaged_where_it_is_kept_is_made_again(journal: Journal, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run(journal, spec(tmp_path / "film.mp4", chunks=3, log=log))
+    segments = sorted((journal.folder / "artifacts" / "segments").glob("*/*.mp4"))
+    whole = segments[1].read_bytes()
+    segments[1].unlink()
+    segments[1].write_bytes(whole[:-100] + bytes(byte ^ 255 for byte in whole[-100:]))
+    events: list[RenderEvent] = []
+    run(journal, spec(tmp_path / "again.mp4", chunks=3, log=log), events)
+    assert pictures(tmp_path / "again.mp4") == expected(15)
+    assert len(made(log)) == 4
+    assert next(event.message for event in events if event.event == "warned").endswith("It is made again")
+
+
+def test_what_a_killed_runner_has_left_ends_with_its_job(journal: Journal, tmp_path: Path) -> None:
+    plain = json.loads(spec(tmp_path / "film.mp4", chunks=1).model_dump_json())
+    plain["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
+    for verb in ("cancel", "delete"):
+        job = Job.submit(journal, JobSpec.parse(json.dumps(plain), "the job"))
+
+        def sleeping(name: str = job.id) -> list[psutil.Process]:
+            found = psutil.process_iter(["name", "cwd"])
+            return [one for one in found if one.info["name"] == "sleep" and f"/{name}/" in str(one.info["cwd"])]
+
+        wait_until(sleeping, "the command")
+        (runner,) = [one for one in psutil.process_iter(["cmdline"]) if job.id in (one.info["cmdline"] or ())]
+        runner.kill()
+        wait_until(lambda job=job: not job.status().alive, "the runner's end")
+        assert sleeping()
+        asyncio.run(getattr(job, verb)())
+        wait_until(lambda sleeping=sleeping: not [one for one in sleeping() if alive(one)], "the command's end")
+        assert not (journal.folder / "work" / job.id).exists()
+
+
+def test_chunks_of_a_job_that_can_be_gone_on_with_are_not_pruned(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    paused = json.loads(spec(tmp_path / "film.mp4", chunks=3, log=log, workers=1).model_dump_json())
+    last = paused["commands"]["chunks"][2]["args"]
+    last[1] = f"[ -e {gate} ] || exit 3; {last[1]}"
+    job = journal.add(JobSpec.parse(json.dumps({**paused, "attempts": 1}), "the job"))
+    with pytest.raises(ChunkFailed):
+        run(journal, job)
+    monkeypatch.setenv("HELIOS_KEEP_GB", "0")
+    run(journal, spec(tmp_path / "other.mp4", chunks=2))
+    gate.touch()
+    film = run(journal, job)
+    assert (film.reused, sorted(made(log))) == (2, [0, 1, 2])
 
 
 def test_chunks_are_merged_by_a_command_where_there_is_one(journal: Journal, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from commands import spec
-from helios.errors import ChunkFailed
+from helios.errors import ChunkFailed, JobStopped
 from helios.jobs import JobSpec, Journal, webhook
 from helios.jobs.runner import run_job
 
@@ -29,7 +30,11 @@ def listening(statuses: list[int]) -> Generator[tuple[str, Told]]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             told.append((dict(self.headers), body))
-            self.send_response(statuses.pop(0) if statuses else 204)
+            status = statuses.pop(0) if statuses else 204
+            if not status:
+                self.wfile.write(b"garbage garbage\r\n\r\n")
+                return
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -97,3 +102,28 @@ def test_an_address_that_is_not_there_hinders_nothing(
     monkeypatch.setattr(webhook, "PATIENCE", 0.2)
     run(spec(tmp_path / "film.mp4", chunks=1, webhook=address))
     assert (tmp_path / "film.mp4").exists()
+
+
+def test_an_answer_that_is_no_http_is_asked_for_again(tmp_path: Path) -> None:
+    with listening([0, 0]) as (address, told):
+        run(spec(tmp_path / "film.mp4", chunks=1, webhook=address))
+    assert [json.loads(body)["event"] for _, body in told] == ["started", "started", "started", "done"]
+
+
+def test_whoever_stops_a_job_does_not_wait_for_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "PATIENCE", 600)
+    job = json.loads(spec(tmp_path / "film.mp4", chunks=1, webhook="http://127.0.0.1:9/").model_dump_json())
+    job["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
+    journal = Journal()
+    name = journal.add(JobSpec.parse(json.dumps(job), "the job"))
+
+    async def work() -> None:
+        async with asyncio.timeout(60):
+            running = asyncio.create_task(run_job(journal, name))
+            while journal.status(name).state != "running":  # noqa: ASYNC110 - it is another task's
+                await asyncio.sleep(0.01)
+            journal.want(name, "cancel")
+            with pytest.raises(JobStopped):
+                await running
+
+    asyncio.run(work())

@@ -17,6 +17,7 @@ from helios.adapters.local import LocalWorkerAdapter
 from helios.errors import Throttled, UsageError
 from helios.worker import LineSink, WorkerJob, WorkerResult
 
+_FAULT = r"(?:(kill|throttle|corrupt|store)=|slow=([1-9]\d*(?:\.\d+)?)x@)(0|1|0?\.\d+|1\.0)"
 _CYCLE = 0.08  # seconds in which a slow process has its turn and its pause
 
 
@@ -44,7 +45,7 @@ class Faults:
         """
         values: dict[str, float] = {}
         for part in filter(None, text.split(",")):
-            found = re.fullmatch(r"(?:(kill|throttle|corrupt|store)=|slow=([\d.]+)x@)(0|1|0?\.\d+|1\.0)", part.strip())
+            found = re.fullmatch(_FAULT, part.strip())
             seed = re.fullmatch(r"seed=(\d+)", part.strip())
             if seed:
                 values["seed"] = int(seed[1])
@@ -55,6 +56,15 @@ class Faults:
             else:
                 raise UsageError(f"{part!r} is no fault: say kill=0.1,slow=4x@0.05,throttle=0.2,corrupt=0.02,store=0.1")
         return cls(**values)  # pyright: ignore[reportArgumentType]: the seed is an int
+
+
+def check_faults(text: str | None) -> None:
+    """Makes sure that ``text`` names faults, if it says anything.
+
+    Raises:
+        UsageError: it names none.
+    """
+    Faults.parse(text or "")
 
 
 class FaultyAdapter:

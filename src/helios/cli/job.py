@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from helios.adapters.faults import check_faults
 from helios.cli import options
 from helios.cli.lines import line_of
 from helios.cli.progress import reporter
@@ -64,6 +65,7 @@ def run_(
     from helios.jobs.runner import run_job
 
     try:
+        check_faults(inject)
         read = JobSpec.read(spec)
         if chunk is not None:
             segment, command = run(run_alone(read, chunk, Path.cwd()), json=json)
@@ -97,7 +99,7 @@ def submit(spec: Spec, json: options.Json = False) -> None:
 @app.command("list")
 def list_(json: options.Json = False) -> None:
     """List all jobs, the newest first."""
-    with closing(_journal()) as journal:
+    with _open(json=json) as journal:
         statuses = journal.statuses()
     for status in statuses:
         _say(_values(status), _row(status), json=json)
@@ -138,11 +140,10 @@ def logs(
     json: options.Json = False,
 ) -> None:
     """Print what has happened, a line each."""
-    with closing(_journal()) as journal:
-        try:
-            found = journal.find(name)
-        except HeliosError as error:
-            fail(error, json=json)
+    with _open(json=json) as journal:
+        found = journal.find(name)
+        if chunk is not None and not 0 <= chunk < len(journal.spec(found).plan.parts):
+            raise UsageError(f"there is no chunk {chunk} in job {found}")
         for _, at, event in journal.events(found, chunk=chunk):
             values: dict[str, object] = {"at": at, **json_.loads(event.model_dump_json())} if json else {}
             _say(values, f"{time.strftime('%F %T', time.localtime(at))}  {line_of(event)}", json=json)
@@ -229,12 +230,9 @@ def repro(
     """Lay out all that one chunk of a job needs in a folder here, and print the command that makes it."""
     from helios.jobs.alone import lay_out
 
-    with closing(_journal()) as journal:
-        try:
-            found = journal.find(name)
-            command = lay_out(journal.spec(found), chunk, Path(f"{found}-chunk-{chunk:06}"))
-        except HeliosError as error:
-            fail(error, json=json)
+    with _open(json=json) as journal:
+        found = journal.find(name)
+        command = lay_out(journal.spec(found), chunk, Path(f"{found}-chunk-{chunk:06}"))
     _say({"command": command}, command, json=json)
 
 
@@ -243,9 +241,16 @@ def _known(name: str, *, json: bool) -> Generator[Job]:
     """The job of that name, or one clear line."""
     from helios.jobs.job import Job
 
+    with _open(json=json) as journal:
+        yield Job(journal, journal.find(name))
+
+
+@contextmanager
+def _open(*, json: bool) -> Generator[Journal]:
+    """The journal; what goes wrong with it is one clear line."""
     try:
         with closing(_journal()) as journal:
-            yield Job(journal, journal.find(name))
+            yield journal
     except HeliosError as error:
         fail(error, json=json)
 
@@ -281,7 +286,8 @@ def _resume(name: str, *, store: str | None, detach: bool, inject: str | None, q
     from helios.jobs.job import Job
     from helios.jobs.runner import run_job
 
-    with closing(_journal()) as journal:
+    with _open(json=json) as journal:
+        check_faults(inject)
         try:
             if store and not any(status.id == name for status in journal.statuses()):
                 job = run(Job.adopt(journal, name, store), json=json)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+
+from pydantic import ValidationError
 
 from helios.errors import JobFailed, JobStopped, UsageError
 from helios.jobs.journal import JobStatus, Journal
-from helios.jobs.runner import leave_runner, store_of
+from helios.jobs.runner import clear, leave_runner, store_of
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import ENDS, Step, after
 from helios.orchestrator import ChunkProgress, ChunkStarted, Rendered, RenderEvent
@@ -15,6 +18,8 @@ from helios.orchestrator.ledger import Record
 from helios.storage import ArtifactStore
 
 _BEAT = 0.1
+_BEGINS = 30.0
+"""Seconds in which a job that was added is begun, if anybody begins it."""
 
 
 class Job:
@@ -38,6 +43,8 @@ class Job:
         Raises:
             ArtifactMissing: there is no such job.
         """
+        if not job.isalnum():
+            raise UsageError(f"{job!r} is no job's id")
         data = await ArtifactStore.at(store).get(f"jobs/{job}.json")
         spec = JobSpec.parse(data, f"job {job} in {store}").model_copy(update={"store": store})
         return cls(journal, journal.add(spec, job))
@@ -66,7 +73,8 @@ class Job:
                 if frames > drawn.get(chunk, frames):
                     drawn[chunk] = frames
                     yield ChunkProgress(chunk=chunk, worker=workers[chunk], frames=frames)
-            if not status.alive and status.state != "queued":
+            waits = status.state == "queued" and time.time() - status.created < _BEGINS
+            if not status.alive and not waits:
                 return
             await asyncio.sleep(_BEAT)
 
@@ -116,6 +124,7 @@ class Job:
         """
         if self.status().alive:
             raise UsageError(f"job {self.id} is running: helios job cancel {self.id} first")
+        clear(self._journal, self.id)
         store = store_of(self._journal, self._journal.spec(self.id))
         await forget(store, self.id)
         self._journal.delete(self.id)
@@ -123,6 +132,7 @@ class Job:
     async def _end(self, step: Step) -> None:
         status = self.status()
         if not status.alive:
+            clear(self._journal, self.id)
             self._journal.step(self.id, step)
             return
         after(status.state, step)
@@ -140,7 +150,10 @@ async def forget(store: ArtifactStore, job: str) -> None:
     places = {key.partition(".")[0] for key in own}
     for key in found:
         if key.endswith(".json") and key.partition(".")[0] in places:
-            record = Record.model_validate_json(await store.get(key))
-            if record.segment in own:
+            try:
+                others = Record.model_validate_json(await store.get(key)).segment not in own
+            except ValidationError:
+                others = False  # it is no record any more
+            if not others:
                 await store.delete([key])
     await store.delete([*own, f"jobs/{job}.json"])

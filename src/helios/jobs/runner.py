@@ -19,7 +19,7 @@ from helios.adapters import LocalWorkerAdapter, open_adapter
 from helios.adapters.faults import Faults, FaultyAdapter
 from helios.errors import ChunkFailed, HeliosError, JobFailed, JobStopped, OutputError, UsageError
 from helios.jobs.journal import Journal
-from helios.jobs.retention import prune
+from helios.jobs.retention import kept_bytes, prune
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
@@ -48,6 +48,7 @@ async def run_job(
     if inject and spec.adapter:
         raise UsageError("faults can only be injected on this machine")
     faulty = FaultyAdapter(Faults.parse(inject)) if inject else None
+    kept_bytes()  # what it says may be wrong: better now than afterwards
     with journal.running(job):
         journal.step(job, "start")
         workspace = journal.folder / "work" / job
@@ -55,7 +56,7 @@ async def run_job(
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
         try:
-            async with Webhook.of(spec.webhook, job) as webhook, Recorder(journal, job) as recorder:
+            async with Webhook(spec.webhook, job) as webhook, Recorder(journal, job) as recorder:
                 webhook.tell("started", {})
 
                 def show(event: RenderEvent) -> None:
@@ -107,6 +108,7 @@ async def _watched(
         await asyncio.wait([work])
         recorder.flush()
         state = journal.step(job, step)
+        webhook.hurry()
         webhook.tell(state, {})
         if ours:
             raise JobStopped(f"job {job} was {state}: helios job resume {job} goes on with it") from None
@@ -149,6 +151,18 @@ def leave_runner(journal: Journal, job: str) -> None:
         said = journal.log_path(job).read_text("utf-8", "replace").strip().splitlines()[-1:]
         raise JobFailed(f"job {job} could not be begun: {' '.join(said)}", job=job, cause="internal")
     threading.Thread(target=process.wait, daemon=True).start()  # it may end before this process, and be waited for
+
+
+def clear(journal: Journal, job: str) -> None:
+    """Ends what a runner that was killed has left behind, and removes its folder.
+
+    Raises:
+        UsageError: the job is being run.
+    """
+    with journal.running(job):
+        workspace = journal.folder / "work" / job
+        _end_all_in(workspace)
+        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def _end_all_in(workspace: Path) -> None:

@@ -66,7 +66,19 @@ class JobSpec(BaseModel):
             spec = cls.parse(path.read_bytes(), str(path))
         except OSError as error:
             raise UsageError(f"{path} can't be read: {error.strerror}") from None
-        return spec.model_copy(update={"output": path.absolute().parent / spec.output})
+        return spec.from_folder(path.absolute().parent)
+
+    def from_folder(self, folder: Path) -> JobSpec:
+        """The same job, whose paths are taken from ``folder``."""
+        commands = self.commands
+        if commands:
+            parts = (
+                part.model_copy(update={"inputs": tuple(folder / path for path in part.inputs)})
+                for part in commands.chunks
+            )
+            commands = commands.model_copy(update={"chunks": tuple(parts)})
+        store = self.store if self.store is None or "://" in self.store else str(folder / self.store)
+        return self.model_copy(update={"output": folder / self.output, "commands": commands, "store": store})
 
     @classmethod
     def parse(cls, data: bytes | str, label: str) -> JobSpec:
@@ -81,7 +93,7 @@ class JobSpec(BaseModel):
             (first, *others) = error.errors()
             where = ".".join(map(str, first["loc"]))
             version = _version(data)
-            if version not in (None, VERSION):
+            if isinstance(version, int) and version != VERSION:
                 raise UsageError(f"{label} is a job of version {version}, and this Helios runs {VERSION}") from None
             more = f" (and {len(others)} more)" if others else ""
             raise UsageError(f"{label} is no job: {where + ': ' if where else ''}{first['msg']}{more}") from None

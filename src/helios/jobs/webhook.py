@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import random
+import threading
 import time
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 TRIES = 6
 TIMEOUT = 10.0
 """Seconds that an address has to answer."""
-PATIENCE = 20.0
+_HURRIED = 0.3
+PATIENCE = 10.0
 """Seconds that a job that has ended waits for what is still to be told."""
 
 
@@ -28,15 +32,16 @@ class Webhook:
     """
 
     def __init__(self, address: str | None, job: str) -> None:
+        """Without an address, nobody is told."""
         self._address = address
         self._job = job
         self._secret = os.environ.get("HELIOS_WEBHOOK_SECRET", "")
         self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._patience = PATIENCE
 
-    @classmethod
-    def of(cls, address: str | None, job: str) -> Webhook:
-        """The webhook of a job; without an address, nobody is told."""
-        return cls(address, job)
+    def hurry(self) -> None:
+        """Whoever stops a job does not wait for an address."""
+        self._patience = _HURRIED
 
     def tell(self, event: str, values: dict[str, Any]) -> None:
         """Has the address told, as soon as may be."""
@@ -49,7 +54,7 @@ class Webhook:
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await self._queue.join()
         except TimeoutError:
             pass
@@ -60,10 +65,23 @@ class Webhook:
         while True:
             body = await self._queue.get()
             for attempt in range(TRIES):
-                if await asyncio.to_thread(self._post, body):
+                if await self._told(body):
                     break
                 await asyncio.sleep(random.uniform(0, 0.5 * 2**attempt))
             self._queue.task_done()
+
+    async def _told(self, body: bytes) -> bool:
+        """Whether the address took it. (The thread is no reason for a process to stay.)"""
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[bool] = loop.create_future()
+
+        def tell() -> None:
+            taken = self._post(body)
+            with contextlib.suppress(RuntimeError):  # nobody waits any more
+                loop.call_soon_threadsafe(lambda: told.done() or told.set_result(taken))
+
+        threading.Thread(target=tell, daemon=True).start()
+        return await told
 
     def _post(self, body: bytes) -> bool:
         headers = {"Content-Type": "application/json", "User-Agent": "helios"}
@@ -74,7 +92,7 @@ class Webhook:
             request = urllib.request.Request(self._address, body, headers, method="POST")
             with urllib.request.urlopen(request, timeout=TIMEOUT):
                 return True
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             return False
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from helios.adapters import WorkerAdapter
+from helios.composition import MAX_FRAMES
 from helios.errors import CommandFailed, UsageError
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace, last_lines
@@ -56,7 +57,7 @@ class Command(_Frozen):
 class CommandChunk(Command):
     """A command that makes one chunk, of ``frames`` frames, of nothing but what it says and the files ``inputs``."""
 
-    frames: int = Field(default=1, gt=0)
+    frames: int = Field(default=1, gt=0, le=MAX_FRAMES)
     inputs: tuple[Path, ...] = ()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import signal
@@ -79,7 +78,7 @@ class Workplace:
             if key == "openjd_fail":
                 failures.append(text)
             elif key == "openjd_progress":
-                progress(float(text))
+                progress(_percentage(text))
 
         (first, *_) = outputs
         if self._adapter.store:
@@ -114,8 +113,7 @@ class Workplace:
         def on_line(line: str) -> None:
             key, _, text = line.partition(": ")
             if key == "openjd_progress":
-                with contextlib.suppress(ValueError):
-                    progress(float(text))
+                progress(_percentage(text))
 
         result = await self._adapter.execute(job, on_line)
         if result.exit_code:
@@ -221,6 +219,14 @@ def _moved(spec: Spec) -> Spec:
     if isinstance(spec, ProbeSpec):
         return spec.model_copy(update={"source": source})
     return spec.model_copy(update={"composition": spec.composition.model_copy(update={"source": source})})
+
+
+def _percentage(text: str) -> float:
+    """How much is done; what is no number is nothing."""
+    try:
+        return min(100.0, max(0.0, float(text)))
+    except ValueError:
+        return 0.0
 
 
 def _failure(job: WorkerJob, result: WorkerResult, failures: list[str]) -> HeliosError:

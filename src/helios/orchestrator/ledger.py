@@ -205,8 +205,16 @@ class Ledger:
         return record
 
     async def bring(self, record: Record, path: Path) -> None:
-        """Has a segment at ``path``."""
+        """Has a segment at ``path``.
+
+        Raises:
+            Damaged: it is not what it was when it was committed. It is no longer taken for made.
+        """
         await self._store.bring(record.segment, path)
+        if await asyncio.to_thread(digest_of, path) != record.digest:
+            folder, _, name = record.segment.rpartition("/")
+            await self._store.delete([f"{folder}/{name.partition('.')[0]}.{record.inputs}.json"])
+            raise Damaged(f"{record.segment} is not what it was when it was made")
 
     async def facts(self, place: Place, record: Record) -> Facts:
         """All that is known of a chunk. (Who keeps many records keeps their segments' keys, not this.)"""

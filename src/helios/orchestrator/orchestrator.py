@@ -32,7 +32,7 @@ from helios.orchestrator.events import (
     Stitching,
     Warned,
 )
-from helios.orchestrator.ledger import Facts, Ledger, Record
+from helios.orchestrator.ledger import Damaged, Facts, Ledger, Record
 from helios.orchestrator.output import check_output, work_folder
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest, plan_chunks
@@ -42,6 +42,9 @@ from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, Prob
 from helios.stitcher import VideoStitcher
 from helios.storage import ArtifactStore
 from helios.worker import Artifact
+
+_DAMAGES = 3
+"""How often chunks that were damaged where they were kept are made again."""
 
 StitchChoice = Literal["local", "remote"]
 """Who joins segments: this machine, or a worker."""
@@ -131,7 +134,7 @@ class RenderOrchestrator:
         begun = time.monotonic()
         check_output(output)
         job = job or secrets.token_hex(8)
-        attempts = 0
+        attempts = damaged = 0
         with self._work_folder(output) as folder, ThreadPoolExecutor(1) as thread:
             thread.submit(import_module, "av")  # takes a while, and joining needs it: meanwhile others draw
             store = self._store or ArtifactStore.at(folder / "store")
@@ -147,7 +150,13 @@ class RenderOrchestrator:
                 run = _Run(self._adapter, plan, ledger, work, emit, warned, job, self._policy)
                 try:
                     records = await run.all_chunks()
+                    segments = [] if stitch == "remote" else await run.bring(records, work / "segments")
                     break
+                except Damaged as error:
+                    damaged += 1
+                    if damaged == _DAMAGES:
+                        raise
+                    emit(Warned(message=f"{error}. It is made again"))
                 except CaptureUnsafe as error:
                     if not isinstance(plan, RenderPlan) or not plan.otherwise:
                         raise
@@ -164,7 +173,6 @@ class RenderOrchestrator:
             if stitch == "remote":
                 await run.join(records, output)
             else:
-                segments = await run.bring(records, work / "segments")
                 await plan.join(self._here, self._stitcher, segments, work / "joined", output)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
@@ -295,6 +303,8 @@ class _Run:
         place = self._plan.place(chunk)
         key = partial(place.key, f"{self._job}-{await self._workplace.version()}-{secrets.token_hex(4)}")
         made = await self._plan.make(self._workplace, chunk, folder, key, heard)
+        if await asyncio.to_thread(self._plan.place, chunk) != place:
+            raise PageChanged(f"an input of {chunk} was changed while it was made")
         record = await self._ledger.commit(place, made)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return record

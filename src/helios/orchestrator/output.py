@@ -18,7 +18,11 @@ def check_output(output: Path) -> None:
         OutputError: it can't.
     """
     folder = output.absolute().parent
-    if output.is_dir():
+    try:
+        is_folder = output.is_dir()
+    except OSError as error:
+        raise unwritable(output, error) from None
+    if is_folder:
         raise OutputError(f"{output} is a folder: name a file in it")
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder} for {output.name}: make it first")

@@ -89,6 +89,8 @@ class ArtifactStore:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreError(f"artifacts can't be kept in {folder}: {error.strerror}") from None
+            except ValueError as error:
+                raise UsageError(f"artifacts can't be kept in {str(folder)!r}: {error}") from None
             return cls(LocalStore(folder.resolve()), f"file://{quote(str(folder))}", timeout=timeout, before=before)
         try:
             if scheme == "s3" and find_spec("botocore"):

@@ -18,7 +18,7 @@ from helios.worker.job import Artifact, WorkerJob, WorkerResult
 LineSink = Callable[[str], None]
 """Called with each line of stdout, without its line break, as soon as it is there."""
 
-GRACE = 5.0
+GRACE = 0.7
 """Seconds between asking a process group to end (SIGTERM) and ending it (SIGKILL)."""
 KEPT = 256 * 1024
 """Bytes of stdout, and of stderr, that a result holds."""
