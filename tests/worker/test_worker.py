@@ -70,8 +70,7 @@ def test_a_job_finds_its_inputs_and_leaves_its_outputs_in_the_store(
     assert (result.exit_code, result.stdout, result.stderr) == (0, "openjd_progress: 100\n", "done")
     assert asyncio.run(store.get("x/o")) == b"of the message, of the store, of the bundle"
     assert result.outputs["out.txt"] == Artifact.of(tmp_path / "store" / "x" / "o", "x/o")
-    assert result.usage
-    assert result.usage.billed_s > 0
+    assert result.duration_ms > 0
     assert left(tmp_path / "worker") == [f"bundles/{bundle.digest}"], "nothing of the job stays"
 
 
