@@ -117,7 +117,7 @@ def test_a_store_that_fails_or_hangs_is_asked_again(tmp_path: Path) -> None:
 
     async def work() -> None:
         for k in range(12):
-            assert await store.put_new(f"key/{k}", str(k).encode())
+            await store.put_new(f"key/{k}", str(k).encode())  # False, if it was there before its time was over
         assert {await store.get(f"key/{k}") for k in range(12)} == {str(k).encode() for k in range(12)}
 
     run(work())
