@@ -57,6 +57,7 @@ _FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",  # WebGL without a GPU
     "--disable-gpu",
+    "--disable-partial-raster",  # a tile is drawn as a whole, or its antialiasing would tell what was drawn before
 )
 # What makes a frame a function of its begin-frame: every stage of the compositor is run before the frame is
 # drawn, and nothing is animated, scrolled or decoded on a thread that has a clock of its own.
@@ -68,7 +69,6 @@ _BEGIN_FRAME_FLAGS = (
     "--disable-threaded-scrolling",
     "--disable-checker-imaging",
     "--disable-image-animation-resync",
-    "--disable-partial-raster",  # a tile is drawn as a whole, or its antialiasing would tell what was drawn before
 )
 
 
