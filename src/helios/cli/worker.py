@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from helios.cli.run import fail, run
-from helios.errors import HeliosError, UsageError
+from helios.errors import HeliosError, MissingTool, UsageError
 from helios.release import __version__
 from helios.worker.message import Answer, Payload
 from helios.worker.runtime import worker_here
@@ -46,6 +48,44 @@ def execute(
     if answer.failure:
         typer.echo(f"helios: {answer.failure.message}", err=True)
     raise typer.Exit(1 if answer.failure or answer.exit_code else 0)
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen at; else all on Cloud Run, and loopback elsewhere.")
+    ] = None,
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="The port to listen at.")] = 8080,
+    behind_iam: Annotated[
+        bool, typer.Option("--behind-iam", help="Something in front lets in only those who may, as Cloud Run's IAM.")
+    ] = False,
+) -> None:
+    """Take jobs over HTTP, one at a time, as on Cloud Run.
+
+    Callers show an ID token of Google's: `HELIOS_AUDIENCE` is what it must be for, `HELIOS_CALLERS` are the accounts
+    that may send jobs. `HELIOS_STORE`, `HELIOS_COMMANDS` and `HELIOS_CACHE_MB` are as for `helios worker exec`.
+
+    Examples:
+
+        HELIOS_AUDIENCE=https://me.example HELIOS_CALLERS=me@example.com helios worker serve
+
+        helios worker serve --behind-iam --port 9000
+    """
+    try:
+        if not (find_spec("uvicorn") and find_spec("google.auth")):
+            raise MissingTool('serving needs the extra "http": pip install "helios-render[http]"')
+        from helios.worker.callers import callers_here
+        from helios.worker.service import serve as serve_
+
+        callers, worker = callers_here(), worker_here(__version__)
+        if not (callers or behind_iam):
+            raise UsageError(
+                "nobody would be kept out: set HELIOS_AUDIENCE and HELIOS_CALLERS, or say --behind-iam where "
+                "something in front checks callers"
+            )
+        serve_(worker, callers, host or ("0.0.0.0" if "K_SERVICE" in os.environ else "127.0.0.1"), port)
+    except HeliosError as error:
+        fail(error)
 
 
 def _read(job: Path) -> Payload:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, Protocol
-
-from pydantic import ValidationError
 
 from helios.errors import WorkerRefused
 from helios.release import __version__
@@ -27,17 +26,9 @@ class Context(Protocol):
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Runs the payload ``event``; the answer says what came of it."""
     try:
-        payload = Payload.model_validate(event)
-    except ValidationError as error:
-        return _refused(event, error).model_dump(mode="json")
+        payload = Payload.read(json.dumps(event), __version__)
+    except WorkerRefused as error:
+        return Answer(failure=Failure.of(error), seconds=0.0, memory_mb=0.0).model_dump(mode="json")
     seconds = max(1.0, context.get_remaining_time_in_millis() / 1000 - _SPARE_S)
     answer = asyncio.run(worker_here(__version__).run(payload, seconds))
     return answer.model_dump(mode="json")
-
-
-def _refused(event: dict[str, Any], error: ValidationError) -> Answer:
-    release = event.get("release", "an unknown version")
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    said = f"the worker is Helios {__version__} and can't read this job of {release}: {where}: {first['msg']}"
-    return Answer(failure=Failure.of(WorkerRefused(said)), seconds=0.0, memory_mb=0.0)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from helios.errors import (
     ArtifactMissing,
@@ -18,6 +29,7 @@ from helios.errors import (
     StoreError,
     UsageError,
     WorkerError,
+    WorkerLost,
     WorkerRefused,
     WorkerTimeout,
 )
@@ -34,6 +46,7 @@ _ERRORS = {
         OutputError,
         StoreError,
         UsageError,
+        WorkerLost,
         WorkerRefused,
         WorkerTimeout,
     )
@@ -41,7 +54,25 @@ _ERRORS = {
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
+_Bytes = Annotated[
+    Base64Bytes,
+    BeforeValidator(lambda text: _checked(text)),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64", "pattern": _BASE64}),
+]
+
+
+def _checked(text: object) -> object:
+    """Text that is Base64, as bytes: what is not, decoding would leave out."""
+    if not isinstance(text, str):
+        return text
+    if not re.search(_BASE64, text):
+        raise ValueError("it is no Base64")
+    return text.encode()
 
 
 class Kept(_Message):
@@ -65,23 +96,23 @@ class Kept(_Message):
 class Payload(_Message):
     """A job for a worker of the same ``release`` of Helios; see ``WorkerJob``.
 
-    ``store`` is the URL of the store for all keys. The worker tells how far it is under the key ``progress`` (a
-    ``Pulse``), and stops when there is anything under ``progress`` with .stop behind it.
+    ``store`` is the URL of the store for all keys. Where ``progress`` is a key, the worker tells under it how far it is
+    (a ``Pulse``), and stops when there is anything under ``progress`` with .stop behind it.
     """
 
     version: Literal[1] = VERSION
     release: str
     store: str
-    progress: str
+    progress: str | None = None
     command: str
     args: tuple[str, ...]
     env: dict[str, str]
-    timeout: float | None
-    inputs: dict[str, Kept | Base64Bytes]
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+    inputs: dict[str, Kept | _Bytes]
     outputs: dict[str, str]
 
     @classmethod
-    def of(cls, job: WorkerJob, *, release: str, store: str, progress: str) -> Payload:
+    def of(cls, job: WorkerJob, *, release: str, store: str, progress: str | None = None) -> Payload:
         """The message that has ``job`` run."""
         inputs = {
             path: Kept.of(found) if isinstance(found, Artifact) else _encoded(found)
@@ -100,6 +131,21 @@ class Payload(_Message):
                 "outputs": dict(job.outputs),
             }
         )
+
+    @classmethod
+    def read(cls, text: bytes | str, worker: str) -> Payload:
+        """The payload that ``text`` (JSON) is, for a worker of that release.
+
+        Raises:
+            WorkerRefused: it is none, or one of another version.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = "".join(f"{part}." for part in map(str, first["loc"])).rstrip(".") or "message"
+            said = f"the worker is Helios {worker} and can't read this job{_release_in(text)}: {where}: {first['msg']}"
+            raise WorkerRefused(said) from None
 
     def job(self, command: str, args: tuple[str, ...], env: Mapping[str, str], folder: Path) -> WorkerJob:
         """The job to run in ``folder``, by the worker's own ``command`` for it."""
@@ -163,6 +209,41 @@ class Pulse(_Message):
     tail: tuple[str, ...]
     seconds: float
     memory_mb: float
+
+
+class Line(_Message):
+    """A line that the command has said on stdout."""
+
+    event: Literal["line"] = "line"
+    line: str
+
+
+class Beat(_Message):
+    """A sign of life, where nothing was said for a while; ``seconds`` since the job began."""
+
+    event: Literal["beat"] = "beat"
+    seconds: float
+
+
+class Ended(_Message):
+    """What came of the job: the last that is told of it."""
+
+    event: Literal["ended"] = "ended"
+    answer: Answer
+
+
+Told = Annotated[Line | Beat | Ended, Field(discriminator="event")]
+"""What a worker tells of a job to whoever holds the line: one JSON object on each line."""
+
+told: TypeAdapter[Line | Beat | Ended] = TypeAdapter(Told)
+
+
+def _release_in(text: bytes | str) -> str:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return ""
+    return f" of Helios {found['release']}" if isinstance(found, dict) and "release" in found else ""
 
 
 def _encoded(data: bytes) -> bytes:

@@ -17,8 +17,8 @@ from helios.errors import HeliosError, StoreError, UsageError, WorkerRefused
 from helios.storage import ArtifactStore
 from helios.worker.job import WorkerResult
 from helios.worker.message import Answer, Failure, Payload, Pulse
-from helios.worker.process import ChildProcess
-from helios.worker.workspace import Bundles, stage_out, workspace
+from helios.worker.process import ChildProcess, LineSink
+from helios.worker.workspace import Bundles, check_paths, stage_out, workspace
 
 RENDERER = "helios-renderer"
 """What a payload calls Helios' own renderer."""
@@ -59,18 +59,21 @@ class Worker:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._release = release
-        self._store = store
-        self._commands = commands
+        self.release = release
+        self.store = store
+        self.commands = commands
         self._bundles = Bundles(folder / "bundles", cache)
 
-    async def run(self, payload: Payload, seconds: float | None = None) -> Answer:
+    async def run(
+        self, payload: Payload, seconds: float | None = None, on_line: LineSink = lambda line: None
+    ) -> Answer:
         """Runs a payload's job, and says what came of it; ``seconds`` is all the time that there is.
 
-        What can't be run is a ``failure`` of the answer.
+        ``on_line`` is called with what the command says. Cancelling ends it. What can't be run is a ``failure`` of the
+        answer.
         """
         begun = time.monotonic()
-        watch = _Watch()
+        watch = _Watch(on_line)
         try:
             result = await self._run(payload, seconds, watch)
         except HeliosError as error:
@@ -79,7 +82,7 @@ class Worker:
         return result.model_copy(update={"seconds": time.monotonic() - begun, "memory_mb": watch.memory_mb})
 
     async def _run(self, payload: Payload, seconds: float | None, watch: _Watch) -> Answer:
-        command = self._check(payload)
+        command = self.check(payload)
         store = ArtifactStore.at(payload.store)
         async with workspace(payload, store, self._bundles, self._folder) as folder:
             own = {name: os.environ[name] for name in _OWN if name in os.environ}
@@ -101,17 +104,23 @@ class Worker:
                 memory_mb=0.0,
             )
 
-    def _check(self, payload: Payload) -> tuple[str, ...]:
-        if payload.release != self._release:
+    def check(self, payload: Payload) -> tuple[str, ...]:
+        """The command that a payload is run by.
+
+        Raises:
+            WorkerRefused: this worker does not run it.
+        """
+        if payload.release != self.release:
             raise WorkerRefused(
-                f"the worker is Helios {self._release}, the job is of Helios {payload.release}: deploy that version"
+                f"the worker is Helios {self.release}, the job is of Helios {payload.release}: deploy that version"
             )
-        if self._store and not f"{payload.store.rstrip('/')}/".startswith(f"{self._store.rstrip('/')}/"):
-            raise WorkerRefused(f"the worker uses artifacts at {self._store}, and not at {payload.store}")
-        if payload.command not in self._commands:
-            known = ", ".join(sorted(self._commands))
+        if self.store and not f"{payload.store.rstrip('/')}/".startswith(f"{self.store.rstrip('/')}/"):
+            raise WorkerRefused(f"the worker uses artifacts at {self.store}, and not at {payload.store}")
+        if payload.command not in self.commands:
+            known = ", ".join(sorted(self.commands))
             raise WorkerRefused(f"the worker does not run {payload.command!r}: its deployment allows {known}")
-        return self._commands[payload.command]
+        check_paths(payload)
+        return self.commands[payload.command]
 
 
 def worker_here(release: str) -> Worker:
@@ -146,6 +155,7 @@ class Unwanted(WorkerRefused):
 class _Watch:
     """What a running command has said, and taken."""
 
+    on_line: LineSink
     begun_at: float = field(default_factory=time.monotonic)
     lines: int = 0
     tail: deque[str] = field(default_factory=lambda: deque[str](maxlen=_TAIL))
@@ -157,7 +167,9 @@ class _Watch:
 
     def add(self, line: str) -> None:
         self.lines += 1
-        self.tail.append(_utf8(line)[:1000])
+        said = _utf8(line)
+        self.tail.append(said[:1000])
+        self.on_line(said)
 
     def pulse(self) -> Pulse:
         if self.group is not None:
@@ -168,7 +180,10 @@ class _Watch:
 
 @asynccontextmanager
 async def _told(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncGenerator[asyncio.Event]:
-    """Tells the store, for as long as the block runs, how far the command is. The event: nobody wants it any more."""
+    """Looks, for as long as the block runs, how far the command is, and tells the store if that is asked for.
+
+    The event: nobody wants it any more.
+    """
     stopped = asyncio.Event()
 
     async def tell() -> None:
@@ -179,6 +194,8 @@ async def _told(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncG
             if pulse.lines == told and time.monotonic() - at < _QUIET_BEAT:
                 continue
             told, at = pulse.lines, time.monotonic()
+            if payload.progress is None:
+                continue
             with contextlib.suppress(StoreError):  # the next beat may get through
                 await store.put(payload.progress, pulse.model_dump_json().encode())
                 if await store.has(f"{payload.progress}.stop"):

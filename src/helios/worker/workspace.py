@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator
@@ -15,6 +16,10 @@ from helios.errors import CommandFailed, OutputError, StoreError, WorkerRefused
 from helios.storage import ArtifactStore, unpack
 from helios.worker.job import Artifact
 from helios.worker.message import Kept, Payload
+
+_NAME = r"(\.{0,2}[^/.\x00][^/\x00]*|\.{3}[^/\x00]*)"
+INSIDE = rf"{_NAME}(/{_NAME})*/?"
+"""Paths inside of a folder: names with slashes between, of which none is . or .., and perhaps a slash behind."""
 
 
 class Bundles:
@@ -54,17 +59,24 @@ class Bundles:
             path.unlink()
 
 
+def check_paths(payload: Payload) -> None:
+    """Makes sure that all paths of a payload are inside of its folder.
+
+    Raises:
+        WorkerRefused: one leads out of it.
+    """
+    for path in (*payload.inputs, *payload.outputs):
+        if not re.fullmatch(INSIDE, path):
+            raise WorkerRefused(f"{path!r} is no path inside of the job's folder")
+
+
 @asynccontextmanager
 async def workspace(payload: Payload, store: ArtifactStore, bundles: Bundles, parent: Path) -> AsyncGenerator[Path]:
     """A new folder below ``parent`` with a payload's inputs, for as long as the block runs.
 
     Raises:
-        WorkerRefused: a path leads out of it.
         StoreError, OutputError: an input can't be had.
     """
-    for path in (*payload.inputs, *payload.outputs):
-        if not _is_inside(path.removesuffix("/")):
-            raise WorkerRefused(f"{path!r} is no path inside of the job's folder")
     folder = Path(tempfile.mkdtemp(prefix="job-", dir=parent))
     try:
         try:
@@ -116,11 +128,6 @@ async def _bring(kept: Kept, store: ArtifactStore, path: Path) -> None:
         part.unlink()
         raise StoreError(f"{kept.key} is not what it was when it was kept")
     part.replace(path)
-
-
-def _is_inside(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    return bool(parts) and ".." not in parts and not path.startswith("/") and "\0" not in path
 
 
 def _digest(path: Path) -> str:

@@ -1,0 +1,114 @@
+"""What the worker's HTTP door is, for machines. Source: https://spec.openapis.org/oas/v3.1.0"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from helios.release import __version__
+from helios.worker.message import Beat, Ended, Line, Payload
+from helios.worker.runtime import Worker
+from helios.worker.workspace import INSIDE
+
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "One line that says what is wrong."},
+    },
+}
+_HEALTH: dict[str, Any] = {
+    "type": "object",
+    "required": ["release", "busy"],
+    "properties": {"release": {"type": "string"}, "busy": {"type": "boolean"}},
+}
+
+
+def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
+    """The OpenAPI document of a worker's door, with what that worker runs; ``secured`` if it looks at ID tokens."""
+    _, found = models_json_schema(
+        [(Payload, "validation"), (Line, "serialization"), (Beat, "serialization"), (Ended, "serialization")],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas: dict[str, Any] = found["$defs"]
+    fields = schemas["Payload"]["properties"]
+    fields["release"]["const"] = worker.release
+    fields["command"]["enum"] = sorted(worker.commands)
+    if worker.store:
+        fields["store"]["pattern"] = f"^{re.escape(worker.store.rstrip('/'))}(/.*)?$"
+    for files in ("inputs", "outputs"):
+        fields[files]["propertyNames"] = {"pattern": f"^{INSIDE}$"}
+    told = [{"$ref": f"#/components/schemas/{kind}"} for kind in ("Line", "Beat", "Ended")]
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Helios worker",
+            "version": __version__,
+            "description": "Runs one job at a time; nothing of it stays.",
+        },
+        "paths": {
+            "/jobs": {
+                "post": {
+                    "operationId": "run",
+                    "summary": "Run a job, and tell of it while it runs.",
+                    "security": [{"token": []}] if secured else [],
+                    "requestBody": {
+                        "required": True,
+                        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Payload"}}},
+                    },
+                    "responses": {
+                        "200": {
+                            "description": "One event on each line, the last of which says what came of the job.",
+                            "content": {"application/x-ndjson": {"schema": {"oneOf": told}}},
+                        },
+                        **_problems(
+                            {
+                                "400": "The body is no JSON.",
+                                "401": "There is no ID token that holds.",
+                                "403": "The caller may not send jobs.",
+                                "413": "The job is too large.",
+                                "415": "The body is of another type.",
+                                "422": "The worker runs no such job: of another version, command, store or path.",
+                                "429": "The worker has a job already.",
+                                "500": "The worker broke.",
+                                "503": "The worker is being shut down.",
+                            }
+                        ),
+                    },
+                }
+            },
+            "/healthz": {
+                "get": {
+                    "operationId": "health",
+                    "summary": "Whether jobs are let in.",
+                    "responses": {
+                        status: {"description": said, "content": {"application/json": {"schema": _HEALTH}}}
+                        for status, said in (("200", "They are."), ("503", "The worker is being shut down."))
+                    },
+                }
+            },
+            "/openapi.json": {
+                "get": {
+                    "operationId": "openapi",
+                    "summary": "This document.",
+                    "responses": {
+                        "200": {"description": "It.", "content": {"application/json": {"schema": {"type": "object"}}}}
+                    },
+                }
+            },
+        },
+        "components": {
+            "schemas": {**schemas, "Problem": _PROBLEM},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _problems(said: dict[str, str]) -> dict[str, Any]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": text, "content": content} for status, text in said.items()}

@@ -1,0 +1,240 @@
+"""The worker's door for Cloud Run, and for whatever else speaks HTTP: one job at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from helios.errors import AccessDenied, HeliosError, WorkerLost, WorkerRefused
+from helios.release import __version__
+from helios.worker.callers import Callers, Unknown
+from helios.worker.message import Answer, Beat, Ended, Failure, Line, Payload
+from helios.worker.openapi import document
+from helios.worker.runtime import Worker
+
+LARGEST = 16 * 1024 * 1024
+"""Bytes that a payload may have."""
+_BEAT = 1.0
+_GRACE = 8
+"""Seconds, of the ten that Cloud Run gives, for what is under way to be told.
+Source: https://cloud.google.com/run/docs/container-contract#instance-shutdown"""
+
+
+class Door:
+    """Lets jobs in to ``worker`` from callers that may send them; None if something in front has checked those."""
+
+    def __init__(self, worker: Worker, callers: Callers | None) -> None:
+        self._worker = worker
+        self._callers = callers
+        self._job: asyncio.Task[Answer] | None = None
+        self._busy = False
+        self._closed = False
+
+    def close(self) -> None:
+        """Lets nobody in any more, and ends the job that is under way; its caller is told so."""
+        self._closed = True
+        if self._job:
+            self._job.cancel()
+
+    async def jobs(self, request: Request) -> Response:
+        """Runs one job, and tells of it while it runs."""
+        await self._let_in(request)
+        if (kind := request.headers.get("content-type", "").partition(";")[0].strip()) != "application/json":
+            raise HTTPException(415, f"a job is application/json, not {kind or 'of no type'}")
+        payload = _payload(await _body(request))
+        try:
+            self._worker.check(payload)
+        except WorkerRefused as error:
+            raise HTTPException(422, str(error)) from error
+        if self._closed:
+            raise HTTPException(503, "the worker is being shut down")
+        if self._busy:
+            raise HTTPException(429, "the worker has a job already")
+        self._busy = True
+        return _Stream(self, payload)
+
+    async def health(self, request: Request) -> Response:
+        """Whether jobs are let in."""
+        return JSONResponse({"release": __version__, "busy": self._busy}, 503 if self._closed else 200)
+
+    async def openapi(self, request: Request) -> Response:
+        """What this is, as OpenAPI."""
+        return JSONResponse(document(self._worker, secured=self._callers is not None))
+
+    async def run(self, payload: Payload) -> AsyncGenerator[Line | Beat | Ended]:
+        """What is to be told of a job, until it has ended. Leaving early ends it."""
+        said: asyncio.Queue[Line] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            self._job = job = asyncio.create_task(
+                self._worker.run(payload, on_line=lambda line: said.put_nowait(Line(line=line)))
+            )
+            if self._closed:
+                job.cancel()
+            while not job.done() or not said.empty():
+                next_line = asyncio.create_task(said.get())
+                await asyncio.wait([next_line, job], timeout=_BEAT, return_when=asyncio.FIRST_COMPLETED)
+                if next_line.done():
+                    yield next_line.result()
+                    continue
+                next_line.cancel()
+                if not job.done():
+                    yield Beat(seconds=loop.time() - begun)
+            yield Ended(answer=_answer(job, loop.time() - begun))
+        finally:
+            if self._job:
+                self._job.cancel()
+                await asyncio.wait([self._job])
+            self._job = None
+
+    def free(self) -> None:
+        """The job that was let in is over."""
+        self._busy = False
+
+    async def _let_in(self, request: Request) -> None:
+        if self._callers:
+            try:
+                await self._callers.check(request.headers.get("authorization", ""))
+            except Unknown as error:
+                raise HTTPException(401, str(error), {"WWW-Authenticate": "Bearer"}) from error
+            except AccessDenied as error:
+                raise HTTPException(403, str(error)) from error
+
+
+def service(worker: Worker, callers: Callers | None) -> Starlette:
+    """The service: see ``Door`` and ``openapi.document``."""
+    door = Door(worker, callers)
+    app = Starlette(
+        routes=[
+            Route("/jobs", door.jobs, methods=["POST"]),
+            Route("/healthz", door.health),
+            Route("/openapi.json", door.openapi),
+        ],
+        exception_handlers={HTTPException: _problem, Exception: _broken},
+    )
+    app.state.door = door
+    return app
+
+
+def serve(worker: Worker, callers: Callers | None, host: str, port: int) -> None:
+    """Serves until SIGTERM or SIGINT, of which a job that is under way is told."""
+    app = service(worker, callers)
+    config = uvicorn.Config(
+        app, host, port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE
+    )
+    _Server(config).run()
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        for server in self.servers:
+            for socket in server.sockets:
+                host, port, *_ = socket.getsockname()
+                print(f"helios: jobs are taken at http://{host}:{port}/jobs", file=sys.stderr, flush=True)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self.config.app.state.door.close()  # pyright: ignore
+        super().handle_exit(sig, frame)
+
+
+class _Stream(Response):
+    """A job's lines as they come. When nobody listens any more, the job ends."""
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self, door: Door, payload: Payload) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._door = door
+        self._payload = payload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        telling = asyncio.create_task(self._tell(send))
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait([telling, gone], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (telling, gone):
+                task.cancel()
+            await asyncio.wait([telling, gone])
+            self._door.free()
+        if not telling.cancelled():
+            telling.result()
+
+    async def _tell(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async with contextlib.aclosing(self._door.run(self._payload)) as news:
+            async for event in news:
+                body = event.model_dump_json().encode() + b"\n"
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LARGEST:
+                raise HTTPException(413, f"a job has at most {LARGEST} bytes")
+    except ClientDisconnect:
+        raise HTTPException(400, "the job's end is missing") from None
+    return bytes(body)
+
+
+def _payload(body: bytes) -> Payload:
+    try:
+        json.loads(body)
+    except ValueError as error:
+        raise HTTPException(400, f"the body is no JSON: {error}") from None
+    try:
+        return Payload.read(body, __version__)
+    except WorkerRefused as error:
+        raise HTTPException(422, str(error)) from None
+
+
+def _answer(job: asyncio.Task[Answer], seconds: float) -> Answer:
+    if not job.cancelled() and not job.exception():
+        return job.result()
+    if job.cancelled():
+        error: HeliosError = WorkerLost("the worker was shut down while it ran the job")
+    else:
+        error = WorkerLost(f"the worker broke: {type(job.exception()).__name__}")
+        print(f"helios: the worker broke: {job.exception()!r}", file=sys.stderr)
+    return Answer(failure=Failure.of(error), seconds=seconds, memory_mb=0.0)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    """An error as problem details. Source: https://www.rfc-editor.org/rfc/rfc9457"""
+    assert isinstance(error, HTTPException)
+    return _problem_of(error.status_code, error.detail, error.headers)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    return _problem_of(500, "the worker broke", None)
+
+
+def _problem_of(status: int, detail: str, headers: Any) -> Response:
+    from http import HTTPStatus
+
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse(body, status, headers, "application/problem+json")
