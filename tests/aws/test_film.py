@@ -124,7 +124,7 @@ def test_environments_that_die_or_hang_and_throttling_cost_attempts_and_no_frame
 
     there = helios.render_sync(
         page, tmp_path / "there.mp4", on_event=show, adapter="aws", function="helios", store=STORE, workers=3,
-        ready_timeout=10, width=320, height=180, frames=36, chunk_frames=6, preset="ultrafast",
+        ready_timeout=5, width=320, height=180, frames=36, chunk_frames=6, preset="ultrafast",
     )  # fmt: skip
     assert there.hashes == here.hashes
     codes = {event.code for event in events if event.event == "chunk-attempt-failed"}

@@ -36,7 +36,7 @@ class Policy:
     attempts: int = 4
     pause: float = 0.5
     longest_pause: float = 30.0
-    silence: float = 20.0
+    silence: float = 10.0
     least_silence: float = 5.0
     first_silence: float = 300.0
     slowness: float = 3.0
