@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-
 # Whoever is started in the background of a shell ignores SIGINT, and so would all that is started here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
