@@ -10,9 +10,17 @@ from contextlib import closing
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import Literal, TypedDict, Unpack, get_args
+from typing import TypedDict, Unpack, get_args
 
-from helios.adapters import LambdaPlace, LocalWorkerAdapter, check_aws, open_adapter
+from helios.adapters import (
+    CloudRunPlace,
+    LambdaPlace,
+    LocalPlace,
+    LocalWorkerAdapter,
+    Place,
+    check_aws,
+    open_adapter,
+)
 from helios.adapters.faults import check_faults
 from helios.composition import Declared, Network, Source, parse_rate
 from helios.errors import UsageError
@@ -31,9 +39,8 @@ from helios.release import __version__
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
-from helios.storage import ArtifactStore
 
-AdapterChoice = Literal["local", "aws"]
+_PLACES = ("local", "aws", "gcp")
 
 
 class CompositionOptions(TypedDict, total=False):
@@ -62,9 +69,10 @@ class RenderOptions(CompositionOptions, total=False):
     only); ``codec`` is h264, h265, vp9, av1, prores or an encoder of ffmpeg's; ``capture`` is "auto", "fast" or
     "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be tried; ``store`` is the URL
     where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an address that is told what becomes
-    of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is "local" or "aws": then ``function``
-    and ``store`` name what is deployed, if it is not what ``helios deploy aws`` has made, and ``stitch`` "remote" has
-    a worker join the chunks. See docs/aws.md.
+    of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is "local", "aws" or "gcp", or several
+    with commas between, which then draw from one queue; ``workers`` are then those at each cloud. With a cloud,
+    ``function`` (AWS), ``service`` (Google: its address) and ``store`` name what is deployed, if it is not what
+    ``helios deploy`` has made, and ``stitch`` "remote" has a worker join the chunks. See docs/aws.md and docs/gcp.md.
     """
 
     frame_range: str | None
@@ -81,8 +89,9 @@ class RenderOptions(CompositionOptions, total=False):
     fresh: bool
     webhook: str | None
     inject: str | None
-    adapter: AdapterChoice
+    adapter: str
     function: str | None
+    service: str | None
     stitch: StitchChoice
 
 
@@ -131,18 +140,16 @@ async def plan_job(
     check_output(path)
     if options.get("attempts", 4) < 1:
         raise UsageError(f"a chunk must be tried at least once, not {options.get('attempts')} times")
-    place, url = await _place(options)
-    if options.get("stitch", "local") not in ("local", *(["remote"] if place else [])):
-        raise UsageError(f"stitch is local, or, with an adapter, remote, not {options.get('stitch')!r}")
+    places, url = await _places(options)
+    if options.get("stitch", "local") not in ("local", *(["remote"] if _clouds(places) else [])):
+        raise UsageError(f"stitch is local, or, with a cloud, remote, not {options.get('stitch')!r}")
     request = _request(source, options)
-    with tempfile.TemporaryDirectory(prefix="helios-") as folder:
-        store = ArtifactStore.at(url or folder)
-        async with open_adapter(place, store) as adapter:
-            plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
+    async with open_adapter((*_clouds(places), *places)[0]) as adapter:
+        plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
     return JobSpec(
         page=plan,
         output=path.absolute(),
-        adapter=place,
+        places=_with_workers(places, plan.workers),
         stitch=options.get("stitch", "local"),
         attempts=options.get("attempts", 4),
         store=url,
@@ -192,15 +199,17 @@ async def forecast(
     Raises:
         HeliosError: as ``render``.
     """
-    place, url = await _place(options)
+    (place, *others), _ = await _places(options)
+    if others:
+        raise UsageError(f"what {options.get('adapter')} would take can't be told: name one place")
     request = _request(source, options)
     with tempfile.TemporaryDirectory(prefix="helios-") as folder:
-        async with open_adapter(place, ArtifactStore.at(url or Path(folder, "store"))) as adapter:
+        async with open_adapter(place) as adapter:
             plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
             pace = await measure(Workplace(adapter, plan.root), plan, Path(folder))
     frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
     found: list[Forecast] = []
-    for workers in counts or worth_a_look(len(frames), None if place else cores()):
+    for workers in counts or worth_a_look(len(frames), cores() if isinstance(place, LocalPlace) else None):
         chunks = chunks_for(frames, plan.probe.motion, workers, request.chunk_frames)
         found.append(predict(pace, plan.probe.motion, chunks, workers))
     return found
@@ -269,7 +278,7 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         capture=options.get("capture", "auto"),
         ready_timeout=options.get("ready_timeout", 30.0),
         network=options.get("network"),
-        fleet=options.get("adapter", "local") != "local",
+        fleet=set(_named(options)) != {"local"},
     )
 
 
@@ -277,19 +286,64 @@ def _is_split_by_hand(options: RenderOptions) -> bool:
     return options.get("workers") is not None or options.get("chunk_frames") is not None
 
 
-async def _place(options: RenderOptions) -> tuple[LambdaPlace | None, str | None]:
+def _named(options: RenderOptions) -> list[str]:
+    """The places that are named."""
+    return [name.strip() for name in options.get("adapter", "local").split(",")]
+
+
+async def _places(options: RenderOptions) -> tuple[tuple[Place, ...], str | None]:
     """Where chunks are drawn, and the URL where they are kept."""
-    adapter, function, store = options.get("adapter", "local"), options.get("function"), options.get("store")
-    if adapter not in get_args(AdapterChoice):
-        raise UsageError(f"adapter is local or aws, not {adapter!r}")
-    if adapter == "local":
-        if function:
-            raise UsageError("a function is for --adapter aws")
-        return None, store and (store if "://" in store else str(Path(store).absolute()))
+    named, store = _named(options), options.get("store")
+    if unknown := [name for name in named if name not in _PLACES]:
+        raise UsageError(f"adapter is {', '.join(_PLACES)}, or several of them with commas between, not {unknown[0]!r}")
+    for name, option in (("aws", "function"), ("gcp", "service")):
+        if options.get(option) and name not in named:
+            raise UsageError(f"a {option} is for --adapter {name}")
+    places: list[Place] = []
+    for name in dict.fromkeys(named):
+        match name:
+            case "aws":
+                places.append(await _lambda(options.get("function"), _of(store, "s3", named)))
+            case "gcp":
+                places.append(await _cloud_run(options.get("service"), _of(store, "gs", named)))
+            case _:
+                places.append(LocalPlace())
+    clouds = _clouds(places)
+    if not clouds:
+        return tuple(places), store and (store if "://" in store else str(Path(store).absolute()))
+    return tuple(places), store or clouds[0].store
+
+
+def _of(store: str | None, scheme: str, named: Sequence[str]) -> str | None:
+    """The store for a place, if it is that kind of store, or the only one that there is."""
+    mixed = "aws" in named and "gcp" in named
+    return store if store and (not mixed or store.startswith(f"{scheme}://")) else None
+
+
+async def _lambda(function: str | None, store: str | None) -> LambdaPlace:
     if function and store:
-        return LambdaPlace(function=function), store
+        return LambdaPlace(function=function, store=store)
     check_aws()
     from helios.deploy.aws import find_deployment, new_session
 
     found = await find_deployment(new_session(), __version__)
-    return LambdaPlace(function=function or found.function, region=found.region), store or found.store
+    return LambdaPlace(function=function or found.function, region=found.region, store=store or found.store)
+
+
+async def _cloud_run(service: str | None, store: str | None) -> CloudRunPlace:
+    if service and store:
+        return CloudRunPlace(service=service, store=store)
+    raise UsageError("--adapter gcp needs --service URL and --store gs://BUCKET/PREFIX")
+
+
+def _clouds(places: Sequence[Place]) -> list[LambdaPlace | CloudRunPlace]:
+    return [place for place in places if not isinstance(place, LocalPlace)]
+
+
+def _with_workers(places: Sequence[Place], planned: int) -> tuple[Place, ...]:
+    """Places with their shares: each cloud has as many workers as were planned, this machine what its cores can do."""
+    if len(places) == 1:
+        return tuple(places)
+    return tuple(
+        place.model_copy(update={"workers": cores() if isinstance(place, LocalPlace) else planned}) for place in places
+    )

@@ -91,6 +91,11 @@ def google() -> Generator[Google]:
                 self._answer(found.token(parse_qs(split.query)["audience"][0]), "text/plain")
             elif split.path.endswith("/email"):
                 self._answer(ACCOUNT, "text/plain")
+            elif split.path.endswith("/service-accounts/default/"):
+                scopes = ["https://www.googleapis.com/auth/cloud-platform"]
+                self._answer(
+                    json.dumps({"email": ACCOUNT, "scopes": scopes, "aliases": ["default"]}), "application/json"
+                )
             elif "/computeMetadata/" in split.path or split.path == "/":
                 self._answer("{}", "application/json")
             else:

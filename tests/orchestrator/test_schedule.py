@@ -174,7 +174,7 @@ def test_what_is_silent_for_much_longer_than_others_is_taken_for_dead() -> None:
                 await asyncio.sleep(60)
             await asyncio.sleep(0.002)
 
-    policy = Policy(pause=0.001, least_silence=0.05, silence=5, look=0.01, slowness=1e9)
+    policy = Policy(pause=0.001, least_silence=1.0, silence=5, look=0.01, slowness=1e9)
     seen = schedule(execute, policy=policy, chunks=8)
     assert sorted(seen.done) == list(range(8))
     (failed,) = seen.failed

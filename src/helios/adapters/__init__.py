@@ -2,6 +2,16 @@
 
 from helios.adapters.base import WorkerAdapter
 from helios.adapters.local import LocalWorkerAdapter
-from helios.adapters.places import LambdaPlace, check_aws, open_adapter
+from helios.adapters.places import CloudRunPlace, LambdaPlace, LocalPlace, Place, check_aws, check_gcp, open_adapter
 
-__all__ = ["LambdaPlace", "LocalWorkerAdapter", "WorkerAdapter", "check_aws", "open_adapter"]
+__all__ = [
+    "CloudRunPlace",
+    "LambdaPlace",
+    "LocalPlace",
+    "LocalWorkerAdapter",
+    "Place",
+    "WorkerAdapter",
+    "check_aws",
+    "check_gcp",
+    "open_adapter",
+]

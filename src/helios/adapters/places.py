@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from helios.adapters.base import WorkerAdapter
 from helios.adapters.local import LocalWorkerAdapter
@@ -15,14 +15,40 @@ from helios.errors import MissingTool
 from helios.storage import ArtifactStore
 
 
-class LambdaPlace(BaseModel):
-    """A function of AWS Lambda, in ``region`` or wherever AWS is set up for."""
+class _Place(BaseModel):
+    """``workers`` is how many chunks are made there at once; None means as many as the plan says."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    workers: int | None = Field(default=None, ge=1)
+
+
+class LocalPlace(_Place):
+    """This machine."""
+
+    kind: Literal["local"] = "local"
+
+
+class LambdaPlace(_Place):
+    """A function of AWS Lambda, in ``region`` or wherever AWS is set up for, and the store that it uses."""
+
     kind: Literal["aws"] = "aws"
     function: str
+    store: str
     region: str | None = None
+
+
+class CloudRunPlace(_Place):
+    """A service of Google Cloud Run, what an instance of it has (memory in MiB, processors), and the store it uses."""
+
+    kind: Literal["gcp"] = "gcp"
+    service: str
+    store: str
+    memory_mb: int = 4096
+    cpus: float = 2.0
+
+
+Place = Annotated[LocalPlace | LambdaPlace | CloudRunPlace, Field(discriminator="kind")]
 
 
 def check_aws() -> None:
@@ -35,18 +61,37 @@ def check_aws() -> None:
         raise MissingTool('AWS needs the extra "aws": pip install "helios-render[aws]"')
 
 
+def check_gcp() -> None:
+    """Makes sure that what is needed for Google Cloud is here.
+
+    Raises:
+        MissingTool: it is not.
+    """
+    if not (find_spec("httpx") and find_spec("google") and find_spec("google.cloud.storage")):
+        raise MissingTool('Google Cloud needs the extra "gcp": pip install "helios-render[gcp]"')
+
+
 @asynccontextmanager
-async def open_adapter(place: LambdaPlace | None, store: ArtifactStore) -> AsyncGenerator[WorkerAdapter]:
-    """The adapter for ``place``, or for this machine; other places exchange files through ``store``.
+async def open_adapter(place: LocalPlace | LambdaPlace | CloudRunPlace) -> AsyncGenerator[WorkerAdapter]:
+    """The adapter for a place.
 
     Raises:
         MissingTool: what is needed for that place is not here.
+        UsageError, AccessDenied: its cloud is not set up here.
     """
-    if place is None:
-        yield LocalWorkerAdapter()
-        return
-    check_aws()
-    from helios.adapters.aws import AwsLambdaAdapter, open_lambda
+    match place:
+        case LocalPlace():
+            yield LocalWorkerAdapter()
+        case LambdaPlace():
+            check_aws()
+            from helios.adapters.aws import AwsLambdaAdapter, open_lambda
 
-    async with open_lambda(place.region) as client:
-        yield AwsLambdaAdapter(client, place.function, store)
+            async with open_lambda(place.region) as client:
+                yield AwsLambdaAdapter(client, place.function, ArtifactStore.at(place.store))
+        case CloudRunPlace():
+            check_gcp()
+            from helios.adapters.cloud_run import Instance, open_cloud_run
+
+            instance = Instance(place.memory_mb, place.cpus)
+            async with open_cloud_run(place.service, ArtifactStore.at(place.store), instance) as adapter:
+                yield adapter

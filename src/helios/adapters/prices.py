@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from helios.errors import UsageError
 
+_FILES = 2
+
 
 class LambdaPrices(BaseModel):
     """Prices of AWS Lambda, by the kind of machine, and of S3's requests."""
@@ -28,6 +30,26 @@ class LambdaPrices(BaseModel):
         return self.invocation + seconds * (memory_mb / 1024 * gb_second + self.put + self.get)
 
 
+class CloudRunPrices(BaseModel):
+    """Prices of Cloud Run, where it is paid for while requests are answered, and of Cloud Storage's requests."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpu_second: float
+    gib_second: float
+    request: float
+    put: float
+    get: float
+
+    def request_of(self, seconds: float, memory_mb: float, cpus: float) -> float:
+        """What a request costs that was billed for so long, with the few files that a chunk's worker gets and puts."""
+        return (
+            self.request
+            + seconds * (cpus * self.cpu_second + memory_mb / 1024 * self.gib_second)
+            + _FILES * (self.put + self.get)
+        )
+
+
 class Prices(BaseModel):
     """A table of prices, as they were when it is ``dated``."""
 
@@ -37,6 +59,7 @@ class Prices(BaseModel):
     currency: str
     source: str
     aws: LambdaPrices
+    gcp: CloudRunPrices
 
 
 @cache

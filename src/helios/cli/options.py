@@ -24,9 +24,18 @@ Props = Annotated[str | None, typer.Option(help="JSON for window.helios.props, o
 ReadyTimeout = Annotated[float, typer.Option(help="Seconds that the page may take to become ready.")]
 ChunkFrames = Annotated[int | None, typer.Option(help="The most frames that a chunk may have.")]
 Store = Annotated[str | None, typer.Option(metavar="URL", help="Where chunks are kept; else a folder of yours.")]
-Adapter = Annotated[str, typer.Option(metavar="local|aws", help="Where chunks are drawn: see docs/aws.md.")]
+Adapter = Annotated[
+    str,
+    typer.Option(
+        metavar="local|aws|gcp",
+        help="Where chunks are drawn, or several places with commas: see docs/aws.md, docs/gcp.md.",
+    ),
+]
 Function = Annotated[
     str | None, typer.Option(metavar="NAME", help="The function that draws; else the one that is deployed.")
+]
+Service = Annotated[
+    str | None, typer.Option(metavar="URL", help="The Cloud Run service that draws; else the one that is deployed.")
 ]
 NetworkPolicy = Annotated[
     str | None,

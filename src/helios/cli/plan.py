@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from json import dumps
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,9 +14,6 @@ import helios
 from helios.cli import options
 from helios.cli.run import fail, run
 from helios.errors import HeliosError
-
-if TYPE_CHECKING:
-    from helios.api import AdapterChoice
 
 
 def plan(
@@ -30,6 +27,7 @@ def plan(
     chunk_frames: options.ChunkFrames = None,
     adapter: options.Adapter = "local",
     function: options.Function = None,
+    service: options.Service = None,
     store: options.Store = None,
     deadline: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Choose the cheapest that is done by then.")
@@ -62,8 +60,9 @@ def plan(
         frames=frames,
         props=values,
         chunk_frames=chunk_frames,
-        adapter=cast("AdapterChoice", adapter),
+        adapter=adapter,
         function=function,
+        service=service,
         store=store,
     )
     found = run(helios.forecast(source, **wanted), json=json)

@@ -14,7 +14,6 @@ from helios.cli.run import fail, run
 from helios.errors import HeliosError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from helios.api import AdapterChoice
     from helios.composition import Network
     from helios.orchestrator.orchestrator import StitchChoice
     from helios.renderer.spec import CaptureChoice, EncoderChoice
@@ -57,6 +56,7 @@ def render(
     ] = None,
     adapter: options.Adapter = "local",
     function: options.Function = None,
+    service: options.Service = None,
     stitch: Annotated[
         str, typer.Option(metavar="local|remote", help="Who joins the chunks: this machine, or a worker there.")
     ] = "local",
@@ -109,8 +109,9 @@ def render(
         fresh=fresh,
         webhook=webhook,
         inject=inject,
-        adapter=cast("AdapterChoice", adapter),
+        adapter=adapter,
         function=function,
+        service=service,
         stitch=cast("StitchChoice", stitch),
     )
     if emit_job:

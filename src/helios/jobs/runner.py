@@ -12,10 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from helios.adapters import LocalWorkerAdapter, open_adapter
+from helios.adapters import LocalPlace, LocalWorkerAdapter, open_adapter
 from helios.adapters.faults import Faults, FaultyAdapter
 from helios.errors import ChunkFailed, HeliosError, JobFailed, JobStopped, OutputError, UsageError
 from helios.jobs.journal import Journal
@@ -23,7 +24,7 @@ from helios.jobs.retention import kept_bytes, prune
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
-from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator
+from helios.orchestrator import Crew, Rendered, RenderEvent, RenderOrchestrator
 from helios.orchestrator.events import ChunkFinished, ChunkProgress, ChunkReused, CommandsPlanned, EventSink, Planned
 from helios.stitcher import FfmpegStitcher
 from helios.storage import ArtifactStore
@@ -45,7 +46,7 @@ async def run_job(
         HeliosError: what else ended it.
     """
     spec = journal.spec(job)
-    if inject and spec.adapter:
+    if inject and any(not isinstance(place, LocalPlace) for place in spec.places):
         raise UsageError("faults can only be injected on this machine")
     faulty = FaultyAdapter(Faults.parse(inject)) if inject else None
     kept_bytes()  # what it says may be wrong: better now than afterwards
@@ -68,14 +69,19 @@ async def run_job(
                     await _describe(store, job, spec)
                     here = LocalWorkerAdapter()
                     policy = replace(spec.plan.policy, attempts=spec.attempts)
-                    async with open_adapter(spec.adapter, store) as adapter:
+                    async with AsyncExitStack() as stack:
+                        crews = [
+                            Crew(await stack.enter_async_context(open_adapter(place)), place.workers)
+                            for place in spec.places
+                        ]
                         orchestrator = RenderOrchestrator(
-                            faulty or adapter,
+                            faulty or here,
                             FfmpegStitcher(here),
                             store,
                             workspace=workspace,
                             policy=policy,
                             here=here,
+                            crews=() if faulty else crews,
                         )
                         return await orchestrator.render(
                             spec.plan, spec.output, show, job=job, fresh=spec.fresh, stitch=spec.stitch

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from helios.adapters import LambdaPlace
+from helios.adapters import LocalPlace, Place
 from helios.errors import UsageError
 from helios.orchestrator import CommandPlan, RenderPlan
 from helios.orchestrator.orchestrator import StitchChoice
@@ -19,9 +19,9 @@ VERSION = 1
 class JobSpec(BaseModel):
     """A job: a ``page`` as it was planned, or plain ``commands``, and the file that comes of it.
 
-    Chunks are made here, or at the place ``adapter``, which needs a ``store`` that it can reach: the URL where chunks
-    are kept, if it is not the user's own folder. They are joined here, or there: ``stitch``. ``attempts`` is
-    how often a chunk may be tried in all; a ``fresh`` job takes nothing that other jobs have made. ``webhook`` is an
+    Chunks are made here, or at ``places``, from one queue. ``store`` is the URL where they are kept, if it is not the
+    user's own folder. They are joined here, or, remote, at a place whose store that is: ``stitch``. ``attempts`` is how
+    often a chunk may be tried in all; a ``fresh`` job takes nothing that other jobs have made. ``webhook`` is an
     address that is told what becomes of the job.
     """
 
@@ -31,7 +31,7 @@ class JobSpec(BaseModel):
     page: RenderPlan | None = None
     commands: CommandPlan | None = None
     output: Path
-    adapter: LambdaPlace | None = None
+    places: tuple[Place, ...] = ()
     stitch: StitchChoice = "local"
     attempts: int = Field(default=4, ge=1)
     store: str | None = None
@@ -42,10 +42,9 @@ class JobSpec(BaseModel):
     def _is_of_one_kind(self) -> JobSpec:
         if (self.page is None) == (self.commands is None):
             raise ValueError("a job has either a page or commands")
-        if self.stitch == "remote" and not (self.adapter and self.page):
-            raise ValueError("only chunks of a page that were drawn elsewhere can be joined there")
-        if self.adapter and not self.store:
-            raise ValueError("an adapter needs a store that its workers can reach")
+        stores = [place.store for place in self.places if not isinstance(place, LocalPlace)]
+        if self.stitch == "remote" and not (self.page and self.store in stores):
+            raise ValueError("only chunks of a page that are kept at a place to run can be joined there")
         return self
 
     @property

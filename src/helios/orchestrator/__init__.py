@@ -15,7 +15,7 @@ from helios.orchestrator.events import (
     Stitching,
     Warned,
 )
-from helios.orchestrator.orchestrator import RenderOrchestrator
+from helios.orchestrator.orchestrator import Crew, RenderOrchestrator
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest
 
@@ -30,6 +30,7 @@ __all__ = [
     "CommandChunk",
     "CommandPlan",
     "CommandsPlanned",
+    "Crew",
     "Planned",
     "RenderEvent",
     "RenderOrchestrator",

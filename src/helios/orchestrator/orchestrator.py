@@ -8,9 +8,10 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +33,7 @@ from helios.orchestrator.events import (
     Stitching,
     Warned,
 )
-from helios.orchestrator.ledger import Damaged, Facts, Ledger, Record
+from helios.orchestrator.ledger import Damaged, Facts, Ledger, Made, Record
 from helios.orchestrator.output import check_output, work_folder
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest, plan_chunks
@@ -50,6 +51,14 @@ StitchChoice = Literal["local", "remote"]
 """Who joins segments: this machine, or a worker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Workers at one place: so many, or as many as the plan says."""
+
+    adapter: WorkerAdapter
+    workers: int | None = None
+
+
 class RenderOrchestrator:
     """Makes films: chunks are drawn by workers behind ``adapter`` and joined by ``stitcher``."""
 
@@ -62,9 +71,11 @@ class RenderOrchestrator:
         workspace: Path | None = None,
         policy: Policy | None = None,
         here: WorkerAdapter | None = None,
+        crews: Sequence[Crew] = (),
     ) -> None:
         """Without ``store``, nothing that is made outlives a render. ``here`` runs what joins chunks on our disk: by
-        default ``adapter``, which then has to share it.
+        default ``adapter``, which then has to share it. Where there are ``crews``, those draw the chunks, from one
+        queue.
 
         Attempts are made in ``workspace``, which is empty then, or else in a hidden folder beside the output.
         ``policy`` is the plan's, if none is given.
@@ -75,6 +86,7 @@ class RenderOrchestrator:
         self._workspace = workspace
         self._policy = policy
         self._here = here or adapter
+        self._crews = crews or (Crew(adapter),)
 
     async def plan(self, request: RenderRequest) -> RenderPlan:
         """Looks at the page once and settles what is to be drawn, how, and in which chunks.
@@ -147,7 +159,7 @@ class RenderOrchestrator:
                 warned.update(plan.warnings)
                 ledger = Ledger(store, job, plan.root, fresh=fresh)
                 work = folder / f"plan-{len(list(folder.iterdir()))}"
-                run = _Run(self._adapter, plan, ledger, work, emit, warned, job, self._policy)
+                run = _Run(self._crews, plan, store, ledger, work, emit, warned, job, self._policy)
                 try:
                     records = await run.all_chunks()
                     segments = [] if stitch == "remote" else await run.bring(records, work / "segments")
@@ -184,7 +196,7 @@ class RenderOrchestrator:
             attempts=attempts,
             reused=run.reused,
             hashes=tuple(hashes),
-            cost=self._adapter.spent,
+            cost=_sum(crew.adapter.spent for crew in self._crews),
         )
         emit(rendered)
         return rendered
@@ -236,8 +248,9 @@ class _Run:
 
     def __init__(
         self,
-        adapter: WorkerAdapter,
+        crews: Sequence[Crew],
         plan: RenderPlan | CommandPlan,
+        store: ArtifactStore,
         ledger: Ledger,
         folder: Path,
         emit: EventSink,
@@ -245,7 +258,9 @@ class _Run:
         job: str,
         policy: Policy | None,
     ) -> None:
-        self._workplace = Workplace(adapter, plan.root)
+        self._workplaces = [Workplace(crew.adapter, plan.root) for crew in crews]
+        self._where = [number for number, crew in enumerate(crews) for _ in range(crew.workers or plan.workers)]
+        self._store = store
         self._plan = plan
         self._ledger = ledger
         self._folder = folder
@@ -276,8 +291,8 @@ class _Run:
                 self._keep(chunk, record)
             else:
                 missing.append(chunk)
-        workers = max(1, min(self._plan.workers, len(missing)))
-        schedule = Schedule(missing, workers, self._make, self._done, self._emit, self._policy)
+        workers = max(1, min(len(self._where), len(missing)))
+        schedule = Schedule(missing, self._where[:workers], self._make, self._done, self._emit, self._policy)
         try:
             await schedule.run()
         finally:
@@ -296,13 +311,20 @@ class _Run:
     async def join(self, records: Sequence[Record], output: Path) -> None:
         """Has a worker join the segments."""
         found = [Artifact(record.segment, record.digest, record.size) for record in records]
-        await self._workplace.join(found, output)
+        await next(filter(self._is_at_the_store, self._workplaces)).join(found, output)
+
+    def _is_at_the_store(self, workplace: Workplace) -> bool:
+        """Whether workers there keep chunks where the job does."""
+        return workplace.store is not None and workplace.store.url == self._store.url
 
     async def _make(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> Record:
         folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{number}"
         place = self._plan.place(chunk)
-        key = partial(place.key, f"{self._job}-{await self._workplace.version()}-{secrets.token_hex(4)}")
-        made = await self._plan.make(self._workplace, chunk, folder, key, heard)
+        workplace = self._workplaces[self._where[worker]]
+        key = partial(place.key, f"{self._job}-{await workplace.version()}-{secrets.token_hex(4)}")
+        made = await self._plan.make(workplace, chunk, folder, key, heard)
+        if workplace.store and not self._is_at_the_store(workplace):
+            made = await _fetched(made, workplace.store, folder)
         if await asyncio.to_thread(self._plan.place, chunk) != place:
             raise PageChanged(f"an input of {chunk} was changed while it was made")
         record = await self._ledger.commit(place, made)
@@ -312,12 +334,13 @@ class _Run:
     async def _adopted(self, chunk: Chunk) -> Record | None:
         """Commits a chunk that a worker has made after an earlier runner of this job was gone."""
         place = self._plan.place(chunk)
-        if not (self._workplace.store and isinstance(self._plan, RenderPlan)):
+        workplace = next(filter(self._is_at_the_store, self._workplaces), None)
+        if not (workplace and isinstance(self._plan, RenderPlan)):
             return None
         for attempt in self._ledger.uncommitted(place, f"{self._job}-"):
-            if attempt.startswith(f"{self._job}-{await self._workplace.version()}-"):
+            if attempt.startswith(f"{self._job}-{await workplace.version()}-"):
                 with contextlib.suppress(ArtifactMissing, PageChanged):
-                    made = await self._plan.adopt(self._workplace, chunk, partial(place.key, attempt))
+                    made = await self._plan.adopt(workplace, chunk, partial(place.key, attempt))
                     return await self._ledger.commit(place, made)
         return None
 
@@ -341,6 +364,21 @@ class _Run:
                 self._emit(Warned(message=warning))
         self._records[chunk.index] = record.model_copy(update={"facts": Facts(frames=record.facts.frames)})
         self._seams.add(chunk, record.facts)
+
+
+async def _fetched(made: Made, store: ArtifactStore, folder: Path) -> Made:
+    """A chunk that lies in the store of a place, as a file of ours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "fetched"
+    await store.bring(made.artifact.key, path, own=True)
+    await store.delete([made.artifact.key])
+    return replace(made, path=path)
+
+
+def _sum(costs: Iterable[float | None]) -> float | None:
+    """What all have cost together, where anything is paid."""
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
 
 
 def _check_network(request: RenderRequest) -> None:

@@ -13,12 +13,15 @@ from functools import partial
 from statistics import median
 from typing import Generic, Protocol, TypeVar
 
-from helios.errors import ChunkFailed, HeliosError, Stalled, Throttled
+from helios.errors import AccessDenied, ChunkFailed, HeliosError, MissingTool, Stalled, Throttled, WorkerRefused
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.events import ChunkAttemptFailed, ChunkProgress, ChunkStarted, EventSink
+from helios.orchestrator.events import ChunkAttemptFailed, ChunkProgress, ChunkStarted, EventSink, Warned
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+_OF_PLACES = (AccessDenied, MissingTool, WorkerRefused)
+"""Errors that another place to run need not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,36 @@ class _State:
     failures: int = 0
     throttled: int = 0
     avoided: int | None = None
+    """The worker that has failed at it last."""
     causes: list[str] = field(default_factory=list[str])
 
 
-class Schedule(Generic[T]):
-    """Runs ``execute`` for every chunk on so many workers, until each has come to an end once.
+@dataclass(slots=True)
+class _Place:
+    """Workers that are at one place: those that are ``free``, of so many, of whom ``limit`` may work at once."""
 
-    An attempt whose error is ``retryable`` is made again after a while, by another worker where one is free; any
-    other error ends the schedule. ``Throttled`` costs no attempt: fewer are then made at once, and one more again
+    workers: int
+    free: list[int]
+    limit: float
+    lowered: float = 0.0
+    closed: bool = False
+
+    @property
+    def under_way(self) -> int:
+        return self.workers - len(self.free)
+
+    @property
+    def has_room(self) -> bool:
+        return bool(self.free) and not self.closed and self.under_way < int(self.limit)
+
+
+class Schedule(Generic[T]):
+    """Runs ``execute`` for every chunk on ``workers``, until each has come to an end once. For each of them, the number
+    of the place where it is; as a number, so many at one place.
+
+    An attempt whose error is ``retryable`` is made again after a while, at another place or else by another worker
+    where one is free. An error that is of a place has no more chunks begun there, as long as there is another; any
+    other error ends the schedule. ``Throttled`` costs no attempt: fewer are then made at once there, and one more again
     with each that succeeds. Where a worker is idle, a chunk that is far behind is begun a second time; the first to
     end wins, the other is cancelled. However the schedule ends, no attempt outlives it.
     """
@@ -86,7 +111,7 @@ class Schedule(Generic[T]):
     def __init__(
         self,
         chunks: Sequence[Chunk],
-        workers: int,
+        workers: int | Sequence[int],
         execute: Execute[T],
         done: Callable[[Attempt, T], None],
         emit: EventSink,
@@ -95,10 +120,11 @@ class Schedule(Generic[T]):
         self._left = len(chunks)
         self._ready = deque(_State(chunk) for chunk in chunks)
         self._waiting: list[tuple[float, int, _State]] = []
-        self._free = list(range(workers))
-        self._workers = workers
-        self._limit = float(workers)
-        self._lowered = 0.0
+        self._place_of = (0,) * workers if isinstance(workers, int) else tuple(workers)
+        at: list[list[int]] = [[] for _ in range(max(self._place_of, default=-1) + 1)]
+        for worker, number in enumerate(self._place_of):
+            at[number].append(worker)
+        self._places = [_Place(len(free), free, float(len(free))) for free in at]
         self._execute = execute
         self._done = done
         self._emit = emit
@@ -135,20 +161,31 @@ class Schedule(Generic[T]):
         now = time.monotonic()
         while self._waiting and self._waiting[0][0] <= now:
             self._ready.append(heapq.heappop(self._waiting)[2])
-        while self._ready and self._has_room():
-            worker = heapq.heappop(self._free)
-            state = self._ready.popleft()
-            if state.avoided == worker and self._free:
-                other = heapq.heappop(self._free)
-                heapq.heappush(self._free, worker)
-                worker = other
-            elif state.avoided == worker and self._ready:
-                state, other_state = self._ready.popleft(), state
-                self._ready.appendleft(other_state)
-            self._begin(state, worker)
+        while found := self._next():
+            self._begin(*found)
 
-    def _has_room(self) -> bool:
-        return bool(self._free) and self._workers - len(self._free) < int(self._limit)
+    def _next(self) -> tuple[_State, int] | None:
+        """A chunk that is to be begun, and the worker for it: where there is a choice, not one that it failed at."""
+        with_room = [number for number, place in enumerate(self._places) if place.has_room]
+        if not with_room:
+            return None
+        for by_another in (True, False):
+            for position, state in enumerate(self._ready):
+                for number in with_room:
+                    free = self._places[number].free
+                    fit = [worker for worker in free[:2] if not (by_another and worker == state.avoided)]
+                    if fit and not self._is_barred(state, number):
+                        free.remove(min(fit))
+                        heapq.heapify(free)
+                        del self._ready[position]
+                        return state, min(fit)
+        return None
+
+    def _is_barred(self, state: _State, number: int) -> bool:
+        """Whether a chunk failed at that place, and there is another for it."""
+        if state.avoided is None or self._place_of[state.avoided] != number:
+            return False
+        return any(not place.closed for other, place in enumerate(self._places) if other != number)
 
     def _begin(self, state: _State, worker: int) -> None:
         now = time.monotonic()
@@ -198,7 +235,8 @@ class Schedule(Generic[T]):
         others.remove(run)
         if not others:
             del self._running[attempt.chunk.index]
-        heapq.heappush(self._free, attempt.worker)
+        place = self._places[self._place_of[attempt.worker]]
+        heapq.heappush(place.free, attempt.worker)
         if attempt.over:
             return
         try:
@@ -206,6 +244,13 @@ class Schedule(Generic[T]):
         except HeliosError as failure:
             if failure.retryable and others:
                 self._tell(attempt, failure, retried=False)  # the other attempt at this chunk goes on
+            elif isinstance(failure, _OF_PLACES) and any(
+                other is not place and not other.closed for other in self._places
+            ):
+                self._close(place, failure)
+                self._tell(attempt, failure, retried=not others)
+                if not others:
+                    self._ready.append(run.state)
             else:
                 self._failed(run.state, attempt, failure)
         else:
@@ -215,7 +260,8 @@ class Schedule(Generic[T]):
     def _succeeded(self, attempt: Attempt, others: list[_Run[T]]) -> None:
         now = time.monotonic()
         self._left -= 1
-        self._limit = min(self._workers, self._limit + 1)
+        place = self._places[self._place_of[attempt.worker]]
+        place.limit = min(place.workers, place.limit + 1)
         if attempt.first is not None:
             self._gaps.add(now - attempt.heard)
         else:
@@ -245,11 +291,16 @@ class Schedule(Generic[T]):
         heapq.heappush(self._waiting, (time.monotonic() + pause, state.chunk.index, state))
 
     def _lower(self, attempt: Attempt) -> None:
-        """Halves what may be under way, but once for all attempts that were begun before it was known."""
-        if attempt.begun > self._lowered:
-            self._lowered = time.monotonic()
-            under_way = self._workers - len(self._free) + 1
-            self._limit = max(1.0, min(self._limit, under_way) / 2)
+        """Halves what may be under way there, but once for all attempts that were begun before it was known."""
+        place = self._places[self._place_of[attempt.worker]]
+        if attempt.begun > place.lowered:
+            place.lowered = time.monotonic()
+            place.limit = max(1.0, min(place.limit, place.under_way + 1) / 2)
+
+    def _close(self, place: _Place, failure: HeliosError) -> None:
+        if not place.closed:
+            place.closed = True
+            self._emit(Warned(message=f"a place to run is left out: {failure}"))
 
     def _tell(self, attempt: Attempt, failure: HeliosError, *, retried: bool) -> None:
         self._emit(
@@ -272,11 +323,12 @@ class Schedule(Generic[T]):
                 if not run.attempt.over and run.attempt.stalled is None and silent > self._patience(run.attempt):
                     run.attempt.stalled = silent
                     run.task.cancel()
-        if self._has_room() and not self._ready and not self._waiting and self._paces:
+        idle = next((place for place in self._places if place.has_room), None)
+        if idle and not self._ready and not self._waiting and self._paces:
             alone = [runs[0] for runs in self._running.values() if len(runs) == 1 and not runs[0].attempt.over]
             last = max(alone, key=lambda run: _remaining(run.attempt, now), default=None)
             if last and _remaining(last.attempt, now) > self._policy.slowness * self._usual(last.state.chunk):
-                self._begin(last.state, heapq.heappop(self._free))
+                self._begin(last.state, heapq.heappop(idle.free))
 
     def _patience(self, attempt: Attempt) -> float:
         longest = (self._starts if attempt.first is None else self._gaps).longest

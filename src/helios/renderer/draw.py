@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helios.composition import Composition
-from helios.errors import UsageError
+from helios.errors import WorkerRefused
 from helios.renderer.agreement import block_means
 from helios.renderer.browser import open_page
 from helios.renderer.capture import Capture, StageCapture, capture_with
@@ -78,9 +78,9 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
 def _check(spec: ChunkSpec, page: Page) -> None:
     """Makes sure that this is what the film was planned with."""
     if spec.browser not in (None, page.browser):
-        raise UsageError(f"this film was planned for {spec.browser}, and here is {page.browser}: render it anew")
+        raise WorkerRefused(f"this film was planned for {spec.browser}, and here is {page.browser}: render it anew")
     if spec.renderer not in (None, identity()):
-        raise UsageError("this film was planned by another version of Helios or of its encoders: render it anew")
+        raise WorkerRefused("this film was planned by another version of Helios or of its encoders: render it anew")
 
 
 async def _sink(spec: ChunkSpec, file: SegmentFile, capture: Capture) -> PixelSink:

@@ -10,7 +10,16 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from helios.composition import Composition, Declared, Network, Source
-from helios.errors import BrowserError, CaptureUnsafe, HeliosError, MissingTool, OutputError, PageError, UsageError
+from helios.errors import (
+    BrowserError,
+    CaptureUnsafe,
+    HeliosError,
+    MissingTool,
+    OutputError,
+    PageError,
+    UsageError,
+    WorkerRefused,
+)
 
 VERSION = 1
 
@@ -37,6 +46,7 @@ EXIT_CODES: dict[type[HeliosError], int] = {
     OutputError: os.EX_CANTCREAT,
     CaptureUnsafe: os.EX_CONFIG,
     BrowserError: os.EX_TEMPFAIL,
+    WorkerRefused: os.EX_NOPERM,
 }
 """What the renderer's process ends with for each class of error (sysexits.h)."""
 
