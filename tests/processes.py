@@ -1,7 +1,8 @@
-"""Looking at processes, for tests."""
+"""Looking at processes and their ports, for tests."""
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Callable
 
@@ -53,3 +54,10 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 20) 
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(0.01)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

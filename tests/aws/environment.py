@@ -18,19 +18,13 @@ from pathlib import Path
 import psutil
 from aiohttp import ClientSession, ClientTimeout
 
-from processes import in_session, wait_until
+from processes import free_port, in_session, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 _EMULATORS = Path(sys.prefix) / "lambda/samcli/local/rapid"
 EMULATOR = _EMULATORS / f"aws-lambda-rie-{'arm64' if platform.machine() == 'aarch64' else 'x86_64'}"
 _OWN = re.compile(r"\d\d \w{3} \d{4} \d\d:\d\d:\d\d,\d{3} \[[A-Z]+\] \(rapid\) |(START|END|REPORT) RequestId: ")
 """How lines begin that the emulator writes between those of the function."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass(frozen=True)

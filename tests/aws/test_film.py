@@ -184,7 +184,7 @@ def test_commands_that_are_not_ours_are_distributed_too(front: LambdaFront, tmp_
     (tmp_path / "words.txt").write_text("of no use")
     for chunk in job["commands"]["chunks"]:
         chunk |= {"command": "ffmpeg", "inputs": [str(tmp_path / "words.txt")]}
-    job |= {"adapter": {"kind": "aws", "function": "helios"}, "store": STORE}
+    job |= {"places": [{"kind": "aws", "function": "helios", "store": STORE}], "store": STORE}
     journal = Journal()
     film = asyncio.run(run_job(journal, journal.add(JobSpec.parse(json.dumps(job), "the job"))))
     journal.close()

@@ -109,7 +109,8 @@ def google() -> Generator[Google]:
                 asked = parse_qs(body)
                 if "assertion" in asked:
                     claims = jwt.decode(asked["assertion"][0], certs={found.key_id: found.certificate}, verify=True)
-                    answer = {"id_token": found.token(claims["target_audience"])}
+                    wanted = claims.get("target_audience")
+                    answer = {"id_token": found.token(wanted)} if wanted else {"access_token": "it", "expires_in": 3600}
                 else:
                     answer = {"access_token": "user", "expires_in": 3600, "id_token": found.token("the-tool")}
                 self._answer(json.dumps(answer), "application/json")

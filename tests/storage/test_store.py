@@ -4,12 +4,13 @@ import asyncio
 import os
 import random
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
+from gcs_here import gcs_server
 from helios.errors import ArtifactMissing, OutputError, StoreError, UsageError
 from helios.storage import ArtifactStore
 from helios.storage.store import TRIES
@@ -17,11 +18,22 @@ from helios.storage.store import TRIES
 T = TypeVar("T")
 
 
-@pytest.fixture(params=["file", "path", "memory"])
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[str]:
+    with gcs_server("films") as url:
+        yield url
+
+
+@pytest.fixture(params=["file", "path", "memory", "gs"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    if request.param == "gs":
+        request.getfixturevalue("gcs")
     kinds: dict[str, str | Path] = {
-        "file": f"file://{tmp_path}/a%20store", "path": tmp_path / "a store", "memory": "memory://"
-    }  # fmt: skip
+        "file": f"file://{tmp_path}/a%20store",
+        "path": tmp_path / "a store",
+        "memory": "memory://",
+        "gs": f"gs://films/{tmp_path.name}",
+    }
     return ArtifactStore.at(kinds[request.param])
 
 

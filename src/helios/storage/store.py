@@ -7,24 +7,13 @@ import contextlib
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
-import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    InvalidPathError,
-    NotSupportedError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-    UnknownConfigurationKeyError,
-)
-from obstore.store import LocalStore, ObjectStore, from_url
-
 from helios.errors import ArtifactMissing, OutputError, StoreError, UsageError
+from helios.storage.objects import FailedError, Objects, RefusedError
+from helios.storage.obstores import ObstoreObjects
 
 T = TypeVar("T")
 
@@ -33,13 +22,6 @@ TIMEOUT = 60.0
 TRIES = 5
 _FIRST_PAUSE = 0.1
 _SCHEMES = ("file", "memory", "s3", "gs", "az")
-_FINAL = (
-    InvalidPathError,
-    NotSupportedError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-    UnknownConfigurationKeyError,
-)
 
 
 class ArtifactStore:
@@ -56,17 +38,20 @@ class ArtifactStore:
 
     def __init__(
         self,
-        store: ObjectStore,
+        objects: Objects,
         url: str,
         *,
+        root: Path | None = None,
         timeout: float = TIMEOUT,
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """``before`` is awaited before each request, as a part of it: what it raises, the request does."""
-        self._store = store
+        """``root`` is the folder, if they are files; ``before`` is awaited before each request, as a part of it: what
+        it raises, the request does.
+        """
+        self._objects = objects
         self._before = before
         self._timeout = timeout
-        self._root = Path(str(store.prefix)) if isinstance(store, LocalStore) else None
+        self._root = root
         self._synced: set[Path] = set()
         self.url = url
 
@@ -91,19 +76,16 @@ class ArtifactStore:
                 raise StoreError(f"artifacts can't be kept in {folder}: {error.strerror}") from None
             except ValueError as error:
                 raise UsageError(f"artifacts can't be kept in {str(folder)!r}: {error}") from None
-            return cls(LocalStore(folder.resolve()), f"file://{quote(str(folder))}", timeout=timeout, before=before)
-        try:
-            if scheme == "s3" and find_spec("botocore"):
-                from helios.storage.s3 import open_s3
-
-                return cls(open_s3(url), url, timeout=timeout, before=before)
-            return cls(from_url(url), url, timeout=timeout, before=before)
-        except (BaseError, ValueError) as error:
-            raise UsageError(f"{url}: {_said(error)}") from None
+            root = folder.resolve()
+            objects = ObstoreObjects.of_folder(root)
+            return cls(objects, f"file://{quote(str(folder))}", root=root, timeout=timeout, before=before)
+        return cls(
+            _open_gcs(url) if scheme == "gs" else ObstoreObjects.of_url(url), url, timeout=timeout, before=before
+        )
 
     async def put(self, key: str, data: bytes | Path) -> None:
         """Puts bytes, or a file's, under ``key``, in place of what was there."""
-        await self._ask(f"put {key}", lambda: obstore.put_async(self._store, key, data))
+        await self._ask(f"put {key}", lambda: self._objects.put(key, data))
         await self._sync(key)
 
     async def put_new(self, key: str, data: bytes | Path) -> bool:
@@ -112,14 +94,7 @@ class ArtifactStore:
         A request that was not answered may have been carried out, so False can mean that these very bytes are there.
         """
 
-        async def put() -> bool:
-            try:
-                await obstore.put_async(self._store, key, data, mode="create")
-            except AlreadyExistsError:
-                return False
-            return True
-
-        done = await self._ask(f"put {key}", put)
+        done = await self._ask(f"put {key}", lambda: self._objects.put_new(key, data))
         await self._sync(key)
         return done
 
@@ -129,17 +104,12 @@ class ArtifactStore:
         Raises:
             ArtifactMissing: nothing is.
         """
-
-        async def get() -> bytes:
-            answer = await obstore.get_async(self._store, key)
-            return bytes(await answer.bytes_async())
-
-        return await self._ask(f"get {key}", get)
+        return await self._ask(f"get {key}", lambda: self._objects.get(key))
 
     async def has(self, key: str) -> bool:
         """Whether there is anything under ``key``."""
         try:
-            await self._ask(f"look for {key}", lambda: obstore.head_async(self._store, key))
+            await self._ask(f"look for {key}", lambda: self._objects.size(key))
         except ArtifactMissing:
             return False
         return True
@@ -158,31 +128,24 @@ class ArtifactStore:
                 return
 
         async def copy() -> None:
-            answer = await obstore.get_async(self._store, key)
             part = path.with_name(path.name + ".part")
-            with part.open("wb") as file:
-                async for piece in answer.stream():
-                    file.write(piece)
-            part.replace(path)
+            try:
+                await self._objects.copy(key, part)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
 
         await self._ask(f"get {key}", copy)
 
     async def sizes(self, prefix: str) -> dict[str, int]:
         """The keys that begin with ``prefix`` (to the end of a name between slashes), and how many bytes each has."""
-
-        async def sizes() -> dict[str, int]:
-            found: dict[str, int] = {}
-            async for metas in obstore.list(self._store, prefix, chunk_size=1000):
-                found.update({meta["path"]: meta["size"] for meta in metas})
-            return found
-
-        return await self._ask(f"list {prefix}", sizes)
+        return await self._ask(f"list {prefix}", lambda: self._objects.sizes(prefix))
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Removes what is under ``keys``, where anything is."""
         for key in keys:
             with contextlib.suppress(ArtifactMissing):
-                await self._ask(f"delete {key}", lambda key=key: obstore.delete_async(self._store, key))
+                await self._ask(f"delete {key}", lambda key=key: self._objects.delete(key))
 
     async def _ask(self, what: str, request: Callable[[], Awaitable[T]]) -> T:
         for left in reversed(range(TRIES)):
@@ -193,13 +156,13 @@ class ArtifactStore:
                     return await request()
             except FileNotFoundError:
                 raise ArtifactMissing(f"{self.url} could not {what}: there is nothing") from None
-            except _FINAL as error:
-                raise StoreError(f"{self.url} could not {what}: {_said(error)}") from error
-            except (BaseError, OSError, TimeoutError) as error:
+            except RefusedError as error:
+                raise StoreError(f"{self.url} could not {what}: {error}") from error
+            except (FailedError, OSError, TimeoutError) as error:
                 if "No space left on device" in str(error):
                     raise OutputError(f"the disk is full: {self.url} could not {what}") from error
                 if not left:
-                    said = f"no answer in {self._timeout:g} s" if isinstance(error, TimeoutError) else _said(error)
+                    said = f"no answer in {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
                     raise StoreError(f"{self.url} could not {what}, {TRIES} times: {said}") from error
             await asyncio.sleep(random.uniform(0, _FIRST_PAUSE * 2 ** (TRIES - left)))
         raise AssertionError("unreachable")
@@ -230,5 +193,9 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _said(error: Exception) -> str:
-    return str(error).split("\n", 1)[0]
+def _open_gcs(url: str) -> Objects:
+    try:
+        from helios.storage.gcs import open_gcs
+    except ImportError:
+        raise UsageError(f"{url} needs more packages: pip install 'helios-render[gcp]'") from None
+    return open_gcs(url)
