@@ -71,8 +71,9 @@ class RenderOptions(CompositionOptions, total=False):
     where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an address that is told what becomes
     of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is "local", "aws" or "gcp", or several
     with commas between, which then draw from one queue; ``workers`` are then those at each cloud. With a cloud,
-    ``function`` (AWS), ``service`` (Google: its address) and ``store`` name what is deployed, if it is not what
-    ``helios deploy`` has made, and ``stitch`` "remote" has a worker join the chunks. See docs/aws.md and docs/gcp.md.
+    ``function`` (AWS), ``service`` (Google: its address) and ``store`` (for two clouds: one of each, with a comma
+    between) name what is deployed, if it is not what ``helios deploy`` has made, and ``stitch`` "remote" has a worker
+    join the chunks. See docs/aws.md and docs/gcp.md.
     """
 
     frame_range: str | None
@@ -311,13 +312,14 @@ async def _places(options: RenderOptions) -> tuple[tuple[Place, ...], str | None
     clouds = _clouds(places)
     if not clouds:
         return tuple(places), store and (store if "://" in store else str(Path(store).absolute()))
-    return tuple(places), store or clouds[0].store
+    return tuple(places), clouds[0].store
 
 
 def _of(store: str | None, scheme: str, named: Sequence[str]) -> str | None:
-    """The store for a place, if it is that kind of store, or the only one that there is."""
-    mixed = "aws" in named and "gcp" in named
-    return store if store and (not mixed or store.startswith(f"{scheme}://")) else None
+    """The store for a cloud: where there are two, each has the one of its kind."""
+    if not store or not {"aws", "gcp"} <= set(named):
+        return store
+    return next((url for url in store.split(",") if url.startswith(f"{scheme}://")), None)
 
 
 async def _lambda(function: str | None, store: str | None) -> LambdaPlace:

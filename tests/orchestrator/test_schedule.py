@@ -3,15 +3,16 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helios.errors import BrowserError, ChunkFailed, HeliosError, PageError, Throttled
-from helios.orchestrator import Chunk, ChunkAttemptFailed, ChunkStarted, RenderEvent, split
+from helios.errors import AccessDenied, BrowserError, ChunkFailed, HeliosError, PageError, Throttled, WorkerRefused
+from helios.orchestrator import Chunk, ChunkAttemptFailed, ChunkStarted, RenderEvent, Warned, split
 from helios.orchestrator.schedule import Policy, Schedule, pause_before
 
 QUICK = Policy(pause=0.001, longest_pause=0.01, look=0.01)
@@ -40,7 +41,7 @@ def schedule(
     execute: Callable[[Chunk, int, int, Heard], Awaitable[Any]],
     *,
     chunks: int = 6,
-    workers: int = 2,
+    workers: int | Sequence[int] = 2,
     policy: Policy = QUICK,
     timeout: float = 20,
     into: Scheduled | None = None,
@@ -302,3 +303,86 @@ def test_whatever_happens_each_chunk_is_made_once(seed: int, chunks: int, worker
     seen = schedule(execute, chunks=chunks, workers=workers, policy=policy)
     assert sorted(seen.done) == list(range(chunks))
     assert seen.most <= workers
+
+
+def test_a_chunk_that_failed_at_one_place_is_made_at_another_even_if_it_has_to_wait() -> None:
+    """Places: workers 0 and 1, and worker 2. At the first place, everything fails."""
+
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        await asyncio.sleep(0.002)
+        if worker < 2:
+            raise BrowserError("not here")
+
+    seen = schedule(execute, chunks=20, workers=(0, 0, 1))
+    assert sorted(seen.done) == list(range(20))
+    failed = [event.chunk for event in seen.failed]
+    assert failed
+    assert len(failed) == len(set(failed)), "none failed at that place again"
+
+
+def test_a_place_that_refuses_all_is_left_out_and_costs_no_attempt() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        await asyncio.sleep(0.002)
+        if worker == 0:
+            raise AccessDenied("nobody may")
+
+    seen = schedule(execute, chunks=20, workers=(0, 1, 1), policy=replace(QUICK, attempts=1))
+    assert sorted(seen.done) == list(range(20))
+    assert [event.code for event in seen.failed] == ["access-denied"]
+    assert [event.message for event in seen.events if isinstance(event, Warned)] == [
+        "a place to run is left out: nobody may"
+    ]
+
+
+def test_the_last_place_that_refuses_ends_the_job() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        await asyncio.sleep(0.002)
+        raise WorkerRefused(f"not at place {worker}")
+
+    with pytest.raises(WorkerRefused, match="not at place"):
+        schedule(execute, chunks=20, workers=(0, 1))
+
+
+def test_throttling_lowers_what_is_under_way_at_its_place_only() -> None:
+    most = [0, 0]
+    running = [0, 0]
+    throttled = asyncio.Event()
+
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        place = worker // 8
+        running[place] += 1
+        most[place] = max(most[place], running[place])
+        try:
+            await asyncio.sleep(0.002)
+            if place == 0 and not throttled.is_set():
+                throttled.set()
+                most[:] = [0, 0]
+                raise Throttled("too many")
+        finally:
+            running[place] -= 1
+
+    seen = schedule(execute, chunks=16, workers=(0,) * 8 + (1,) * 8)
+    assert sorted(seen.done) == list(range(16))
+    assert len(seen.failed) == 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(seed=st.integers(0, 1000), chunks=st.integers(0, 30), places=st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_whatever_happens_at_places_each_chunk_is_made_once(seed: int, chunks: int, places: list[int]) -> None:
+    """As long as there is a place that works: here the last one does, and has a worker who never refuses."""
+    luck = random.Random(seed)
+    workers = [number for number, count in enumerate(places) for _ in range(count)]
+
+    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        await asyncio.sleep(0)
+        kind = luck.random()
+        last = workers[worker] == len(places) - 1
+        if kind < 0.05 and not last:
+            raise WorkerRefused("another version")
+        if kind < 0.2:
+            raise Throttled("too many")
+        if kind < 0.3:
+            raise BrowserError("died")
+
+    seen = schedule(execute, chunks=chunks, workers=workers, policy=replace(QUICK, attempts=100))
+    assert sorted(seen.done) == list(range(chunks))

@@ -23,7 +23,9 @@ Frames = Annotated[int | None, typer.Option(help="Length in frames, instead of -
 Props = Annotated[str | None, typer.Option(help="JSON for window.helios.props, or @FILE that holds it.")]
 ReadyTimeout = Annotated[float, typer.Option(help="Seconds that the page may take to become ready.")]
 ChunkFrames = Annotated[int | None, typer.Option(help="The most frames that a chunk may have.")]
-Store = Annotated[str | None, typer.Option(metavar="URL", help="Where chunks are kept; else a folder of yours.")]
+Store = Annotated[
+    str | None, typer.Option(metavar="URL", help="Where chunks are kept; two clouds: URL,URL. Else a folder of yours.")
+]
 Adapter = Annotated[
     str,
     typer.Option(
