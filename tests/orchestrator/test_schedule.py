@@ -344,26 +344,30 @@ def test_the_last_place_that_refuses_ends_the_job() -> None:
 
 
 def test_throttling_lowers_what_is_under_way_at_its_place_only() -> None:
-    most = [0, 0]
     running = [0, 0]
-    throttled = asyncio.Event()
+    since: list[tuple[int, int]] = []  # what was under way at both places, after the first that was throttled
+    throttled = 0
 
     async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        nonlocal throttled
         place = worker // 8
         running[place] += 1
-        most[place] = max(most[place], running[place])
         try:
             await asyncio.sleep(0.002)
-            if place == 0 and not throttled.is_set():
-                throttled.set()
-                most[:] = [0, 0]
+            if throttled:
+                since.append((running[0], running[1]))
+            if place == 0 and running[0] > 4:
+                throttled += 1
                 raise Throttled("too many")
         finally:
             running[place] -= 1
 
-    seen = schedule(execute, chunks=16, workers=(0,) * 8 + (1,) * 8)
-    assert sorted(seen.done) == list(range(16))
-    assert len(seen.failed) == 1
+    seen = schedule(execute, chunks=300, workers=(0,) * 8 + (1,) * 8)
+    assert sorted(seen.done) == list(range(300))
+    assert throttled < 100
+    settled = since[40:-40]
+    assert max(other for _, other in settled) == 8, "the second place works as before"
+    assert sum(first for first, _ in settled) / len(settled) < 7
 
 
 @settings(deadline=None, max_examples=60)
