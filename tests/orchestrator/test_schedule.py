@@ -343,31 +343,29 @@ def test_the_last_place_that_refuses_ends_the_job() -> None:
         schedule(execute, chunks=20, workers=(0, 1))
 
 
-def test_throttling_lowers_what_is_under_way_at_its_place_only() -> None:
+def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> None:
+    """Of two places with eight workers each, the first takes four jobs at once."""
     running = [0, 0]
-    since: list[tuple[int, int]] = []  # what was under way at both places, after the first that was throttled
-    throttled = 0
+    throttled: list[int] = []
+    since: list[int] = []  # under way at the second place, after the first that was throttled
 
     async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
-        nonlocal throttled
         place = worker // 8
         running[place] += 1
         try:
-            await asyncio.sleep(0.002)
             if throttled:
-                since.append((running[0], running[1]))
+                since.append(running[1])
+            await asyncio.sleep(0.002)
             if place == 0 and running[0] > 4:
-                throttled += 1
+                throttled.append(chunk.index)
                 raise Throttled("too many")
         finally:
             running[place] -= 1
 
     seen = schedule(execute, chunks=300, workers=(0,) * 8 + (1,) * 8)
     assert sorted(seen.done) == list(range(300))
-    assert throttled < 100
-    settled = since[40:-40]
-    assert max(other for _, other in settled) == 8, "the second place works as before"
-    assert sum(first for first, _ in settled) / len(settled) < 7
+    assert 4 <= len(throttled) < 50, "it is tried now and then whether more will do"
+    assert max(since) == 8, "the second place works as before"
 
 
 @settings(deadline=None, max_examples=60)

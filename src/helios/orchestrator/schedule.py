@@ -80,12 +80,17 @@ class _State:
 
 @dataclass(slots=True)
 class _Place:
-    """Workers that are at one place: those that are ``free``, of so many, of whom ``limit`` may work at once."""
+    """Workers that are at one place: those that are ``free``, of so many, of whom ``limit`` may work at once.
+
+    ``ceiling`` is how many did when it was ``lowered``; ``most``, how many at most did since then.
+    """
 
     workers: int
     free: list[int]
     limit: float
+    ceiling: float
     lowered: float = 0.0
+    most: int = 0
     closed: bool = False
 
     @property
@@ -96,6 +101,14 @@ class _Place:
     def has_room(self) -> bool:
         return bool(self.free) and not self.closed and self.under_way < int(self.limit)
 
+    def raise_limit(self) -> None:
+        """By one more with each success up to where it was too much; from there, with each round of successes.
+
+        Source: slow start and congestion avoidance of TCP, https://www.rfc-editor.org/rfc/rfc5681#section-3.1
+        """
+        step = 1 if self.limit < self.ceiling - 1 else 1 / self.limit
+        self.limit = min(self.workers, self.limit + step)
+
 
 class Schedule(Generic[T]):
     """Runs ``execute`` for every chunk on ``workers``, until each has come to an end once. For each of them, the number
@@ -103,8 +116,8 @@ class Schedule(Generic[T]):
 
     An attempt whose error is ``retryable`` is made again after a while, at another place or else by another worker
     where one is free. An error that is of a place has no more chunks begun there, as long as there is another; any
-    other error ends the schedule. ``Throttled`` costs no attempt: fewer are then made at once there, and one more again
-    with each that succeeds. Where a worker is idle, a chunk that is far behind is begun a second time; the first to
+    other error ends the schedule. ``Throttled`` costs no attempt: fewer are then made at once there, and more again
+    with those that succeed. Where a worker is idle, a chunk that is far behind is begun a second time; the first to
     end wins, the other is cancelled. However the schedule ends, no attempt outlives it.
     """
 
@@ -124,7 +137,7 @@ class Schedule(Generic[T]):
         at: list[list[int]] = [[] for _ in range(max(self._place_of, default=-1) + 1)]
         for worker, number in enumerate(self._place_of):
             at[number].append(worker)
-        self._places = [_Place(len(free), free, float(len(free))) for free in at]
+        self._places = [_Place(len(free), free, float(len(free)), float(len(free))) for free in at]
         self._execute = execute
         self._done = done
         self._emit = emit
@@ -197,6 +210,8 @@ class Schedule(Generic[T]):
             ChunkStarted(chunk=chunk.index, attempt=attempt.number, worker=worker, start=chunk.start, stop=chunk.stop)
         )
         work = self._execute(chunk, attempt.number, worker, partial(self._heard, attempt))
+        place = self._places[self._place_of[worker]]
+        place.most = max(place.most, place.under_way)
         run = _Run(state, attempt, asyncio.ensure_future(work))
         self._running.setdefault(chunk.index, []).append(run)
         run.task.add_done_callback(lambda _: self._ended.put_nowait(run))
@@ -261,7 +276,7 @@ class Schedule(Generic[T]):
         now = time.monotonic()
         self._left -= 1
         place = self._places[self._place_of[attempt.worker]]
-        place.limit = min(place.workers, place.limit + 1)
+        place.raise_limit()
         if attempt.first is not None:
             self._gaps.add(now - attempt.heard)
         else:
@@ -295,7 +310,8 @@ class Schedule(Generic[T]):
         place = self._places[self._place_of[attempt.worker]]
         if attempt.begun > place.lowered:
             place.lowered = time.monotonic()
-            place.limit = max(1.0, min(place.limit, place.under_way + 1) / 2)
+            place.ceiling, place.most = min(place.limit, place.most), 0
+            place.limit = max(1.0, place.ceiling / 2)
 
     def _close(self, place: _Place, failure: HeliosError) -> None:
         if not place.closed:
