@@ -43,7 +43,7 @@ def front(aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generato
     s3: Any = boto3.resource("s3")
     s3.create_bucket(Bucket="films").objects.all().delete()
     env = {**SETTINGS, "AWS_ENDPOINT_URL_S3": aws, "HELIOS_STORE": STORE}
-    with lambda_front(tmp_path / "front", WORKER, environments=3, timeout=60, env=env) as found:
+    with lambda_front(tmp_path / "front", WORKER, environments=3, timeout=25, env=env) as found:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", found.url)
         yield found
 

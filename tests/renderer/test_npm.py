@@ -30,12 +30,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, pages: Path) -> Path:
 
 @pytest.mark.parametrize("capture", ["fast", "faithful"])
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_one_three_and_seven_chunks_have_the_same_frames(
-    library: str, capture: str, project: Path, tmp_path: Path
-) -> None:
+def test_one_and_seven_chunks_have_the_same_frames(library: str, capture: str, project: Path, tmp_path: Path) -> None:
     page, output = project / f"{library}.html", tmp_path / "film.mp4"
     whole = draw(page, output, frames=FRAMES, chunk_frames=FRAMES, capture=capture)
     assert len(set(whole.hashes)) >= FRAMES - 3, "the page moves"
-    for chunks in (3, 7):
-        assert draw(page, output, frames=FRAMES, chunk_frames=FRAMES // chunks, capture=capture).hashes == whole.hashes
-        assert_exact(output, FRAMES, Fraction(30))
+    assert draw(page, output, frames=FRAMES, chunk_frames=FRAMES // 7, capture=capture).hashes == whole.hashes
+    assert_exact(output, FRAMES, Fraction(30))
