@@ -71,6 +71,18 @@ def committed() -> list[str]:
     return [key for key in keys if key.endswith(".json") and "/inputs-" not in key]
 
 
+def damage() -> None:
+    """Changes a segment where it is kept."""
+
+    async def work() -> None:
+        store = ArtifactStore.at(STORE)
+        segment = next(key for key in await store.sizes("segments") if key.endswith(".mp4"))
+        found = await store.get(segment)
+        await store.put(segment, bytes(len(found)))
+
+    asyncio.run(work())
+
+
 def failures(events: list[helios.RenderEvent]) -> set[str]:
     return {event.code for event in events if event.event == "chunk-attempt-failed"}
 
@@ -92,6 +104,15 @@ def test_instances_draw_the_frames_that_this_machine_draws(front: CloudRunFront,
     joined = render(page, tmp_path / "joined.mp4", events, **there, stitch="remote")
     assert (joined.hashes, joined.reused, front.asked) == (here.hashes, 6, 10), "a probe, and what joins"
     assert (tmp_path / "joined.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
+    damage()
+    events.clear()
+    mended = render(page, tmp_path / "mended.mp4", events, **there, stitch="remote")
+    assert (mended.hashes, mended.reused) == (here.hashes, 5)
+    warned = [event.message for event in events if event.event == "warned"]
+    assert "The film is joined here" in warned[0]
+    assert "It is made again" in warned[1]
+    assert len(warned) == 2
+    assert (tmp_path / "mended.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
 
 
 def test_instances_that_die_are_shut_down_or_are_all_taken_cost_attempts_and_no_frame(

@@ -19,7 +19,7 @@ from typing import Literal, get_args
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Declared, Network
-from helios.errors import ArtifactMissing, CaptureUnsafe, PageChanged, UsageError
+from helios.errors import ArtifactMissing, CaptureUnsafe, HeliosError, PageChanged, UsageError
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
 from helios.orchestrator.dispatch import Workplace
@@ -136,7 +136,7 @@ class RenderOrchestrator:
         by the probe, turns out to be unsafe in a frame that the probe did not see, the whole film is drawn again in the
         next best way; if chunks don't fit together where they meet, it is drawn in one. ``job`` names the job; a
         ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a worker join the segments, where
-        workers don't share our disk. ``emit`` gets every event, ``Rendered`` last.
+        workers don't share our disk; if it can't, they are joined here. ``emit`` gets every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
@@ -162,7 +162,8 @@ class RenderOrchestrator:
                 run = _Run(self._crews, plan, store, ledger, work, emit, warned, job, self._policy)
                 try:
                     records = await run.all_chunks()
-                    segments = [] if stitch == "remote" else await run.bring(records, work / "segments")
+                    joined = stitch == "remote" and await run.join(records, output)
+                    segments = [] if joined else await run.bring(records, work / "segments")
                     break
                 except Damaged as error:
                     damaged += 1
@@ -181,10 +182,8 @@ class RenderOrchestrator:
                     emit(Warned(message=f"this page can't be drawn in parts: {error}. It is drawn again in one"))
                 finally:
                     attempts += run.attempts
-            emit(Stitching(segments=len(records)))
-            if stitch == "remote":
-                await run.join(records, output)
-            else:
+            if not joined:
+                emit(Stitching(segments=len(records)))
                 await plan.join(self._here, self._stitcher, segments, work / "joined", output)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
@@ -291,14 +290,17 @@ class _Run:
                 self._keep(chunk, record)
             else:
                 missing.append(chunk)
-        workers = max(1, min(len(self._where), len(missing)))
-        schedule = Schedule(missing, self._where[:workers], self._make, self._done, self._emit, self._policy)
+        schedule = Schedule(missing, self._workers(len(missing)), self._make, self._done, self._emit, self._policy)
         try:
             await schedule.run()
         finally:
             self.attempts = schedule.attempts
         await self._ledger.check(self._records.values())
         return [self._records[chunk.index] for chunk in self._plan.parts]
+
+    def _workers(self, chunks: int) -> list[int]:
+        """The places of the workers that may be needed. Of several places all are: for chunks that fail at one."""
+        return self._where if len(self._workplaces) > 1 else self._where[: max(1, chunks)]
 
     async def bring(self, records: Sequence[Record], folder: Path) -> list[Path]:
         """Segments as files in ``folder``, which is made."""
@@ -308,10 +310,16 @@ class _Run:
             await self._ledger.bring(record, path)
         return paths
 
-    async def join(self, records: Sequence[Record], output: Path) -> None:
-        """Has a worker join the segments."""
+    async def join(self, records: Sequence[Record], output: Path) -> bool:
+        """Has a worker join the segments; whether it could."""
+        self._emit(Stitching(segments=len(records)))
         found = [Artifact(record.segment, record.digest, record.size) for record in records]
-        await next(filter(self._is_at_the_store, self._workplaces)).join(found, output)
+        try:
+            await next(filter(self._is_at_the_store, self._workplaces)).join(found, output)
+        except HeliosError as error:
+            self._emit(Warned(message=f"{error}. The film is joined here"))
+            return False
+        return True
 
     def _is_at_the_store(self, workplace: Workplace) -> bool:
         """Whether workers there keep chunks where the job does."""
