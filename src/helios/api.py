@@ -37,6 +37,7 @@ from helios.orchestrator.output import check_output
 from helios.orchestrator.plan import chunks_for, cores
 from helios.release import __version__
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
+from helios.sound import AudioCodec, Sound, check_track, codec_for, parse_track
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import container_suffix
 
@@ -74,6 +75,9 @@ class RenderOptions(CompositionOptions, total=False):
     ``function`` (AWS), ``service`` (Google: its address) and ``store`` (for two clouds: one of each, with a comma
     between) name what is deployed, if it is not what ``helios deploy`` has made, and ``stitch`` "remote" has a worker
     join the chunks. See docs/aws.md and docs/gcp.md.
+
+    ``audio`` are tracks such as "music.mp3@2.5,volume=0.6,fade-in=1,loop"; ``audio_codec`` is "aac", "opus" or
+    "pcm"; ``loudness`` is what the whole is brought to (LUFS). See docs/sound.md.
     """
 
     frame_range: str | None
@@ -94,6 +98,9 @@ class RenderOptions(CompositionOptions, total=False):
     function: str | None
     service: str | None
     stitch: StitchChoice
+    audio: Sequence[str]
+    audio_codec: AudioCodec | None
+    loudness: float | None
 
 
 async def render(
@@ -145,11 +152,13 @@ async def plan_job(
     if options.get("stitch", "local") not in ("local", *(["remote"] if _clouds(places) else [])):
         raise UsageError(f"stitch is local, or, with a cloud, remote, not {options.get('stitch')!r}")
     request = _request(source, options)
+    sound = _sound(options, container_suffix(path))
     async with open_adapter((*_clouds(places), *places)[0]) as adapter:
         plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
     return JobSpec(
         page=plan,
         output=path.absolute(),
+        sound=sound,
         places=_with_workers(places, plan.workers),
         stitch=options.get("stitch", "local"),
         attempts=options.get("attempts", 4),
@@ -281,6 +290,15 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         network=options.get("network"),
         fleet=set(_named(options)) != {"local"},
     )
+
+
+def _sound(options: RenderOptions, container: str) -> Sound | None:
+    tracks = [check_track(parse_track(text)) for text in options.get("audio") or ()]
+    codec = codec_for(container, options.get("audio_codec"))
+    loudness = options.get("loudness")
+    if loudness is not None and not -70 <= loudness <= -5:
+        raise UsageError(f"loudness is from -70 to -5 LUFS, not {loudness:g}")
+    return Sound(tracks=tuple(tracks), codec=codec, loudness=loudness) if tracks else None
 
 
 def _is_split_by_hand(options: RenderOptions) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from helios.composition import Network
     from helios.orchestrator.orchestrator import StitchChoice
     from helios.renderer.spec import CaptureChoice, EncoderChoice
+    from helios.sound import AudioCodec
 
 
 def render(
@@ -60,6 +61,18 @@ def render(
     stitch: Annotated[
         str, typer.Option(metavar="local|remote", help="Who joins the chunks: this machine, or a worker there.")
     ] = "local",
+    audio: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE[@SECONDS]", help="What is heard: music.mp3@2.5,volume=0.6,fade-in=1,loop. Several are mixed."
+        ),
+    ] = None,
+    audio_codec: Annotated[
+        str | None, typer.Option(metavar="aac|opus|pcm", help="How sound is coded. Else as is usual for the file.")
+    ] = None,
+    loudness: Annotated[
+        float | None, typer.Option(metavar="LUFS", help="Bring the sound to it, such as -14 (EBU R128).")
+    ] = None,
     emit_job: Annotated[
         Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
     ] = None,
@@ -77,6 +90,8 @@ def render(
         helios render page.html -o out.mp4 --duration 8
 
         helios render project/ -o out.mp4 --props '{"name": "Ada"}' --workers 4
+
+        helios render page.html -o out.mp4 --audio music.mp3,fade-out=2 --audio voice.wav@2.5 --loudness -14
 
         helios render https://example.com -o out.mp4 --fps 24000/1001 --frames 240
     """
@@ -113,6 +128,9 @@ def render(
         function=function,
         service=service,
         stitch=cast("StitchChoice", stitch),
+        audio=audio or (),
+        audio_codec=cast("AudioCodec | None", audio_codec),
+        loudness=loudness,
     )
     if emit_job:
         run(_emit(source, output, emit_job, wanted), json=json)

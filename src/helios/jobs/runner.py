@@ -84,7 +84,13 @@ async def run_job(
                             crews=() if faulty else crews,
                         )
                         return await orchestrator.render(
-                            spec.plan, spec.output, show, job=job, fresh=spec.fresh, stitch=spec.stitch
+                            spec.plan,
+                            spec.output,
+                            show,
+                            job=job,
+                            fresh=spec.fresh,
+                            stitch=spec.stitch,
+                            sound=spec.sound,
                         )
 
                 rendered = await _watched(journal, job, asyncio.create_task(work()), recorder, webhook)

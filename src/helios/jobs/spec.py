@@ -12,12 +12,13 @@ from helios.adapters import LocalPlace, Place
 from helios.errors import UsageError
 from helios.orchestrator import CommandPlan, RenderPlan
 from helios.orchestrator.orchestrator import StitchChoice
+from helios.sound import Sound
 
 VERSION = 1
 
 
 class JobSpec(BaseModel):
-    """A job: a ``page`` as it was planned, or plain ``commands``, and the file that comes of it.
+    """A job: a ``page`` as it was planned, with its ``sound``, or plain ``commands``, and the file that comes of it.
 
     Chunks are made here, or at ``places``, from one queue. ``store`` is the URL where they are kept, if it is not the
     user's own folder. They are joined here, or, remote, at a place whose store that is: ``stitch``. ``attempts`` is how
@@ -31,6 +32,7 @@ class JobSpec(BaseModel):
     page: RenderPlan | None = None
     commands: CommandPlan | None = None
     output: Path
+    sound: Sound | None = None
     places: tuple[Place, ...] = ()
     stitch: StitchChoice = "local"
     attempts: int = Field(default=4, ge=1)
@@ -42,6 +44,8 @@ class JobSpec(BaseModel):
     def _is_of_one_kind(self) -> JobSpec:
         if (self.page is None) == (self.commands is None):
             raise ValueError("a job has either a page or commands")
+        if self.sound and not self.page:
+            raise ValueError("commands have no sound but their own")
         stores = [place.store for place in self.places if not isinstance(place, LocalPlace)]
         if self.stitch == "remote" and not (self.page and self.store in stores):
             raise ValueError("only chunks of a page that are kept at a place to run can be joined there")
@@ -77,7 +81,14 @@ class JobSpec(BaseModel):
             )
             commands = commands.model_copy(update={"chunks": tuple(parts)})
         store = self.store if self.store is None or "://" in self.store else str(folder / self.store)
-        return self.model_copy(update={"output": folder / self.output, "commands": commands, "store": store})
+        return self.model_copy(
+            update={
+                "output": folder / self.output,
+                "commands": commands,
+                "store": store,
+                "sound": self.sound and self.sound.from_folder(folder),
+            }
+        )
 
     @classmethod
     def parse(cls, data: bytes | str, label: str) -> JobSpec:

@@ -138,7 +138,13 @@ class CommandPlan(_Frozen):
         )
 
     async def join(
-        self, adapter: WorkerAdapter, stitcher: VideoStitcher, segments: Sequence[Path], folder: Path, output: Path
+        self,
+        adapter: WorkerAdapter,
+        stitcher: VideoStitcher,
+        segments: Sequence[Path],
+        folder: Path,
+        output: Path,
+        sound: Path | None = None,
     ) -> None:
         """Makes ``output`` of the chunks' outputs, by the command for that, in ``folder``, or by joining.
 
@@ -146,7 +152,7 @@ class CommandPlan(_Frozen):
             CommandFailed, WorkerError, StitchError, OutputError: it can't be made.
         """
         if self.merge is None:
-            await stitcher.stitch(segments, output)
+            await stitcher.stitch(segments, output, sound)
             return
         await asyncio.to_thread(_lay_out, segments, folder)
         result = await Workplace(adapter).run(self.merge.job(folder), (), lambda percent: None)

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -34,12 +34,14 @@ from helios.orchestrator.events import (
     Warned,
 )
 from helios.orchestrator.ledger import Damaged, Facts, Ledger, Made, Record
+from helios.orchestrator.mixing import mixing
 from helios.orchestrator.output import check_output, work_folder
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest, plan_chunks
 from helios.orchestrator.schedule import Attempt, Policy, Schedule
 from helios.orchestrator.seams import SeamBroken, Seams
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
+from helios.sound import Sound
 from helios.stitcher import VideoStitcher
 from helios.storage import ArtifactStore
 from helios.worker import Artifact
@@ -129,6 +131,7 @@ class RenderOrchestrator:
         job: str | None = None,
         fresh: bool = False,
         stitch: StitchChoice = "local",
+        sound: Sound | None = None,
     ) -> Rendered:
         """Makes a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
@@ -136,7 +139,8 @@ class RenderOrchestrator:
         by the probe, turns out to be unsafe in a frame that the probe did not see, the whole film is drawn again in the
         next best way; if chunks don't fit together where they meet, it is drawn in one. ``job`` names the job; a
         ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a worker join the segments, where
-        workers don't share our disk; if it can't, they are joined here. ``emit`` gets every event, ``Rendered`` last.
+        workers don't share our disk; if it can't, they are joined here. ``sound``, which only films of pages have, is
+        mixed meanwhile. ``emit`` gets every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
@@ -147,7 +151,13 @@ class RenderOrchestrator:
         check_output(output)
         job = job or secrets.token_hex(8)
         attempts = damaged = 0
-        with self._work_folder(output) as folder, ThreadPoolExecutor(1) as thread:
+        async with AsyncExitStack() as stack:
+            folder = stack.enter_context(self._work_folder(output))
+            thread = stack.enter_context(ThreadPoolExecutor(1))
+            heard = None
+            if sound and isinstance(plan, RenderPlan):
+                mixed = mixing(sound, plan, folder / "sound", output.suffix.lower(), emit)
+                heard = await stack.enter_async_context(mixed)
             thread.submit(import_module, "av")  # takes a while, and joining needs it: meanwhile others draw
             store = self._store or ArtifactStore.at(folder / "store")
             warned: set[str] = set()
@@ -162,7 +172,8 @@ class RenderOrchestrator:
                 run = _Run(self._crews, plan, store, ledger, work, emit, warned, job, self._policy)
                 try:
                     records = await run.all_chunks()
-                    joined = stitch == "remote" and await run.join(records, output)
+                    silent = work / f"joined{output.suffix}" if heard else output
+                    joined = stitch == "remote" and await run.join(records, silent)
                     segments = [] if joined else await run.bring(records, work / "segments")
                     break
                 except Damaged as error:
@@ -184,7 +195,11 @@ class RenderOrchestrator:
                     attempts += run.attempts
             if not joined:
                 emit(Stitching(segments=len(records)))
-                await plan.join(self._here, self._stitcher, segments, work / "joined", output)
+                await plan.join(
+                    self._here, self._stitcher, segments, work / "joined", output, await heard() if heard else None
+                )
+            elif heard:
+                await self._stitcher.stitch([silent], output, await heard())
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
         rendered = Rendered(

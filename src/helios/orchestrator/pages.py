@@ -168,11 +168,17 @@ class RenderPlan:
         return Made(artifact, path, facts, used, report.foreign or self.root is None)
 
     async def join(
-        self, adapter: WorkerAdapter, stitcher: VideoStitcher, segments: Sequence[Path], folder: Path, output: Path
+        self,
+        adapter: WorkerAdapter,
+        stitcher: VideoStitcher,
+        segments: Sequence[Path],
+        folder: Path,
+        output: Path,
+        sound: Path | None = None,
     ) -> None:
-        """Joins the chunks' segments into ``output``.
+        """Joins the chunks' segments, and the ``sound``, into ``output``.
 
         Raises:
             StitchError, OutputError: it can't be made.
         """
-        await stitcher.stitch(segments, output)
+        await stitcher.stitch(segments, output, sound)

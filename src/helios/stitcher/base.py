@@ -10,8 +10,9 @@ from typing import Protocol
 class VideoStitcher(Protocol):
     """Joins segments into one film."""
 
-    async def stitch(self, inputs: Sequence[Path], output: Path) -> None:
-        """Joins ``inputs``, in order, into ``output``, which appears whole or not at all.
+    async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
+        """Joins ``inputs``, in order, into ``output``, which appears whole or not at all. ``sound`` is a file with what
+        is heard, from the film's beginning.
 
         Raises:
             StitchError: an input is missing, broken or unlike the others, or the film is not exact.

@@ -13,7 +13,7 @@ from pathlib import Path
 from helios.adapters import WorkerAdapter
 from helios.errors import OutputError, StitchError, UsageError
 from helios.stitcher.binary import find_ffmpeg
-from helios.stitcher.segment import Segment, read_segment
+from helios.stitcher.segment import Segment, read_segment, read_sound
 from helios.worker import WorkerJob
 
 RETRIES = 3
@@ -21,6 +21,10 @@ RETRIES = 3
 
 _MOV = frozenset({".mp4", ".m4v", ".mov"})
 _CONTAINERS = _MOV | {".mkv", ".webm", ".ts"}
+_ROUNDED = Fraction(21, 10_000)
+"""Seconds by which a time and a length may be off in containers that count milliseconds."""
+_PACKET = Fraction(25, 1000)
+"""Seconds of a whole packet of sound: some containers can't say that their last one is shorter."""
 
 
 class FfmpegStitcher:
@@ -35,7 +39,7 @@ class FfmpegStitcher:
         self._adapter = adapter
         self._ffmpeg = find_ffmpeg()
 
-    async def stitch(self, inputs: Sequence[Path], output: Path) -> None:
+    async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
         """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
         if not inputs:
             raise StitchError("there is nothing to stitch")
@@ -44,19 +48,24 @@ class FfmpegStitcher:
         try:
             with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.absolute().parent) as folder:
                 joined = Path(folder) / f"joined{suffix}"
-                await self._join(segments, joined)
+                await self._join(segments, joined, sound)
                 await asyncio.to_thread(_check, segments, joined)
+                if sound:
+                    await asyncio.to_thread(_check_sound, sound, joined)
                 joined.replace(output)
         except OSError as error:
             raise _unwritable(output, error) from error
 
-    async def _join(self, segments: Sequence[Segment], joined: Path) -> None:
+    async def _join(self, segments: Sequence[Segment], joined: Path, sound: Path | None) -> None:
         folder = joined.parent
         names = [f"{number:06}" for number in range(len(segments))]
         for name, segment in zip(names, segments, strict=True):
             (folder / name).symlink_to(segment.path.absolute())
         (folder / "list.txt").write_text(concat_script(names, [segment.duration for segment in segments]))
-        arguments = concat_arguments(joined.name, segments[0].format.time_base, steady_decoding(segments))
+        heard = f"sound{sound.suffix}" if sound else None
+        if sound and heard:
+            (folder / heard).symlink_to(sound.absolute())
+        arguments = concat_arguments(joined.name, segments[0].format.time_base, steady_decoding(segments), heard)
         job = WorkerJob(str(self._ffmpeg), arguments, cwd=folder)
         result = await self._adapter.execute(job)
         for _ in range(RETRIES):
@@ -117,15 +126,21 @@ def steady_decoding(segments: Sequence[Segment]) -> str | None:
     return f"setts=pts=PTS:dts=round((N*{frame}-{max(delays)})/TB)"
 
 
-def concat_arguments(output: str, time_base: Fraction, packet_filter: str | None = None) -> tuple[str, ...]:
-    """ffmpeg's arguments, in the folder that holds ``list.txt`` and the segments."""
+def concat_arguments(
+    output: str, time_base: Fraction, packet_filter: str | None = None, sound: str | None = None
+) -> tuple[str, ...]:
+    """ffmpeg's arguments, in the folder that holds ``list.txt``, the segments and the ``sound``."""
     arguments = ["-hide_banner", "-nostdin", "-loglevel", "warning"]
-    arguments += ["-f", "concat", "-i", "list.txt", "-map", "0", "-c", "copy"]
+    heard = ["-i", sound, "-map", "0:v", "-map", "1:a"] if sound else ["-map", "0"]
+    arguments += ["-f", "concat", "-i", "list.txt", *heard, "-c", "copy"]
     if Path(output).suffix in _MOV:
         if packet_filter:  # the others keep no decoding times, or say no duration by them
             arguments += ["-bsf:v", packet_filter]
         # The segments' own ticks, so that no time is rounded; the index first, so that players can start.
         arguments += ["-video_track_timescale", str(time_base.denominator), "-movflags", "+faststart"]
+    elif sound and Path(output).suffix != ".ts":
+        # What an encoder says ahead of time stands in the track's header: nothing is to be shifted for it.
+        arguments += ["-avoid_negative_ts", "disabled"]
     return (*arguments, output)
 
 
@@ -152,6 +167,17 @@ def _check(segments: Sequence[Segment], joined: Path) -> None:
     for number, (time, want) in enumerate(zip(film.times, wanted, strict=True)):
         if abs(time - film.times[0] - want) > exact:
             raise StitchError(f"frame {number} of the joined film is at {float(time)} s instead of {float(want)} s")
+
+
+def _check_sound(sound: Path, joined: Path) -> None:
+    """Makes sure that the sound begins and ends where it should."""
+    wanted, found = read_sound(sound), read_sound(joined)
+    if abs(found.begins - wanted.begins) > _ROUNDED:
+        raise StitchError(
+            f"the film's sound begins at {float(found.begins):.4f} s instead of {float(wanted.begins):.4f} s"
+        )
+    if not -_ROUNDED < found.ends - wanted.ends < _PACKET:
+        raise StitchError(f"the film's sound ends at {float(found.ends):.4f} s instead of {float(wanted.ends):.4f} s")
 
 
 def _unwritable(output: Path, error: OSError) -> OutputError:

@@ -55,6 +55,42 @@ class Segment:
     delay: Fraction
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When a stream begins and ends, in seconds, counted from the beginning of the video, if there is one."""
+
+    begins: Fraction
+    ends: Fraction
+
+
+def read_sound(path: Path) -> Span:
+    """When a file's sound is heard.
+
+    Raises:
+        StitchError: it has none, or can't be read.
+    """
+    import av
+    from av.error import FFmpegError
+
+    begins: dict[str, Fraction] = {}
+    ends = Fraction(0)
+    try:
+        with av.open(str(path.absolute())) as container:
+            for packet in container.demux():
+                if packet.pts is None:
+                    continue
+                kind, time = packet.stream.type, packet.pts * packet.time_base
+                begins[kind] = min(begins.get(kind, time), time)
+                if kind == "audio":
+                    ends = max(ends, time + (packet.duration or 0) * packet.time_base)
+    except (OSError, ValueError, FFmpegError) as error:
+        raise StitchError(f"{path} can't be read: {error}") from error
+    if "audio" not in begins:
+        raise StitchError(f"{path} has no sound")
+    zero = begins.get("video", Fraction(0))
+    return Span(begins["audio"] - zero, ends - zero)
+
+
 def read_segment(path: Path) -> Segment:
     """Reads a segment's video stream from end to end, without decoding it.
 

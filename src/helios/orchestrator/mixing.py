@@ -1,0 +1,43 @@
+"""The film's sound, mixed beside the chunks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from helios.orchestrator.events import EventSink, Warned
+from helios.orchestrator.pages import RenderPlan
+from helios.sound import Sound, mix
+
+
+@asynccontextmanager
+async def mixing(
+    sound: Sound, plan: RenderPlan, folder: Path, container: str, emit: EventSink
+) -> AsyncGenerator[Callable[[], Awaitable[Path]]]:
+    """Begins to mix; what is given waits for the file, in ``folder``. Leaving the block stops it.
+
+    ``container`` is the ending of the film's name.
+    """
+    stopped = threading.Event()
+    frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
+    film = plan.composition
+    work = asyncio.create_task(
+        asyncio.to_thread(mix, sound, frames, film.frames, film.fps, folder, container, stopped=stopped)
+    )
+
+    async def mixed() -> Path:
+        found = await asyncio.shield(work)
+        for warning in found.warnings:
+            emit(Warned(message=warning))
+        return found.path
+
+    try:
+        yield mixed
+    finally:
+        stopped.set()
+        with contextlib.suppress(Exception):  # Stopped, or what ``mixed`` has raised already
+            await work

@@ -1,0 +1,143 @@
+"""Sources of sound, decoded: whatever they are coded in, as stereo samples at one rate."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helios.errors import UsageError
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.container import InputContainer
+
+RATE = 48_000
+"""Samples per second, of all that is mixed."""
+Samples = NDArray[np.float32]
+"""Samples x 2 channels; 1 is full scale."""
+_GAP = RATE // 50
+"""Samples by which a source's times may be off before it is taken for a gap."""
+
+
+class Source:
+    """A file or address that has sound."""
+
+    def __init__(self, container: InputContainer, label: str) -> None:
+        self._container = container
+        self._label = label
+        self._stream = container.streams.audio[0]
+
+    def blocks(self, rate: float = 1.0) -> Iterator[Samples]:
+        """Its samples from its beginning to its end, ``rate`` times as fast.
+
+        A mono source is as loud on both sides as it is; more than two channels are mixed down.
+
+        Raises:
+            UsageError: it is broken.
+        """
+        from av.audio.resampler import AudioResampler
+        from av.error import FFmpegError
+
+        mono = self._stream.codec_context.layout.nb_channels == 1
+        resampler = AudioResampler("fltp", "mono" if mono else "stereo", RATE)
+        position = 0
+        try:
+            for frame in _paced(self._frames(), rate):
+                for block in resampler.resample(frame):
+                    data = _stereo(block)
+                    if position == 0 and rate == 1 and (late := self._lateness(frame)) > _GAP:
+                        yield np.zeros((late, 2), np.float32)
+                    position += len(data)
+                    yield data
+            for block in resampler.resample(None):
+                yield _stereo(block)
+        except (FFmpegError, OSError, ValueError) as error:
+            raise UsageError(f"{self._label} can't be read as sound: {_said(error)}") from None
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        frames = self._container.decode(self._stream)
+        first = next(frames, None)
+        if first is None:
+            raise UsageError(f"{self._label} has no sound in it")
+        yield from chain((first,), frames)
+
+    def _lateness(self, frame: AudioFrame | None) -> int:
+        """Samples by which the sound begins after the rest of the source."""
+        if frame is None or frame.pts is None or frame.time_base is None:
+            return 0
+        begins = Fraction(self._container.start_time or 0, 1_000_000)
+        return max(0, round((frame.pts * frame.time_base - begins) * RATE))
+
+
+@contextmanager
+def open_source(label: str) -> Generator[Source]:
+    """The source at a path or an address.
+
+    Raises:
+        UsageError: there is none, or it has no sound.
+    """
+    import av
+    from av.error import FFmpegError
+
+    if "://" not in label and not Path(label).is_file():
+        raise UsageError(f"{label}: there is no such file")
+    try:
+        container = av.open(label)
+    except (FFmpegError, OSError, ValueError) as error:
+        raise UsageError(f"{label} can't be read as sound: {_said(error)}") from None
+    with container:
+        if not container.streams.audio:
+            raise UsageError(f"{label} has no sound in it")
+        yield Source(container, label)
+
+
+def _paced(frames: Iterator[AudioFrame], rate: float) -> Iterator[AudioFrame | None]:
+    """The frames, played ``rate`` times as fast at the same pitch."""
+    if rate == 1:
+        yield from frames
+        return
+    from av.error import BlockingIOError as AgainError
+    from av.error import EOFError as EndError
+    from av.filter import Graph
+
+    first = next(frames)
+    graph = Graph()
+    source = graph.add_abuffer(
+        sample_rate=first.sample_rate, format=first.format.name, layout=first.layout.name, time_base=first.time_base
+    )
+    steps = [graph.add("atempo", f"{part:.9f}") for part in _tempos(rate)]
+    sink = graph.add("abuffersink")
+    graph.link_nodes(source, *steps, sink).configure()
+    for frame in chain((first,), frames, (None,)):
+        source.push(frame)
+        while True:
+            try:
+                pulled = sink.pull()
+            except (AgainError, EndError):
+                break
+            yield pulled  # type: ignore[misc]
+
+
+def _tempos(rate: float) -> list[float]:
+    """Factors that atempo takes (0.5 and more), and whose product is ``rate``."""
+    parts: list[float] = []
+    while rate < 0.5:
+        parts.append(0.5)
+        rate /= 0.5
+    return [*parts, rate]
+
+
+def _stereo(frame: AudioFrame) -> Samples:
+    data = frame.to_ndarray()
+    return np.ascontiguousarray(np.broadcast_to(data, (2, data.shape[1])).T, np.float32)
+
+
+def _said(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

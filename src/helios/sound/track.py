@@ -1,0 +1,128 @@
+"""Tracks: what is heard, when, and how loud."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from helios.errors import UsageError
+from helios.sound.source import open_source
+
+AudioCodec = Literal["aac", "opus", "pcm"]
+
+_FITTING: dict[str, tuple[AudioCodec, ...]] = {
+    ".mp4": ("aac", "opus"),
+    ".m4v": ("aac",),
+    ".mov": ("aac", "pcm"),
+    ".mkv": ("opus", "pcm"),  # its times are whole milliseconds, with which AAC would begin too late
+    ".webm": ("opus",),
+    ".ts": ("aac",),
+}
+"""What each container carries, the usual one first."""
+_FORM = "FILE[@SECONDS][,volume=0.6][,fade-in=1][,fade-out=2][,offset=5][,length=10][,rate=1.5][,loop]"
+
+
+class Track(BaseModel):
+    """A source of sound in a film. Times are seconds.
+
+    It begins at ``start`` of the film with what the source has at ``offset``, and lasts for ``length``, or as long as
+    the source and the film; a ``loop`` begins anew when the source ends. ``volume`` is a factor, ``rate`` is how much
+    faster than recorded it is played, at the same pitch. ``fade_in`` and ``fade_out`` are linear.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    start: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    offset: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    length: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    volume: float = Field(default=1.0, ge=0, le=100)
+    rate: float = Field(default=1.0, ge=0.1, le=10)
+    fade_in: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    fade_out: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    loop: bool = False
+
+
+class Sound(BaseModel):
+    """All that is heard in a film. ``loudness`` is what the whole is brought to (LUFS, EBU R128)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tracks: tuple[Track, ...]
+    codec: AudioCodec = "aac"
+    loudness: float | None = Field(default=None, ge=-70, le=-5)
+
+    def from_folder(self, folder: Path) -> Sound:
+        """The same, whose files are taken from ``folder``."""
+        tracks = (
+            track if "://" in track.source else track.model_copy(update={"source": str(folder / track.source)})
+            for track in self.tracks
+        )
+        return self.model_copy(update={"tracks": tuple(tracks)})
+
+
+def parse_track(text: str) -> Track:
+    """The track that ``music.mp3@2.5,volume=0.6,fade-in=1,loop`` describes.
+
+    Raises:
+        UsageError: it is none.
+    """
+    source, *settings = text.split(",")
+    while settings and not _is_setting(settings[0]):
+        source = f"{source},{settings.pop(0)}"  # a comma of the file's name
+    name, at, start = source.rpartition("@")
+    values: dict[str, str | bool] = {"source": source}
+    if at and _is_number(start):
+        values = {"source": name, "start": start}
+    for setting in settings:
+        key, _, value = setting.partition("=")
+        values[key.strip().replace("-", "_")] = True if setting.strip() == "loop" else value
+    try:
+        return Track.model_validate(values)
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        where = str(first["loc"][0]).replace("_", "-")
+        raise UsageError(f"--audio {text}: {where}: {first['msg']}. It is {_FORM}") from None
+
+
+def check_track(track: Track) -> Track:
+    """The same track, its file with its full path, once it is sure that there is sound in it.
+
+    Raises:
+        UsageError: there is no such file, or no sound in it, or it can't be read.
+    """
+    if "://" not in track.source:
+        path = Path(track.source).expanduser().absolute()
+        track = track.model_copy(update={"source": str(path)})
+    with open_source(track.source) as source:
+        next(source.blocks(), None)
+    return track
+
+
+def codec_for(suffix: str, wanted: AudioCodec | None) -> AudioCodec:
+    """How sound is coded in a container, by its ending.
+
+    Raises:
+        UsageError: it can't hold what is wanted.
+    """
+    if wanted not in (None, *get_args(AudioCodec)):
+        raise UsageError(f"an audio codec is one of {', '.join(get_args(AudioCodec))}, not {wanted!r}")
+    fitting = _FITTING[suffix]
+    if wanted and wanted not in fitting:
+        raise UsageError(f"{suffix} can't hold sound in {wanted}: it takes {', '.join(fitting)}")
+    return wanted or fitting[0]
+
+
+def _is_setting(text: str) -> bool:
+    key, equals, _ = text.partition("=")
+    return text.strip() == "loop" or (bool(equals) and key.strip().replace("-", "_") in Track.model_fields)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
