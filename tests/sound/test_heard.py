@@ -11,7 +11,7 @@ import pytest
 import helios
 from films import assert_exact
 from helios.jobs import JobSpec
-from helios.sound import sample_of
+from helios.sound.mix import sample_of
 from sounds import clicks, heard, loud, tone, write
 
 PAGE = "<!doctype html><p id=p>a</p><script>helios.seek = (s) => (p.textContent = s.toFixed(3))</script>"

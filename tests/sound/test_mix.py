@@ -12,8 +12,9 @@ import pytest
 from helios.adapters import LocalWorkerAdapter
 from helios.composition import parse_rate
 from helios.errors import UsageError
-from helios.sound import RATE, Sound, Track, check_track, codec_for, mix, parse_track, sample_of
-from helios.sound.mix import Mixed, Stopped
+from helios.sound import Sound, Track, check_track, codec_for, parse_track
+from helios.sound.mix import Mixed, Stopped, mix, sample_of
+from helios.sound.source import RATE
 from helios.stitcher import FfmpegStitcher
 from segments import make_film, make_segment
 from sounds import Samples, clicks, heard, loud, tone, write

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helios.orchestrator.events import EventSink, Warned
 from helios.orchestrator.pages import RenderPlan
-from helios.sound import Sound, mix
+from helios.sound import Sound
 
 
 @asynccontextmanager
@@ -22,6 +22,8 @@ async def mixing(
 
     ``container`` is the ending of the film's name.
     """
+    from helios.sound.mix import mix
+
     stopped = threading.Event()
     frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
     film = plan.composition

@@ -8,7 +8,6 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from helios.errors import UsageError
-from helios.sound.source import open_source
 
 AudioCodec = Literal["aac", "opus", "pcm"]
 
@@ -93,6 +92,8 @@ def check_track(track: Track) -> Track:
     Raises:
         UsageError: there is no such file, or no sound in it, or it can't be read.
     """
+    from helios.sound.source import open_source  # here, for numpy takes a while, and most films are silent
+
     if "://" not in track.source:
         path = Path(track.source).expanduser().absolute()
         track = track.model_copy(update={"source": str(path)})
