@@ -10,7 +10,7 @@ from aiobotocore.session import AioSession
 
 from helios.deploy.aws import Deployment, Settings, new_session
 from helios.deploy.aws.deploy import deploy
-from helios.deploy.aws.events import Building, DeployEvent, Proposed, ResourceChanged, Said
+from helios.deploy.events import Building, DeployEvent, Proposed, ResourceChanged, Said
 
 T = TypeVar("T")
 VERSION = "0.1.0"

@@ -15,9 +15,9 @@ from botocore.stub import ANY
 
 from helios.deploy.aws import stack as module
 from helios.deploy.aws.deploy import deploy
-from helios.deploy.aws.events import DeployEvent, Proposed, ResourceChanged
 from helios.deploy.aws.settings import Settings
 from helios.deploy.aws.stack import Stack
+from helios.deploy.events import DeployEvent, Proposed, ResourceChanged
 from helios.errors import DeployError, UsageError
 
 NAME = "helios-0-1-0"

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from helios.deploy.aws import stack
-from helios.deploy.aws.settings import LOG_DAYS, Settings, default_name
+from helios.deploy.aws.settings import LOG_DAYS, Settings
+from helios.deploy.names import default_name
 from helios.errors import UsageError
 
 TEMPLATE = Path(stack.__file__).with_name("template.yaml")

@@ -14,12 +14,13 @@ import helios
 from helios.adapters import check_aws
 from helios.cli import options
 from helios.cli.run import fail, run
+from helios.deploy.names import default_name
 from helios.errors import HeliosError
 
 if TYPE_CHECKING:
     from helios.deploy.aws import Deployment
     from helios.deploy.aws.check import Finding
-    from helios.deploy.aws.events import Change, DeployEvent
+    from helios.deploy.events import Change, DeployEvent
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ def aws(
         helios deploy aws --memory 5307 --timeout 600
     """
     _need_aws(json=json)
-    from helios.deploy.aws import Settings, default_name, new_session
+    from helios.deploy.aws import Settings, new_session
     from helios.deploy.aws.deploy import deploy
     from helios.deploy.image.context import build_context, digest
 
@@ -161,7 +162,7 @@ def destroy(name: Name = None, yes: Yes = False, json: options.Json = False) -> 
         helios deploy destroy --name helios-0-1-0
     """
     _need_aws(json=json)
-    from helios.deploy.aws import default_name, new_session
+    from helios.deploy.aws import new_session
     from helios.deploy.aws.destroy import destroy as remove
 
     wanted = name or default_name(helios.__version__)
@@ -198,7 +199,7 @@ def _show(event: DeployEvent, *, json: bool) -> None:
 def _line_of(event: DeployEvent) -> str:
     match event.event:
         case "proposed":
-            head = f"{event.stack}: {len(event.changes)} changes" if event.changes else f"{event.stack}: other settings"
+            head = f"{event.name}: {len(event.changes)} changes" if event.changes else f"{event.name}: other settings"
             return "\n".join([head, *map(_change, event.changes)])
         case "resource-changed":
             return f"{event.resource}: {event.status}" + (f" ({event.reason})" if event.reason else "")

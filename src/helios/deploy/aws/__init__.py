@@ -2,6 +2,6 @@
 
 from helios.deploy.aws.deployment import Deployment, deployments, find_deployment
 from helios.deploy.aws.session import new_session
-from helios.deploy.aws.settings import Settings, default_name
+from helios.deploy.aws.settings import Settings
 
-__all__ = ["Deployment", "Settings", "default_name", "deployments", "find_deployment", "new_session"]
+__all__ = ["Deployment", "Settings", "deployments", "find_deployment", "new_session"]

@@ -9,9 +9,9 @@ from typing import Any
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.events import Building, Said, Show
 from helios.deploy.aws.failures import code_of
 from helios.deploy.aws.session import client
+from helios.deploy.events import Building, Said, Show
 from helios.errors import DeployError
 
 POLL = 3.0

@@ -6,9 +6,9 @@ from aiobotocore.session import AioSession
 
 from helios.deploy.aws.build import address_of, build, is_built, upload
 from helios.deploy.aws.deployment import Deployment, deployment_of
-from helios.deploy.aws.events import Change, Confirm, Proposed, Said, Show
 from helios.deploy.aws.settings import Settings
 from helios.deploy.aws.stack import Found, Stack, open_stack, template
+from helios.deploy.events import Change, Confirm, Proposed, Said, Show
 from helios.errors import DeployError, UsageError
 
 
@@ -113,7 +113,7 @@ async def _change(stack: Stack, parameters: dict[str, str], found: Found | None,
 
 async def _agreed(stack: Stack, change_set: str, lost: list[Change], changes: Proposed, confirm: Confirm) -> None:
     names = ", ".join(change.resource for change in lost)
-    line = f"{names} of {changes.stack} would be replaced or removed, with what is in it"
+    line = f"{names} of {changes.name} would be replaced or removed, with what is in it"
     if not confirm(line):
         await stack.discard(change_set)
         raise UsageError(f"{line}: agree to it with --yes")

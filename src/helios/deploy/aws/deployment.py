@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from aiobotocore.session import AioSession
 
-from helios.deploy.aws.events import DeployEvent
 from helios.deploy.aws.session import client
-from helios.deploy.aws.settings import default_name
 from helios.deploy.aws.stack import VERSION_TAG, Found, found_of, open_stack
+from helios.deploy.events import DeployEvent
+from helios.deploy.names import default_name
 from helios.errors import UsageError
 
 STORE = "store"

@@ -6,10 +6,10 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
 from helios.deploy.aws.deployment import deployment_of
-from helios.deploy.aws.events import Confirm, Said, Show
 from helios.deploy.aws.failures import code_of
 from helios.deploy.aws.session import client
 from helios.deploy.aws.stack import open_stack
+from helios.deploy.events import Confirm, Said, Show
 from helios.errors import UsageError
 
 _AT_ONCE = 100

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from helios.deploy.names import check_between, check_name
 from helios.errors import UsageError
 
 DEFAULTS = {
@@ -23,13 +23,7 @@ some colours otherwise. 3538 MB are two whole processors (https://docs.aws.amazo
 """
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)
 ARCHITECTURES = ("x86_64", "arm64")
-_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 _LONGEST_NAME = 40
-
-
-def default_name(version: str) -> str:
-    """The name of a version's stack: ``helios-0-1-0``."""
-    return "helios-" + re.sub(r"[^a-z0-9]+", "-", version.lower()).strip("-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +49,13 @@ class Settings:
         Raises:
             UsageError: something can't be had.
         """
-        if not _NAME.fullmatch(self.name) or len(self.name) > _LONGEST_NAME:
-            raise UsageError(
-                f"{self.name!r} can't be a name: lower-case letters, digits and single dashes, a letter first, "
-                f"at most {_LONGEST_NAME}"
-            )
+        check_name(self.name, longest=_LONGEST_NAME)
         if self.architecture not in (None, *ARCHITECTURES):
             raise UsageError(f"--architecture is one of {', '.join(ARCHITECTURES)}, not {self.architecture!r}")
-        _between("--memory", self.memory, 512, 10240, "MB")
-        _between("--timeout", self.timeout, 30, 900, "seconds")
-        _between("--disk", self.disk, 512, 10240, "MB")
-        _between("--keep-days", self.keep_days, 1, 3650, "days")
+        check_between("--memory", self.memory, 512, 10240, "MB")
+        check_between("--timeout", self.timeout, 30, 900, "seconds")
+        check_between("--disk", self.disk, 512, 10240, "MB")
+        check_between("--keep-days", self.keep_days, 1, 3650, "days")
         if self.log_days not in (None, *LOG_DAYS):
             raise UsageError(f"--log-days is one of {', '.join(map(str, LOG_DAYS))}, not {self.log_days}")
 
@@ -81,8 +71,3 @@ class Settings:
         }
         kept = {name: before.get(name, default) for name, default in DEFAULTS.items()}
         return kept | {name: str(value) for name, value in chosen.items() if value is not None}
-
-
-def _between(option: str, value: int | None, least: int, most: int, unit: str) -> None:
-    if value is not None and not least <= value <= most:
-        raise UsageError(f"{option} is from {least} to {most} {unit}, not {value}")

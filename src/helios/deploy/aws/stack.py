@@ -13,9 +13,9 @@ from typing import Any
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.events import Change, Proposed, ResourceChanged, Show
 from helios.deploy.aws.failures import code_of
 from helios.deploy.aws.session import client
+from helios.deploy.events import Change, Proposed, ResourceChanged, Show
 from helios.errors import DeployError
 
 VERSION_TAG = "helios:version"
@@ -130,7 +130,7 @@ class Stack:
                 return None
             raise
         changes = await self._changes(made["Id"])
-        return (made["Id"], Proposed(stack=self._name, changes=changes)) if changes is not None else None
+        return (made["Id"], Proposed(name=self._name, changes=changes)) if changes is not None else None
 
     async def discard(self, change_set: str) -> None:
         """Removes a change set, and the stack if there is nothing more of it."""

@@ -1,4 +1,4 @@
-"""What happens to a deployment, as typed events. ``helios deploy aws --json`` prints them, a line each."""
+"""What happens to a deployment, as typed events. ``helios deploy aws|gcp --json`` prints them, a line each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class _Event(BaseModel):
 
 
 class Change(_Event):
-    """What CloudFormation would do to one resource. ``loses`` says whether what it holds would be gone."""
+    """What would be done to one resource. ``loses`` says whether what it holds would be gone."""
 
     action: str
     resource: str
@@ -22,15 +22,15 @@ class Change(_Event):
 
 
 class Proposed(_Event):
-    """All that would be changed in the stack, before anything is."""
+    """All that would be changed in a deployment, before anything is."""
 
     event: Literal["proposed"] = "proposed"
-    stack: str
+    name: str
     changes: tuple[Change, ...]
 
 
 class ResourceChanged(_Event):
-    """A resource of the stack, or the stack itself, came into another state."""
+    """A resource of the deployment, or the whole, came into another state."""
 
     event: Literal["resource-changed"] = "resource-changed"
     resource: str
