@@ -19,6 +19,7 @@ from helios.adapters import (
     LocalWorkerAdapter,
     Place,
     check_aws,
+    check_gcp,
     open_adapter,
 )
 from helios.adapters.faults import check_faults
@@ -353,7 +354,13 @@ async def _lambda(function: str | None, store: str | None) -> LambdaPlace:
 async def _cloud_run(service: str | None, store: str | None) -> CloudRunPlace:
     if service and store:
         return CloudRunPlace(service=service, store=store)
-    raise UsageError("--adapter gcp needs --service URL and --store gs://BUCKET/PREFIX")
+    check_gcp()
+    from helios.deploy.gcp import find_deployment, open_project
+
+    found = await asyncio.to_thread(lambda: find_deployment(open_project(), __version__))
+    return CloudRunPlace(
+        service=service or found.service, store=store or found.store, memory_mb=found.memory_mb, cpus=found.cpus
+    )
 
 
 def _clouds(places: Sequence[Place]) -> list[LambdaPlace | CloudRunPlace]:

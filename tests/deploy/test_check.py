@@ -14,8 +14,9 @@ from aiobotocore.stub import AioStubber
 
 from account import NAME, Account
 from helios.deploy.aws import Deployment, new_session
-from helios.deploy.aws.check import Finding, bucket, check, concurrency, permissions
+from helios.deploy.aws.check import bucket, check, concurrency, permissions
 from helios.deploy.aws.session import client
+from helios.deploy.finding import Finding
 
 PLACE = Deployment(
     name=NAME,

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import json as json_
+import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 import helios
-from helios.adapters import check_aws
+from helios.adapters import check_aws, check_gcp
 from helios.cli import options
 from helios.cli.run import fail, run
 from helios.deploy.names import default_name
-from helios.errors import HeliosError
+from helios.errors import HeliosError, UsageError
 
 if TYPE_CHECKING:
     from helios.deploy.aws import Deployment
-    from helios.deploy.aws.check import Finding
     from helios.deploy.events import Change, DeployEvent
+    from helios.deploy.finding import Finding
+    from helios.deploy.gcp import Deployment as GoogleDeployment
+    from helios.deploy.gcp import Project
 
 T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What Helios needs in a cloud.")
 
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="The deployment's name; else helios-VERSION.")]
+Cloud = Annotated[str, typer.Option(metavar="aws|gcp", help="Which cloud.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Agree to what would be lost, without being asked.")]
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 _STOPPED = "stopped; what AWS does already goes on, and the same command goes on from there"
@@ -104,38 +109,132 @@ def aws(
         typer.echo(json_.dumps(asdict(deployed)) if json else _row(deployed))
 
 
-@app.command("list")
-def list_(json: options.Json = False) -> None:
-    """List what Helios has in this AWS account and region.
+@app.command()
+def gcp(
+    name: Name = None,
+    region: Annotated[
+        str | None, typer.Option(help="Where; at first CLOUDSDK_RUN_REGION, or us-central1. It stays there.")
+    ] = None,
+    memory: Annotated[int | None, typer.Option(help="MiB of an instance, files included; at first 4096.")] = None,
+    cpus: Annotated[int | None, typer.Option(help="Processors of an instance; at first 2.")] = None,
+    timeout: Annotated[int | None, typer.Option(help="Seconds that one chunk may take; at first 3600.")] = None,
+    max_instances: Annotated[int | None, typer.Option(help="Instances at once; at first 100.")] = None,
+    keep_days: Annotated[int | None, typer.Option(help="Days that chunks are kept; at first 30.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="URI", help="An image of your own, each time; else one is built.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")] = False,
+    knative: Annotated[
+        bool, typer.Option("--knative", help="Print the service as YAML, for gcloud run services replace, and end.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Make Helios' bucket, image and service in your Google Cloud project, or change them in place.
 
-    Example:
+    What is not given stays as it is. Project and credentials are those of Google's tools: GOOGLE_CLOUD_PROJECT,
+    GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login.
+
+    Examples:
+
+        helios deploy gcp --dry-run
+
+        helios deploy gcp --region europe-west1
+
+        helios deploy gcp --max-instances 300 --memory 8192 --cpus 4
+    """
+    from helios.deploy.image.context import build_context, digest
+
+    with _google(json=json) as project:
+        from helios.deploy.gcp import Settings
+        from helios.deploy.gcp.deploy import deploy, look
+        from helios.deploy.gcp.project import told
+        from helios.deploy.gcp.service import knative as yaml_of
+
+        settings = Settings(
+            name=name or default_name(helios.__version__),
+            region=region,
+            memory=memory,
+            cpus=cpus,
+            timeout=timeout,
+            max_instances=max_instances,
+            keep_days=keep_days,
+            image=image,
+        )
+        context = build_context() if image is None else b""
+        named = digest(context) if context else ""
+        if knative:
+            with told():
+                found = look(project, settings, version=helios.__version__, digest=named)
+            typer.echo(yaml_of(found.names, found.numbers, found.image, helios.__version__), nl=False)
+            return
+        deployed = deploy(
+            project,
+            settings,
+            version=helios.__version__,
+            context=context,
+            digest=named,
+            show=lambda event: _show(event, json=json),
+            dry_run=dry_run,
+        )
+        if deployed is not None:
+            typer.echo(json_.dumps(asdict(deployed)) if json else _row_of_google(deployed))
+
+
+@app.command("list")
+def list_(cloud: Cloud = "aws", json: options.Json = False) -> None:
+    """List what Helios has in this AWS account and region, or in this Google Cloud project.
+
+    Examples:
 
         helios deploy list --json
-    """
-    _need_aws(json=json)
-    from helios.deploy.aws import deployments, new_session
 
-    found = _run(deployments(new_session()), json=json)
-    for deployment in found:
-        typer.echo(json_.dumps(asdict(deployment)) if json else _row(deployment))
-    if not found and not json:
-        typer.echo("there are no deployments in this account and region", err=True)
+        helios deploy list --cloud gcp
+    """
+    if _is_google(cloud, json=json):
+        with _google(json=json) as project:
+            from helios.deploy.gcp import deployments as of_project
+
+            rows = [(asdict(each), _row_of_google(each)) for each in of_project(project)]
+    else:
+        _need_aws(json=json)
+        from helios.deploy.aws import deployments, new_session
+
+        rows = [(asdict(each), _row(each)) for each in _run(deployments(new_session()), json=json)]
+    for found, row in rows:
+        typer.echo(json_.dumps(found) if json else row)
+    if not rows and not json:
+        where = "in this project" if cloud == "gcp" else "in this account and region"
+        typer.echo(f"there are no deployments {where}", err=True)
 
 
 @app.command()
 def check(
     name: Name = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="How many are to work at once.")] = 100,
+    cloud: Cloud = "aws",
     json: options.Json = False,
 ) -> None:
     """Look whether a deployment, its account's quotas and your rights are enough for a job, before it costs money.
 
     Ends with 0 where they are, else with 1.
 
-    Example:
+    Examples:
 
         helios deploy check --workers 200
+
+        helios deploy check --cloud gcp
     """
+    if _is_google(cloud, json=json):
+        with _google(json=json) as project:
+            from helios.deploy.gcp import find_deployment as find
+            from helios.deploy.gcp.check import check as findings
+
+            found = [
+                _told(each, json=json) for each in findings(project, find(project, helios.__version__, name), workers)
+            ]
+        if not all(found):
+            raise typer.Exit(1)
+        return
     _need_aws(json=json)
     from helios.deploy.aws import find_deployment, new_session
     from helios.deploy.aws.check import check as look
@@ -145,8 +244,7 @@ def check(
         deployment = await find_deployment(session, helios.__version__, name)
         fine = True
         async for finding in look(session, deployment, workers):
-            typer.echo(json_.dumps(asdict(finding)) if json else _lines(finding))
-            fine = fine and finding.fine is not False
+            fine = _told(finding, json=json) and fine
         return fine
 
     if not _run(all_of_it(), json=json):
@@ -154,21 +252,29 @@ def check(
 
 
 @app.command()
-def destroy(name: Name = None, yes: Yes = False, json: options.Json = False) -> None:
-    """Remove a deployment with all that is in it: bucket, images, function, logs.
+def destroy(name: Name = None, yes: Yes = False, cloud: Cloud = "aws", json: options.Json = False) -> None:
+    """Remove a deployment with all that is in it: bucket, images, function or service, logs, accounts.
 
-    Example:
+    Examples:
 
         helios deploy destroy --name helios-0-1-0
-    """
-    _need_aws(json=json)
-    from helios.deploy.aws import new_session
-    from helios.deploy.aws.destroy import destroy as remove
 
+        helios deploy destroy --cloud gcp
+    """
     wanted = name or default_name(helios.__version__)
 
     def confirm(_line: str) -> bool:
         return yes or (_can_ask(json=json) and typer.prompt("Type its name to go on", err=True) == wanted)
+
+    if _is_google(cloud, json=json):
+        with _google(json=json) as project:
+            from helios.deploy.gcp.destroy import destroy as remove_there
+
+            remove_there(project, wanted, show=lambda event: _show(event, json=json), confirm=confirm)
+        return
+    _need_aws(json=json)
+    from helios.deploy.aws import new_session
+    from helios.deploy.aws.destroy import destroy as remove
 
     _run(remove(new_session(), wanted, show=lambda event: _show(event, json=json), confirm=confirm), json=json)
 
@@ -179,6 +285,35 @@ def _need_aws(*, json: bool) -> None:
         check_aws()
     except HeliosError as error:
         fail(error, json=json)
+
+
+def _is_google(cloud: str, *, json: bool) -> bool:
+    if cloud not in ("aws", "gcp"):
+        fail(UsageError(f"--cloud is aws or gcp, not {cloud!r}"), json=json)
+    return cloud == "gcp"
+
+
+@contextmanager
+def _google(*, json: bool) -> Generator[Project]:
+    """The Google Cloud project; what goes wrong inside of it ends the program with a line."""
+    try:
+        check_gcp()
+        from helios.deploy.gcp import open_project
+
+        yield open_project()
+    except HeliosError as error:
+        fail(error, json=json)
+    except KeyboardInterrupt:
+        typer.echo(
+            "helios: stopped; what Google does already goes on, and the same command goes on from there", err=True
+        )
+        raise typer.Exit(128 + signal.SIGINT) from None
+
+
+def _told(finding: Finding, *, json: bool) -> bool:
+    """Shows a finding; whether it is fine, as far as could be seen."""
+    typer.echo(json_.dumps(asdict(finding)) if json else _lines(finding))
+    return finding.fine is not False
 
 
 def _run(work: Coroutine[object, object, T], *, json: bool) -> T:
@@ -224,4 +359,12 @@ def _row(deployment: Deployment) -> str:
     return (
         f"{deployment.name}  {deployment.version}  {deployment.state}  {deployment.function or 'no function yet'} "
         f"({function})  {deployment.store}"
+    )
+
+
+def _row_of_google(deployment: GoogleDeployment) -> str:
+    instance = f"{deployment.cpus:g} cpus, {deployment.memory_mb} MiB, {deployment.timeout} s"
+    return (
+        f"{deployment.name}  {deployment.version}  {deployment.state}  {deployment.service or 'no service yet'} "
+        f"({instance}, at most {deployment.max_instances})  {deployment.store}"
     )

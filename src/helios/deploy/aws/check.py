@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 from aiobotocore.session import AioSession
@@ -13,22 +12,13 @@ from botocore.exceptions import ClientError
 from helios.deploy.aws.deployment import STORE, Deployment
 from helios.deploy.aws.failures import code_of, of_answer, told
 from helios.deploy.aws.session import client
+from helios.deploy.finding import Finding
 from helios.errors import HeliosError
 
 LEAST_MEMORY = 1769
 """MB from which on a function has a whole processor."""
 LEAST_TIMEOUT = 60
 LEAST_DISK = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; ``fine`` is None if that could not be. ``mend`` is what to do about it."""
-
-    name: str
-    fine: bool | None
-    found: str
-    mend: str = ""
 
 
 async def check(session: AioSession, deployment: Deployment, workers: int) -> AsyncIterator[Finding]:

@@ -13,7 +13,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 _PACKAGE = "helios-render"
-_EXTRA = "aws"
+_EXTRAS = ("aws", "http")
+"""The worker's doors: one image serves both clouds."""
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)\s*(?:\[(?P<extras>[^]]*)])?")
 _OF_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 _BEGINNING = (1980, 1, 1, 0, 0, 0)  # of time, in a zip
@@ -24,7 +25,7 @@ def build_context() -> bytes:
     here = files("helios.deploy.image")
     contents = {
         "Dockerfile": (here / "Dockerfile").read_bytes(),
-        "requirements.txt": _lines(_requirements(_PACKAGE, frozenset({_EXTRA}))) + (here / "lambda.txt").read_bytes(),
+        "requirements.txt": _lines(_requirements(_PACKAGE, frozenset(_EXTRAS))) + (here / "lambda.txt").read_bytes(),
         "constraints.txt": _lines(_versions()),
         **dict(_sources(files("helios"), "helios")),
     }
@@ -68,7 +69,7 @@ def _versions() -> list[str]:
     """
     versions: dict[str, str] = {}
     seen: set[tuple[str, frozenset[str]]] = set()
-    wanted = [f"{_PACKAGE}[{_EXTRA}]"]
+    wanted = [f"{_PACKAGE}[{','.join(_EXTRAS)}]"]
     while wanted:
         line = wanted.pop()
         match = _REQUIREMENT.match(line)

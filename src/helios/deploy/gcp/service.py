@@ -1,0 +1,85 @@
+"""The Cloud Run service as it should be."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from helios.deploy.gcp.deployment import LABEL, STORE, Names, label_of
+
+COMMAND = ("python", "-m", "helios", "worker", "serve", "--behind-iam")
+"""What an instance runs: Google's front has looked at who calls."""
+
+
+def wanted_service(names: Names, numbers: dict[str, int], image: str, version: str) -> dict[str, Any]:
+    """The service's settings, as the client's messages spell them. For authenticated callers only, as all services are
+    that nobody has opened.
+    """
+    return {
+        "labels": {LABEL: label_of(version)},
+        "template": {
+            "service_account": names.worker,
+            "timeout": f"{numbers['timeout']}s",
+            "max_instance_request_concurrency": 1,
+            "execution_environment": "EXECUTION_ENVIRONMENT_GEN2",
+            "scaling": {"max_instance_count": numbers["max_instances"]},
+            "containers": [
+                {
+                    "image": image,
+                    "command": [COMMAND[0]],
+                    "args": list(COMMAND[1:]),
+                    "env": [{"name": "HELIOS_STORE", "value": f"gs://{names.bucket}/{STORE}"}],
+                    "resources": {
+                        "limits": {"cpu": str(numbers["cpus"]), "memory": f"{numbers['memory']}Mi"},
+                        "cpu_idle": True,
+                        "startup_cpu_boost": True,
+                    },
+                    "startup_probe": {
+                        "http_get": {"path": "/healthz"},
+                        "period_seconds": 1,
+                        "failure_threshold": 60,
+                    },
+                }
+            ],
+        },
+    }
+
+
+def knative(names: Names, numbers: dict[str, int], image: str, version: str) -> str:
+    """The same service as YAML, for ``gcloud run services replace``."""
+    text = (files("helios.deploy.gcp") / "service.yaml").read_text("utf-8")
+    return Template(text).substitute(
+        numbers,
+        name=names.name,
+        version=label_of(version),
+        region=names.region,
+        account=names.worker,
+        image=image,
+        store=f"gs://{names.bucket}/{STORE}",
+    )
+
+
+def numbers_of(service: Any) -> dict[str, int]:
+    """What was chosen for a service that is there."""
+    template = service.template
+    limits = template.containers[0].resources.limits
+    return {
+        "memory": int(limits["memory"].removesuffix("Mi")),
+        "cpus": int(limits["cpu"]),
+        "timeout": int(template.timeout.total_seconds()),
+        "max_instances": template.scaling.max_instance_count,
+    }
+
+
+def holds(found: Any, wanted: Any) -> bool:
+    """Whether all that is wanted is so already; what else there is doesn't matter."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(holds(found.get(name), value) for name, value in wanted.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)  # pyright: ignore[reportUnknownArgumentType]
+            and all(holds(one, other) for one, other in zip(found, wanted, strict=True))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        )
+    return found == wanted
