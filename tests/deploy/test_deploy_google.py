@@ -1,0 +1,263 @@
+"""`helios deploy gcp` and what goes with it, against a project whose requests are checked by Google's descriptions."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+import helios
+from google_cloud import PROJECT, GoogleCloud, description, google_cloud, schema_of
+from helios.adapters import CloudRunPlace, LocalPlace
+from helios.api import _places
+from helios.cli import app
+from helios.deploy.names import default_name
+from helios.worker.openapi import document
+from helios.worker.runtime import worker_here
+
+OURS = default_name(helios.__version__)
+IMAGE = "europe-docker.pkg.dev/other/images/worker@sha256:" + "0" * 64
+BUCKET = f"{OURS}-{PROJECT}"
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
+    monkeypatch.setattr("helios.deploy.gcp.build.LOOK", 0.0)
+    monkeypatch.setattr("helios.deploy.gcp.deploy.PAUSE", 0.0)
+    with google_cloud(tmp_path) as found:
+        yield found
+
+
+def call(*arguments: str, given: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["deploy", *arguments], input=given)
+
+
+def lines(outcome: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in outcome.stdout.splitlines()]
+
+
+def service(cloud: GoogleCloud) -> dict[str, Any]:
+    return cloud.kept[f"run/v2/projects/{PROJECT}/locations/us-central1/services/{OURS}"]
+
+
+def test_from_nothing_to_nothing(cloud: GoogleCloud) -> None:
+    empty = call("list", "--cloud", "gcp")
+    assert (empty.exit_code, empty.stdout) == (0, "")
+    assert "no deployments in this project" in empty.stderr
+
+    dry = call("gcp", "--dry-run", "--json")
+    assert dry.exit_code == 0, dry.output
+    (proposed,) = lines(dry)
+    kinds = [change["kind"] for change in proposed["changes"]]
+    assert kinds == ["bucket", "service account", "service account", "repository of images", "rights", "rights",
+                     "image, by Cloud Build", "service"]  # fmt: skip
+    assert cloud.changes == [], "a dry run only looks"
+
+    made = call("gcp")
+    assert made.exit_code == 0, made.output
+    assert f"+ {BUCKET} (bucket)" in made.stderr
+    assert "image: build-0 WORKING" in made.stderr
+    assert made.stdout.startswith(f"{OURS}  0-1-0  CONDITION_SUCCEEDED  https://{OURS}.a.run.app (2 cpus, 4096 MiB")
+
+    (listed,) = lines(call("list", "--cloud", "gcp", "--json"))
+    assert (listed["name"], listed["store"], listed["region"]) == (OURS, f"gs://{BUCKET}/store", "us-central1")
+
+    asked = len(cloud.changes)
+    again = call("gcp")
+    assert (again.exit_code, again.stdout) == (0, made.stdout)
+    assert "nothing is changed" in again.stderr
+    assert len(cloud.changes) == asked
+
+    checked = call("check", "--cloud", "gcp", "--json")
+    findings = {each["name"]: each for each in lines(checked)}
+    assert {name for name, each in findings.items() if each["fine"] is not True} == {"quota"}
+    assert checked.exit_code == 0
+
+    refused = call("destroy", "--cloud", "gcp")
+    assert refused.exit_code == 2
+    assert "would be removed for good" in refused.stderr
+    assert "--yes" in refused.stderr
+    assert service(cloud)
+    removed = call("destroy", "--cloud", "gcp", "--yes")
+    assert removed.exit_code == 0, removed.output
+    assert cloud.kept == {}
+    assert call("destroy", "--cloud", "gcp", "--yes").exit_code == 2
+
+
+def test_what_is_made_is_closed_and_has_least_rights(cloud: GoogleCloud) -> None:
+    assert call("gcp", "--memory", "8192", "--cpus", "4", "--keep-days", "3", "--max-instances", "7").exit_code == 0
+    bucket = cloud.kept[f"storage/v1/b/{BUCKET}"]
+    assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
+    assert {"action": {"type": "Delete"}, "condition": {"age": 3, "matchesPrefix": ["store/"]}} in bucket["lifecycle"][
+        "rule"
+    ]
+    policy = cloud.kept[f"storage/v1/b/{BUCKET}/policy"]
+    worker = f"serviceAccount:{OURS}@{PROJECT}.iam.gserviceaccount.com"
+    builder = f"serviceAccount:{OURS}-build@{PROJECT}.iam.gserviceaccount.com"
+    assert {binding["role"]: binding["members"] for binding in policy["bindings"]} == {
+        "roles/storage.objectUser": [worker],
+        "roles/storage.admin": [builder],
+    }
+    repository = cloud.kept[f"artifactregistry/v1/projects/{PROJECT}/locations/us-central1/repositories/{OURS}/policy"]
+    assert repository["bindings"] == [{"role": "roles/artifactregistry.writer", "members": [builder]}]
+    template = service(cloud)["template"]
+    assert template["serviceAccount"] == worker.partition(":")[2]
+    assert (template["maxInstanceRequestConcurrency"], template["timeout"]) == (1, "3600s")
+    assert template["scaling"]["maxInstanceCount"] == 7
+    (container,) = template["containers"]
+    assert container["resources"]["limits"] == {"cpu": "4", "memory": "8192Mi"}
+    assert [*container["command"], *container["args"]] == ["python", "-m", "helios", "worker", "serve", "--behind-iam"]
+    assert container["env"] == [{"name": "HELIOS_STORE", "value": f"gs://{BUCKET}/store"}]
+    assert (
+        container["startupProbe"]["httpGet"]["path"]
+        in document(worker_here(helios.__version__), secured=False)["paths"]
+    )
+    (build,) = cloud.builds
+    assert build["serviceAccount"].endswith(builder.partition(":")[2])
+    assert container["image"] == build["images"][0]
+    assert not any("allUsers" in str(value) for value in cloud.kept.values())
+
+
+def test_what_is_not_given_stays_as_it_is(cloud: GoogleCloud) -> None:
+    assert (
+        call("gcp", "--region", "europe-west1", "--image", IMAGE, "--memory", "2048", "--keep-days", "5").exit_code == 0
+    )
+    assert cloud.builds == []
+    changed = call("gcp", "--image", IMAGE, "--timeout", "600")
+    assert changed.exit_code == 0, changed.output
+    assert f"{OURS}: 1 changes" in changed.stderr
+    assert "2048 MiB, 600 s" in changed.stdout
+    elsewhere = call("gcp", "--image", IMAGE, "--region", "us-east1")
+    assert elsewhere.exit_code == 2
+    assert "is in europe-west1" in elsewhere.stderr
+    kept = call("gcp", "--image", IMAGE, "--keep-days", "6")
+    assert f"~ {BUCKET} (bucket)" in kept.stderr
+
+
+def test_a_deploy_that_was_interrupted_goes_on(cloud: GoogleCloud) -> None:
+    cloud.denied["run.projects.locations.services.create"] = "Permission 'run.services.create' denied on resource"
+    refused = call("gcp")
+    assert refused.exit_code == 2
+    assert "Permission 'run.services.create' denied" in refused.stderr
+    assert len(refused.stderr.splitlines()[-1]) < 300
+    (listed,) = lines(call("list", "--cloud", "gcp", "--json"))
+    assert (listed["service"], listed["state"]) == ("", "NO SERVICE")
+    cloud.denied.clear()
+    cloud.unknown_accounts = 0
+    done = call("gcp")
+    assert done.exit_code == 0, done.output
+    assert f"{OURS}: 1 changes" in done.stderr
+    assert len(cloud.builds) == 1
+
+
+def test_a_build_that_is_under_way_is_waited_for(cloud: GoogleCloud) -> None:
+    cloud.denied["cloudbuild.projects.builds.get"] = "wait"
+    assert call("gcp").exit_code == 2
+    cloud.denied.clear()
+    done = call("gcp")
+    assert done.exit_code == 0, done.output
+    assert "being built already (build-0)" in done.stderr
+    assert len(cloud.builds) == 1
+
+
+def test_accounts_that_are_not_known_everywhere_yet_are_waited_for(cloud: GoogleCloud) -> None:
+    cloud.unknown_accounts = 3
+    assert call("gcp", "--image", IMAGE).exit_code == 0
+    assert cloud.asked.count("storage.buckets.setIamPolicy") == 4
+
+
+def test_a_build_that_fails_is_told_with_the_end_of_its_log(cloud: GoogleCloud) -> None:
+    cloud.fails = "FAILURE"
+    failed = call("gcp")
+    assert failed.exit_code != 0
+    assert "the image could not be built: FAILURE" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("held", "missing"),
+    [(set[str](), "run.routes.invoke"), ({"run.routes.invoke"}, "storage.objects.create")],
+)
+def test_check_names_what_is_missing(held: set[str], missing: str, cloud: GoogleCloud) -> None:
+    assert call("gcp", "--image", IMAGE, "--memory", "1024", "--max-instances", "10").exit_code == 0
+    cloud.held = held
+    checked = call("check", "--cloud", "gcp", "--workers", "50")
+    assert checked.exit_code == 1
+    assert missing in checked.stdout
+    assert "--max-instances 50" in checked.stdout
+    assert "--memory 4096" in checked.stdout
+
+
+def test_check_sees_that_everybody_may_call(cloud: GoogleCloud) -> None:
+    assert call("gcp", "--image", IMAGE).exit_code == 0
+    cloud.kept[f"run/v2/projects/{PROJECT}/locations/us-central1/services/{OURS}/policy"] = {
+        "bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]
+    }
+    checked = call("check", "--cloud", "gcp")
+    assert checked.exit_code == 1
+    assert "everybody may call the service" in checked.stdout
+
+
+def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
+    shown = call("gcp", "--image", IMAGE, "--memory", "8192", "--cpus", "4", "--knative")
+    assert shown.exit_code == 0, shown.output
+    assert cloud.changes == []
+    found = yaml.safe_load(shown.stdout)
+    jsonschema.validate(found, schema_of(description("run.v1"), "Service"))
+    assert call("gcp", "--image", IMAGE, "--memory", "8192", "--cpus", "4").exit_code == 0
+    template, spec = service(cloud)["template"], found["spec"]["template"]["spec"]
+    (ours,), (its,) = template["containers"], spec["containers"]
+    for name in ("image", "command", "args", "env"):
+        assert its[name] == ours[name]
+    assert its["resources"]["limits"] == ours["resources"]["limits"]
+    assert its["startupProbe"]["httpGet"] == {"path": ours["startupProbe"]["httpGet"]["path"]}
+    assert spec["serviceAccountName"] == template["serviceAccount"]
+    assert f"{spec['timeoutSeconds']}s" == template["timeout"]
+    assert spec["containerConcurrency"] == template["maxInstanceRequestConcurrency"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--name", "x"], "can't be a name"),
+        (["--cpus", "3"], "--cpus is one of"),
+        (["--memory", "16384"], "give more --cpus"),
+        (["--timeout", "4000"], "--timeout is from 60 to 3600 seconds"),
+    ],
+)
+def test_settings_that_can_not_be_had_are_said(options: list[str], said: str, cloud: GoogleCloud) -> None:
+    refused = call("gcp", "--image", IMAGE, *options)
+    assert refused.exit_code == 2
+    assert said in refused.stderr
+    assert cloud.changes == []
+
+
+def test_what_is_missing_here_is_said_with_the_next_step(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.denied["storage.buckets.get"] = "Cloud Storage has not been used in project 1 before or it is disabled"
+    assert "gcloud services enable run.googleapis.com" in call("gcp", "--image", IMAGE).stderr
+    assert call("list", "--cloud", "azure").exit_code == 2
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", "/nowhere")
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    assert "gcloud auth application-default login" in call("gcp", "--image", IMAGE).stderr
+
+
+def test_what_is_deployed_is_found_by_itself(cloud: GoogleCloud) -> None:
+    with pytest.raises(helios.UsageError, match=f"is not deployed to {PROJECT} as {OURS}: run helios deploy gcp"):
+        asyncio.run(_places({"adapter": "gcp"}))
+    assert call("gcp", "--image", IMAGE, "--memory", "8192").exit_code == 0
+    places, store = asyncio.run(_places({"adapter": "local,gcp"}))
+    found = CloudRunPlace(service=f"https://{OURS}.a.run.app", store=f"gs://{BUCKET}/store", memory_mb=8192, cpus=2)
+    assert (places, store) == ((LocalPlace(), found), f"gs://{BUCKET}/store")
+
+
+def test_a_bucket_of_somebody_else_is_left_alone(cloud: GoogleCloud) -> None:
+    cloud.kept[f"storage/v1/b/{BUCKET}"] = {"name": BUCKET, "location": "EU"}
+    refused = call("gcp", "--image", IMAGE)
+    assert refused.exit_code == 2
+    assert "isn't Helios'" in refused.stderr
