@@ -16,6 +16,7 @@ import pytest
 
 from environment import EMULATOR
 from helios.composition import Composition, Declared, Source
+from helios.deploy.gcp.service import COMMAND
 from helios.deploy.image.context import build_context, digest
 from helios.release import __version__
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkReport, ChunkSpec, Encoding, Probe, ProbeSpec
@@ -91,7 +92,7 @@ def test_a_context_has_helios_as_it_is_here_and_nothing_that_was_compiled() -> N
 def test_a_context_holds_the_versions_that_are_installed_here() -> None:
     contents = members(build_context())
     wanted = contents["requirements.txt"].decode().splitlines()
-    assert {"av>=14", "aiobotocore>=2.15", f"awslambdaric=={version('awslambdaric')}"} <= set(wanted)
+    assert {"av>=14", "aiobotocore>=2.15", "starlette>=0.41", f"awslambdaric=={version('awslambdaric')}"} <= set(wanted)
     versions = dict(line.split("==") for line in contents["constraints.txt"].decode().splitlines())
     assert {name: version(name) for name in versions} == versions
     assert {"av", "pydantic-core", "botocore"} <= versions.keys()
@@ -219,10 +220,9 @@ def test_a_probe_finds_that_pages_can_be_drawn_fast_there(image: Path, tmp_path:
     assert found.comparison.agree
 
 
-def test_the_image_begins_as_a_function_that_draws(image: Path, same_browser: bool, tmp_path: Path) -> None:
-    job = write_page(tmp_path, DOM)
-    shutil.copy(HERE / "invoke.py", job)
-    shutil.copy(EMULATOR, job / "emulator")
+def write_payload(folder: Path) -> ChunkSpec:
+    """A job for a chunk of a page, as ``payload.json`` in the job's folder, whose report is to come to /tmp/store."""
+    job = write_page(folder, DOM)
     film = Composition(source=SOURCE, width=320, height=180, fps=Fraction(30), frames=FRAMES)
     spec = ChunkSpec(composition=film, start=0, stop=FRAMES, encoding=Encoding(), capture="stage", motion="seek")
     inputs = {str(path.relative_to(job)): path.read_bytes() for path in (job / "project").iterdir()}
@@ -234,16 +234,34 @@ def test_the_image_begins_as_a_function_that_draws(image: Path, same_browser: bo
     )
     message = Payload.of(work, release=__version__, store="file:///tmp/store", progress="progress")
     (job / "payload.json").write_text(message.model_dump_json())
-    config = json.loads((image.parent / "config.json").read_text())
-    command = [*config["ENTRYPOINT"], *config["CMD"]]
-    done = in_lambda(
-        image, tmp_path, "python", "invoke.py", "./emulator", "payload.json", "/tmp/store/report", *command
-    )
+    return spec
+
+
+def check_report(done: subprocess.CompletedProcess[str], spec: ChunkSpec, job: Path, same_browser: bool) -> None:
     assert done.returncode == 0, done.stderr
     report = ChunkReport.model_validate_json(done.stdout)
     assert len(set(report.hashes)) == FRAMES
     if same_browser:
         assert report.hashes == ChunkReport.model_validate_json(renders_here(job, "chunk", spec)).hashes
+
+
+def test_the_image_begins_as_a_function_that_draws(image: Path, same_browser: bool, tmp_path: Path) -> None:
+    spec, job = write_payload(tmp_path), tmp_path / "job"
+    shutil.copy(HERE / "invoke.py", job)
+    shutil.copy(EMULATOR, job / "emulator")
+    config = json.loads((image.parent / "config.json").read_text())
+    command = [*config["ENTRYPOINT"], *config["CMD"]]
+    done = in_lambda(
+        image, tmp_path, "python", "invoke.py", "./emulator", "payload.json", "/tmp/store/report", *command
+    )
+    check_report(done, spec, job, same_browser)
+
+
+def test_the_image_serves_as_cloud_run_starts_it(image: Path, same_browser: bool, tmp_path: Path) -> None:
+    spec, job = write_payload(tmp_path), tmp_path / "job"
+    shutil.copy(HERE / "post.py", job)
+    done = in_lambda(image, tmp_path, "python", "post.py", "payload.json", "/tmp/store/report", *COMMAND)
+    check_report(done, spec, job, same_browser)
 
 
 def test_its_browser_needs_to_be_told_that_it_has_no_sandbox(image: Path, tmp_path: Path) -> None:
