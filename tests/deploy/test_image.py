@@ -264,6 +264,20 @@ def test_the_image_serves_as_cloud_run_starts_it(image: Path, same_browser: bool
     check_report(done, spec, job, same_browser)
 
 
+def test_a_job_can_not_read_the_workers_credentials(image: Path, tmp_path: Path) -> None:
+    job = tmp_path / "job"
+    job.mkdir()
+    script = "cat /proc/$PPID/environ /proc/$PPID/status"
+    work = WorkerJob("/bin/sh", ("-c", script), outputs={"out": "out"})
+    message = Payload.of(work, release=__version__, store="file:///tmp/store", progress="progress")
+    (job / "payload.json").write_text(message.model_dump_json())
+    env = ["env", "HELIOS_COMMANDS=/bin/sh", "AWS_SECRET_ACCESS_KEY=secret"]
+    done = in_lambda(image, tmp_path, *env, "python", "-m", "helios", "worker", "exec", "payload.json")
+    assert "Permission denied" in done.stdout + done.stderr
+    assert "Name:" in done.stdout, "the worker was found"
+    assert "secret" not in done.stdout
+
+
 def test_its_browser_needs_to_be_told_that_it_has_no_sandbox(image: Path, tmp_path: Path) -> None:
     job = write_page(tmp_path, DOM)
     (job / "spec.json").write_text(look("faithful").model_dump_json())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import sys
 import time
@@ -132,6 +133,7 @@ def worker_here(release: str) -> Worker:
     Raises:
         UsageError: what it says is no number.
     """
+    _hide()
     kept = os.environ.get("HELIOS_CACHE_MB", "500")
     if not kept.isdecimal():
         raise UsageError(f"HELIOS_CACHE_MB is a number of MB, not {kept!r}")
@@ -143,6 +145,15 @@ def worker_here(release: str) -> Worker:
         commands={**COMMANDS, **more},
         cache=int(kept) * 1_000_000,
     )
+
+
+def _hide() -> None:
+    """Keeps processes of the same user, which jobs are, from reading this one's memory and environment: the cloud's
+    credentials are in them. Source: prctl(2), PR_SET_DUMPABLE.
+    """
+    if sys.platform == "linux":
+        pr_set_dumpable = 4
+        ctypes.CDLL(None).prctl(pr_set_dumpable, 0)
 
 
 class Unwanted(WorkerRefused):
