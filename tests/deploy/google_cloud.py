@@ -8,9 +8,10 @@ are in a real storage server.
 import json
 import re
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -62,6 +63,11 @@ def _schema(described: dict[str, Any]) -> dict[str, Any]:
     return {"type": ["string", "integer"] if described.get("format") in ("int64", "uint64") else kind}
 
 
+def path_pattern(path: str) -> str:
+    """What a path such as ``b/{bucket}/o`` stands for."""
+    return re.sub(r"\\\{\+?(\w+)\\\}", lambda match: f"(?P<{match[1]}>[^/:]+)", re.escape(path))
+
+
 class Api:
     """One API's methods."""
 
@@ -72,8 +78,12 @@ class Api:
     def _found(self, resource: dict[str, Any]) -> Generator[tuple[str, re.Pattern[str], dict[str, Any]]]:
         for method in resource.get("methods", {}).values():
             path = self.document["servicePath"] + method.get("flatPath", method["path"])
-            pattern = re.sub(r"\\\{\+?(\w+)\\\}", lambda match: f"(?P<{match[1]}>[^/:]+)", re.escape(path))
+            pattern = path_pattern(path)
             yield method["httpMethod"], re.compile(pattern), method
+            for upload in method.get("mediaUpload", {}).get("protocols", {}).values():
+                yield method["httpMethod"], re.compile(path_pattern(upload["path"].lstrip("/"))), method
+            if method.get("useMediaDownloadService"):
+                yield method["httpMethod"], re.compile(f"download/{path_pattern(path)}"), method
         for part in resource.get("resources", {}).values():
             yield from self._found(part)
 
@@ -90,8 +100,12 @@ class Api:
 
     def check(self, method: dict[str, Any], query: dict[str, list[str]], body: Any) -> None:
         """Makes sure that a request is as described."""
-        unknown = set(query) - set(method.get("parameters", {})) - set(self.document["parameters"]) - _SYSTEM
+        known = method.get("parameters", {})
+        unknown = set(query) - set(known) - set(self.document["parameters"]) - _SYSTEM
         assert not unknown, f"{method['id']} has no parameters {unknown}"
+        for name in set(query) & set(known):
+            form = {"integer": r"-?\d+", "boolean": "(?i:true|false)"}.get(known[name]["type"], ".*")
+            assert all(re.fullmatch(form, value) for value in query[name]), f"{name} is {query[name]}"
         if "request" in method:
             self._schema(method["request"]["$ref"]).validate(_said(body))
         else:
@@ -107,7 +121,9 @@ def _api(name: str) -> Api:
 class GoogleCloud:
     """The project. ``asked`` are the methods' ids in order; ``wrong`` is what was wrong with requests.
 
-    To misbehave: methods in ``denied`` are refused with those words; ``fails`` is what a build ends with.
+    To misbehave: methods in ``denied`` are refused with those words, and for that ``reason``; builds end with what is in
+    ``failures`` before one succeeds; buckets in ``foreign`` are somebody else's, and open; ``state`` is what becomes of
+    services. ``before_build_ends`` is called then.
     """
 
     url: str = ""
@@ -116,7 +132,11 @@ class GoogleCloud:
     wrong: list[str] = field(default_factory=list[str])
     denied: dict[str, str] = field(default_factory=dict[str, str])
     unknown_accounts: int = 0
-    fails: str = ""
+    reason: dict[str, Any] = field(default_factory=dict[str, Any])
+    failures: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    foreign: set[str] = field(default_factory=set[str])
+    state: str = "CONDITION_SUCCEEDED"
+    before_build_ends: Callable[[], object] = field(default=lambda: None)
     held: set[str] | None = None
     kept: dict[str, Any] = field(default_factory=dict[str, Any])
     builds: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -135,13 +155,10 @@ class GoogleCloud:
         split = urlsplit(target)
         service, _, rest = split.path.lstrip("/").partition("/")
         if service in ("storage", "upload", "download"):
-            rest = split.path.lstrip("/")
-            if service != "storage" or "/o" in rest.removeprefix("storage/v1/b"):
-                return self._passed_on(verb, target, data, headers)
-            service = "storage"
+            service, rest = "storage", split.path.lstrip("/")
         try:
-            body = json.loads(data) if data else None
-            method = self.apis[service].method(verb, unquote(rest))
+            body = _body(data, headers.get("Content-Type") or headers.get("content-type", ""))
+            method = self.apis[service].method(verb, rest)
             self.apis[service].check(method, parse_qs(split.query), body)
         except (AssertionError, jsonschema.ValidationError) as error:
             self.wrong.append(f"{verb} {target}: {str(error)[:500]}")
@@ -149,7 +166,9 @@ class GoogleCloud:
         with self._lock:
             self.asked.append(method["id"])
             if method["id"] in self.denied:
-                return 403, _error(403, self.denied[method["id"]])
+                return 403, _error(403, self.denied[method["id"]], self.reason)
+            if method["id"].startswith("storage.objects."):
+                return self._passed_on(verb, target, data, headers)
             status, found = self._do(method["id"], unquote(rest), parse_qs(split.query), body)
         return status, json.dumps(found).encode()
 
@@ -174,11 +193,16 @@ class GoogleCloud:
         if api == "cloudbuild":
             return self._build(action, path, body)
         if api == "storage":
-            return self._bucket(action, key, body)
+            return self._bucket(action, key, query, body)
         if api == "iam" and action == "create":
             key += f"/{body['accountId']}@{PROJECT}.iam.gserviceaccount.com"
+            if key in self.kept:
+                return 409, json.loads(_error(409, "it is there already"))
             self.kept[key] = body["serviceAccount"]
             return 200, body["serviceAccount"]
+        if api == "artifactregistry" and action == "patch":
+            self.kept[key] |= body
+            return 200, self.kept[key]
         if action in ("create", "patch"):
             if action == "create":
                 key += "/" + (query.get("serviceId") or query["repositoryId"])[0]
@@ -204,7 +228,7 @@ class GoogleCloud:
         name = key.rpartition("/")[2]
         return {
             "uri": f"https://{name}.a.run.app",
-            "terminalCondition": {"type": "Ready", "state": "CONDITION_SUCCEEDED"},
+            "terminalCondition": {"type": "Ready", "state": self.state},
         }
 
     def _is_there(self, key: str) -> bool:
@@ -222,24 +246,31 @@ class GoogleCloud:
             }
             return 200, {"name": "operations/3", "metadata": meta}
         if action == "list":
-            return 200, {"builds": [build for build in self.builds if build["status"] in ("QUEUED", "WORKING")]}
+            return 200, {"builds": self.builds[::-1]}
         build = next(build for build in self.builds if build["id"] == path.rpartition("/")[2])
         found = dict(build)
-        build["status"] = {"QUEUED": "WORKING", "WORKING": self.fails or "SUCCESS"}.get(
-            build["status"], build["status"]
-        )
+        if build["status"] == "WORKING":
+            self.before_build_ends()
+            build |= self.failures.pop(0) if self.failures else {"status": "SUCCESS"}
+        elif build["status"] == "QUEUED":
+            build["status"] = "WORKING"
         return 200, found
 
-    def _bucket(self, action: str, key: str, body: Any) -> tuple[int, Any]:
+    def _bucket(self, action: str, key: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
+        if key.rpartition("/")[2] in self.foreign:
+            return 200, {"name": key.rpartition("/")[2], "location": "EU", "labels": {"helios-version": "0-1-0"}}
         if action == "insert":
             name = body["name"]
+            if name in self.foreign:
+                return 409, json.loads(_error(409, "The requested bucket name is not available."))
             self.kept[f"storage/v1/b/{name}"] = {**body, "location": body["location"].upper()}
             httpx.post(f"{self.storage}/storage/v1/b", json={"name": name}).raise_for_status()
             return 200, self.kept[f"storage/v1/b/{name}"]
         if action == "list":
-            return 200, {
-                "items": [value for name, value in self.kept.items() if re.fullmatch(r"storage/v1/b/[^/]+", name)]
-            }
+            assert query["project"] == [PROJECT]
+            below = re.escape(query.get("prefix", [""])[0])
+            form = re.compile(rf"storage/v1/b/{below}[^/]*")
+            return 200, {"items": [value for name, value in self.kept.items() if form.fullmatch(name)]}
         if key not in self.kept:
             return _not_found()
         if action == "delete":
@@ -269,8 +300,17 @@ def _not_found() -> tuple[int, Any]:
     return 404, json.loads(_error(404, "it was not found"))
 
 
-def _error(status: int, said: str) -> bytes:
-    return json.dumps({"error": {"code": status, "message": said}}).encode()
+def _error(status: int, said: str, reason: dict[str, Any] | None = None) -> bytes:
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "domain": "googleapis.com", **(reason or {})}
+    return json.dumps({"error": {"code": status, "message": said, "details": [info] if reason else []}}).encode()
+
+
+def _body(data: bytes, kind: str) -> Any:
+    """The JSON of a request: all of it, or what comes before the file that is sent with it."""
+    if kind.startswith("multipart/related"):
+        parts = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + data).get_payload()
+        return json.loads(parts[0].get_payload())  # type: ignore[union-attr,index]
+    return json.loads(data) if data else None
 
 
 @contextmanager
@@ -306,6 +346,8 @@ def google_cloud(folder: Path) -> Generator[GoogleCloud]:
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(signer.key_file(folder / "key.json")))
         patch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
         patch.delenv("CLOUDSDK_RUN_REGION", raising=False)
+        # Whatever is not led here, such as google-auth's look for an account's places, comes to nothing.
+        patch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
         for name in ("run", "cloudbuild", "artifactregistry", "iam"):
             patch.setenv(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name.upper()}", f"{found.url}/{name}/")
         yield found

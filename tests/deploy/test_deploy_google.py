@@ -5,10 +5,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import httpx
 import jsonschema
 import pytest
 import yaml
+from google.auth._cloud_sdk import CLOUD_SDK_CLIENT_ID
+from google.cloud.run_v2 import ExecutionEnvironment
 from typer.testing import CliRunner, Result
 
 import helios
@@ -16,6 +20,7 @@ from google_cloud import PROJECT, GoogleCloud, description, google_cloud, schema
 from helios.adapters import CloudRunPlace, LocalPlace
 from helios.api import _places
 from helios.cli import app
+from helios.deploy.gcp import open_project
 from helios.deploy.names import default_name
 from helios.worker.openapi import document
 from helios.worker.runtime import worker_here
@@ -28,6 +33,7 @@ BUCKET = f"{OURS}-{PROJECT}"
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
     monkeypatch.setattr("helios.deploy.gcp.build.LOOK", 0.0)
+    monkeypatch.setattr("helios.deploy.gcp.build.AGAIN", 0.0)
     monkeypatch.setattr("helios.deploy.gcp.deploy.PAUSE", 0.0)
     with google_cloud(tmp_path) as found:
         yield found
@@ -144,8 +150,7 @@ def test_a_deploy_that_was_interrupted_goes_on(cloud: GoogleCloud) -> None:
     cloud.denied["run.projects.locations.services.create"] = "Permission 'run.services.create' denied on resource"
     refused = call("gcp")
     assert refused.exit_code == 2
-    assert "Permission 'run.services.create' denied" in refused.stderr
-    assert len(refused.stderr.splitlines()[-1]) < 300
+    assert refused.stderr.splitlines()[-1].startswith("helios: these Google credentials may not do run.services.create")
     (listed,) = lines(call("list", "--cloud", "gcp", "--json"))
     assert (listed["service"], listed["state"]) == ("", "NO SERVICE")
     cloud.denied.clear()
@@ -173,10 +178,38 @@ def test_accounts_that_are_not_known_everywhere_yet_are_waited_for(cloud: Google
 
 
 def test_a_build_that_fails_is_told_with_the_end_of_its_log(cloud: GoogleCloud) -> None:
-    cloud.fails = "FAILURE"
+    cloud.failures = [{"status": "FAILURE", "statusDetail": "step 0 ended with 1"}]
+    storage = f"{cloud.storage}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name=logs/log-build-0.txt"
+    log = "\n".join(f"line {number}" for number in range(40))
+    cloud.before_build_ends = lambda: httpx.post(storage, content=log)
     failed = call("gcp")
-    assert failed.exit_code != 0
-    assert "the image could not be built: FAILURE" in failed.stderr
+    assert failed.exit_code == 1
+    assert "the image could not be built: step 0 ended with 1; its log ends with:" in failed.stderr
+    assert failed.stderr.splitlines()[-15:] == [f"  line {number}" for number in range(25, 40)]
+    assert call("gcp").exit_code == 0
+
+
+def test_a_build_that_fails_for_rights_that_are_not_known_yet_is_begun_again(cloud: GoogleCloud) -> None:
+    early = {"status": "FAILURE", "failureInfo": {"type": "FETCH_SOURCE_FAILED", "detail": "403"}}
+    cloud.failures = [dict(early), dict(early)]
+    made = call("gcp")
+    assert made.exit_code == 0, made.output
+    assert made.stderr.count("the image is built again") == 2
+    assert len(cloud.builds) == 3
+    # Where the rights were there before, it is no matter of time.
+    cloud.builds.clear()
+    cloud.failures = [dict(early)]
+    failed = call("gcp")
+    assert failed.exit_code == 1
+    assert "could not be built: 403" in failed.stderr
+
+
+def test_what_is_built_is_what_was_sent(cloud: GoogleCloud) -> None:
+    assert call("gcp").exit_code == 0
+    (build,) = cloud.builds
+    source = build["source"]["storageSource"]
+    url = f"{cloud.storage}/storage/v1/b/{BUCKET}/o/{quote(source['object'], safe='')}"
+    assert httpx.get(url).json()["generation"] == source["generation"]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +252,16 @@ def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
     assert spec["serviceAccountName"] == template["serviceAccount"]
     assert f"{spec['timeoutSeconds']}s" == template["timeout"]
     assert spec["containerConcurrency"] == template["maxInstanceRequestConcurrency"]
+    assert found["metadata"]["labels"].items() >= service(cloud)["labels"].items()
+    # What only one of the two APIs has a field for.
+    assert found["spec"]["template"]["metadata"]["annotations"] == {
+        "autoscaling.knative.dev/maxScale": str(template["scaling"]["maxInstanceCount"]),
+        "run.googleapis.com/execution-environment": "gen2",
+        "run.googleapis.com/startup-cpu-boost": "true",
+        "run.googleapis.com/cpu-throttling": "true",
+    }
+    assert template["executionEnvironment"] == ExecutionEnvironment.EXECUTION_ENVIRONMENT_GEN2
+    assert (ours["resources"]["startupCpuBoost"], ours["resources"]["cpuIdle"]) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +270,7 @@ def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
         (["--name", "x"], "can't be a name"),
         (["--cpus", "3"], "--cpus is one of"),
         (["--memory", "16384"], "give more --cpus"),
+        (["--memory", "2048", "--cpus", "8"], "give more --memory"),
         (["--timeout", "4000"], "--timeout is from 60 to 3600 seconds"),
     ],
 )
@@ -238,13 +282,82 @@ def test_settings_that_can_not_be_had_are_said(options: list[str], said: str, cl
 
 
 def test_what_is_missing_here_is_said_with_the_next_step(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud.denied["storage.buckets.get"] = "Cloud Storage has not been used in project 1 before or it is disabled"
-    assert "gcloud services enable run.googleapis.com" in call("gcp", "--image", IMAGE).stderr
     assert call("list", "--cloud", "azure").exit_code == 2
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/nowhere")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    assert "gcloud auth application-default login" in call("gcp", "--image", IMAGE).stderr
+    said = refusal(2)
+    assert said == (
+        "helios: there are no Google credentials: run gcloud auth application-default login, or set "
+        "GOOGLE_APPLICATION_CREDENTIALS"
+    )
+
+
+def refusal(code: int) -> str:
+    """The one line that a deploy ends with."""
+    refused = call("gcp", "--image", IMAGE)
+    assert refused.exit_code == code, refused.output
+    (line,) = refused.stderr.splitlines()
+    return line
+
+
+def test_a_project_must_be_chosen(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
+    key = json.loads((tmp_path / "key.json").read_text())
+    del key["project_id"]
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    assert "gcloud config set project" in refusal(2)
+
+
+@pytest.mark.parametrize(
+    ("method", "message", "reason", "said"),
+    [
+        (
+            "run.projects.locations.services.get",
+            "Cloud Run Admin API has not been used in project 1 before or it is disabled.",
+            {"reason": "SERVICE_DISABLED", "metadata": {"service": "run.googleapis.com", "consumer": "projects/1"}},
+            "run.googleapis.com is off in this project: gcloud services enable run.googleapis.com cloudbuild",
+        ),
+        (
+            "storage.buckets.list",
+            "me@example.com does not have storage.buckets.list access to the Google Cloud project.",
+            {},
+            "may not do storage.buckets.list: docs/gcp.md",
+        ),
+        (
+            "iam.projects.serviceAccounts.get",
+            "Permission 'iam.serviceAccounts.get' denied on resource (or it may not exist).",
+            {
+                "reason": "IAM_PERMISSION_DENIED",
+                "metadata": {"permission": "iam.serviceAccounts.get", "resource": "projects/film-project"},
+            },
+            "may not do iam.serviceAccounts.get on projects/film-project: docs/gcp.md",
+        ),
+        ("storage.buckets.list", "no", {"reason": "BILLING_DISABLED"}, "gcloud billing projects link"),
+        ("storage.buckets.list", "it is raining", {}, "Google refuses: 403 GET"),
+    ],
+)
+def test_what_google_refuses_is_one_line(
+    method: str, message: str, reason: dict[str, Any], said: str, cloud: GoogleCloud
+) -> None:
+    cloud.denied[method], cloud.reason = message, reason
+    assert said in refusal(2)
+    assert cloud.changes == []
+
+
+def test_a_google_that_is_not_reached_is_one_line(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helios.deploy.gcp.deployment.PATIENCE", 0.1)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    assert "Google can't be reached" in refusal(1)
+
+
+def test_requests_of_ones_own_account_count_for_the_project(
+    cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = {"type": "authorized_user", "client_id": CLOUD_SDK_CLIENT_ID, "client_secret": "b", "refresh_token": "c"}
+    (tmp_path / "own.json").write_text(json.dumps(own))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "own.json"))
+    assert open_project()._credentials.quota_project_id == PROJECT
 
 
 def test_what_is_deployed_is_found_by_itself(cloud: GoogleCloud) -> None:
@@ -261,3 +374,76 @@ def test_a_bucket_of_somebody_else_is_left_alone(cloud: GoogleCloud) -> None:
     refused = call("gcp", "--image", IMAGE)
     assert refused.exit_code == 2
     assert "isn't Helios'" in refused.stderr
+
+
+def test_a_bucket_in_another_project_is_not_taken_for_ones_own(cloud: GoogleCloud) -> None:
+    cloud.foreign.add(BUCKET)
+    with pytest.raises(helios.UsageError, match="is not deployed"):
+        asyncio.run(_places({"adapter": "gcp"}))
+    refused = call("gcp")
+    assert refused.exit_code == 2
+    assert f"the bucket {BUCKET} is somebody else's: choose another --name" in refused.stderr
+    assert cloud.builds == []
+
+
+@pytest.mark.parametrize(
+    ("key", "there"),
+    [
+        (f"run/v2/projects/{PROJECT}/locations/us-central1/services/{OURS}", {"template": {"containers": [{}]}}),
+        (f"artifactregistry/v1/projects/{PROJECT}/locations/us-central1/repositories/{OURS}", {"format": "DOCKER"}),
+        (f"iam/v1/projects/{PROJECT}/serviceAccounts/{OURS}@{PROJECT}.iam.gserviceaccount.com", {"displayName": "it"}),
+    ],
+    ids=["service", "repository", "account"],
+)
+def test_what_others_have_of_that_name_is_left_alone(key: str, there: dict[str, Any], cloud: GoogleCloud) -> None:
+    cloud.kept[key] = there
+    refused = call("gcp")
+    assert refused.exit_code == 2
+    assert "isn't Helios': choose another --name" in refused.stderr
+    assert cloud.changes == []
+
+
+def test_a_removal_leaves_what_is_of_others(cloud: GoogleCloud) -> None:
+    assert call("gcp", "--image", IMAGE).exit_code == 0
+    repository = f"artifactregistry/v1/projects/{PROJECT}/locations/us-central1/repositories/{OURS}"
+    cloud.kept[repository] = {"format": "DOCKER", "labels": {"team": "films"}}
+    assert call("destroy", "--cloud", "gcp", "--yes").exit_code == 0
+    assert repository in cloud.kept
+
+
+def test_a_service_that_was_changed_by_hand_is_understood_and_closed_again(cloud: GoogleCloud) -> None:
+    assert call("gcp", "--image", IMAGE).exit_code == 0
+    limits = service(cloud)["template"]["containers"][0]["resources"]["limits"]
+    limits |= {"cpu": "4000m", "memory": "8Gi"}
+    service(cloud)["invokerIamDisabled"] = True
+    checked = call("check", "--cloud", "gcp")
+    assert checked.exit_code == 1
+    assert "Cloud Run looks at no rights" in checked.stdout
+    changed = call("gcp", "--image", IMAGE)
+    assert changed.exit_code == 0, changed.output
+    assert f"{OURS}: 1 changes" in changed.stderr
+    assert "4 cpus, 8192 MiB" in changed.stdout
+    assert "invokerIamDisabled" not in service(cloud)
+
+
+def test_a_revision_that_did_not_start_is_tried_again(cloud: GoogleCloud) -> None:
+    cloud.state = "CONDITION_FAILED"
+    assert call("gcp", "--image", IMAGE).exit_code == 0
+    assert call("check", "--cloud", "gcp").exit_code == 1
+    cloud.state = "CONDITION_SUCCEEDED"
+    assert "~ helios-0-1-0 (service)" in call("gcp", "--image", IMAGE).stderr
+    assert service(cloud)["template"]["annotations"]
+    assert "nothing is changed" in call("gcp", "--image", IMAGE).stderr
+
+
+def test_another_version_takes_the_place_of_one_with_the_same_name(
+    cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helios.__version__", "0.0.9")
+    assert call("gcp", "--name", "helios-mine", "--image", IMAGE).exit_code == 0
+    monkeypatch.undo()
+    assert "is Helios 0-0-9" in call("check", "--cloud", "gcp", "--name", "helios-mine").stderr
+    changed = call("gcp", "--name", "helios-mine", "--image", IMAGE)
+    assert "helios-mine: 3 changes" in changed.stderr
+    again = call("gcp", "--name", "helios-mine", "--image", IMAGE)
+    assert "nothing is changed" in again.stderr

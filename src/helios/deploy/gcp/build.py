@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import Any
 
 from helios.deploy.events import Building, Said, Show
@@ -15,6 +16,12 @@ LOOK = 5.0
 _LOGS = "logs"
 _TIMEOUT_S = 1800
 _TOLD_LINES = 15
+AGAIN = 30.0
+"""Seconds until a build is begun again that failed for rights which were only just given."""
+_TRIES = 5
+_NO_RIGHTS = ("FETCH_SOURCE_FAILED", "LOGGING_FAILURE", "PUSH_NOT_AUTHORIZED")
+_UNDER_WAY = ("STATUS_UNKNOWN", "PENDING", "QUEUED", "WORKING")
+_NEWEST = 50
 
 
 def is_built(project: Project, names: Names, tag: str) -> bool:
@@ -28,40 +35,45 @@ def is_built(project: Project, names: Names, tag: str) -> bool:
     return True
 
 
-def build(project: Project, names: Names, tag: str, context: bytes, show: Show) -> None:
+def build(project: Project, names: Names, tag: str, context: bytes, show: Show, *, fresh: bool) -> None:
     """Has the image built, and waits for it. A build of it that is under way is waited for.
+
+    Where rights are ``fresh``, a build that fails for want of them is begun again: it takes some minutes until Google
+    knows them everywhere (https://cloud.google.com/iam/docs/access-change-propagation).
 
     Raises:
         DeployError: it can't be built; the end of its log is told.
     """
-    under_way = f'tags="{tag}" AND (status="QUEUED" OR status="WORKING")'
-    found = next(iter(project.builds.list_builds(project_id=project.id, filter=under_way)), None)
-    if found:
-        show(Said(message=f"the image is being built already ({found.id}): waiting"))
-    else:
-        key = f"context/{tag}.zip"
-        project.storage.bucket(names.bucket).blob(key).upload_from_string(context, content_type="application/zip")
-        operation = project.builds.create_build(project_id=project.id, build=_build(project, names, tag, key))
-        found = operation.metadata.build
-    seen = ""
-    while True:
-        state = project.builds.get_build(project_id=project.id, id=found.id)
-        status = state.status.name
-        if status != seen:
-            show(Building(phase=found.id, status=status))
-            seen = status
-        if status == "SUCCESS":
+    id = _under_way(project, tag)
+    if id:
+        show(Said(message=f"the image is being built already ({id}): waiting"))
+    for left in reversed(range(_TRIES if fresh else 1)):
+        id = id or _begin(project, names, tag, context)
+        ended = _follow(project, id, show)
+        if ended.status.name == "SUCCESS":
             return
-        if status not in ("QUEUED", "WORKING", "PENDING", "STATUS_UNKNOWN"):
-            said = state.status_detail or state.failure_info.detail or status
-            raise DeployError(f"the image could not be built: {said}{_end_of_log(project, names, found.id)}")
-        time.sleep(LOOK)
+        if not left or ended.failure_info.type_.name not in _NO_RIGHTS:
+            said = ended.status_detail or ended.failure_info.detail or ended.status.name
+            raise DeployError(f"the image could not be built: {said}{_end_of_log(project, names, id)}")
+        show(Said(message="the builder's rights are not known everywhere yet: the image is built again"))
+        id = ""
+        time.sleep(AGAIN)
 
 
-def _build(project: Project, names: Names, tag: str, key: str) -> dict[str, Any]:
+def _under_way(project: Project, tag: str) -> str:
+    """The build of that image which is under way, among the newest of the project; empty where there is none."""
+    found = project.builds.list_builds({"project_id": project.id, "page_size": _NEWEST})
+    builds = (build for build in islice(found, _NEWEST) if tag in build.tags and build.status.name in _UNDER_WAY)
+    return next((build.id for build in builds), "")
+
+
+def _begin(project: Project, names: Names, tag: str, context: bytes) -> str:
+    blob = project.storage.bucket(names.bucket).blob(f"context/{tag}.zip")
+    blob.upload_from_string(context, content_type="application/zip")
     image = names.image(tag)
-    return {
-        "source": {"storage_source": {"bucket": names.bucket, "object_": key}},
+    build = {
+        # The generation, for workers may write into the bucket: none of them can put other code in its place.
+        "source": {"storage_source": {"bucket": names.bucket, "object_": blob.name, "generation": blob.generation}},
         "steps": [{"name": "gcr.io/cloud-builders/docker", "args": ["build", "--tag", image, "."]}],
         "images": [image],
         "tags": [tag],
@@ -70,6 +82,20 @@ def _build(project: Project, names: Names, tag: str, key: str) -> dict[str, Any]
         "logs_bucket": f"gs://{names.bucket}/{_LOGS}",
         "options": {"logging": "GCS_ONLY"},
     }
+    return project.builds.create_build(project_id=project.id, build=build).metadata.build.id
+
+
+def _follow(project: Project, id: str, show: Show) -> Any:
+    """The build when it has ended."""
+    seen = ""
+    while True:
+        found = project.builds.get_build(project_id=project.id, id=id)
+        if found.status.name != seen:
+            seen = found.status.name
+            show(Building(phase=id, status=seen))
+        if seen not in _UNDER_WAY:
+            return found
+        time.sleep(LOOK)
 
 
 def _end_of_log(project: Project, names: Names, build: str) -> str:

@@ -63,9 +63,13 @@ def _callers(project: Project, deployment: Deployment) -> Finding:
     names = Names(project.id, deployment.region, deployment.name)
     try:
         with told():
+            service = project.services.get_service(name=names.service)
             policy = project.services.get_iam_policy(request={"resource": names.service})
     except HeliosError as error:
         return Finding("callers", None, f"can't be asked for: {error}")
+    if service.invoker_iam_disabled:
+        mend = f"helios deploy gcp --name {deployment.name}"
+        return Finding("callers", False, "everybody may call the service: Cloud Run looks at no rights", mend)
     if any(_EVERYBODY & set(binding.members) for binding in policy.bindings):
         mend = f"gcloud run services remove-iam-policy-binding {deployment.name} --member allUsers --role ROLE"
         return Finding("callers", False, "everybody may call the service", mend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,12 +11,23 @@ from typing import Any
 
 from helios.deploy.events import Change, Proposed, ResourceChanged, Said, Show
 from helios.deploy.gcp.build import build, is_built
-from helios.deploy.gcp.deployment import LABEL, STORE, Deployment, Names, bucket_name, deployment_of, label_of
+from helios.deploy.gcp.deployment import (
+    LABEL,
+    STORE,
+    Deployment,
+    Names,
+    deployment_of,
+    label_of,
+    numbers_of,
+    own_bucket,
+)
 from helios.deploy.gcp.project import Project, told
-from helios.deploy.gcp.service import holds, numbers_of, wanted_service
+from helios.deploy.gcp.service import holds, wanted_service
 from helios.deploy.gcp.settings import REGION, Settings
 from helios.errors import UsageError
 
+ACCOUNT = "Helios: "
+"""What the display names of Helios' accounts begin with."""
 PAUSE = 2.0
 """Seconds before something is tried again that Google does not know everywhere yet."""
 _TRIES = 30
@@ -66,12 +78,13 @@ def deploy(
     """
     with told():
         wanted = look(project, settings, version=version, digest=digest)
-        steps = [
+        rights = list(_grants(project, wanted))
+        steps: list[Step] = [
             *_bucket(project, wanted),
             *_accounts(project, wanted),
             *_repository(project, wanted),
-            *_grants(project, wanted),
-            *_image(project, wanted, context, show, own=settings.image is not None),
+            *rights,
+            *(() if settings.image else _image(project, wanted, context, show, fresh=bool(rights))),
             *_service(project, wanted),
         ]
         if not steps:
@@ -83,7 +96,7 @@ def deploy(
         for step in steps:
             step.make()
             show(ResourceChanged(resource=step.change.resource, status="done", reason=""))
-        return deployment_of(project, project.storage.get_bucket(wanted.names.bucket))
+        return deployment_of(project, own_bucket(project, settings.name))
 
 
 def look(project: Project, settings: Settings, *, version: str, digest: str) -> Wanted:
@@ -94,7 +107,7 @@ def look(project: Project, settings: Settings, *, version: str, digest: str) -> 
     """
     from google.api_core.exceptions import NotFound
 
-    bucket = project.storage.lookup_bucket(bucket_name(project.id, settings.name))
+    bucket = own_bucket(project, settings.name)
     if bucket is not None and LABEL not in bucket.labels:
         raise UsageError(f"there is a bucket {bucket.name} that isn't Helios': choose another --name")
     region = settings.region or (bucket.location.lower() if bucket else os.environ.get("CLOUDSDK_RUN_REGION", REGION))
@@ -105,6 +118,8 @@ def look(project: Project, settings: Settings, *, version: str, digest: str) -> 
         service = project.services.get_service(name=names.service)
     except NotFound:
         service = None
+    if service is not None and LABEL not in service.labels:
+        raise UsageError(f"there is a service {settings.name} that isn't Helios': choose another --name")
     before = numbers_of(service) if service else {}
     if bucket is not None and (kept := _kept_days(bucket)):
         before["keep_days"] = kept
@@ -124,6 +139,8 @@ def _bucket(project: Project, wanted: Wanted) -> Iterator[Step]:
     bucket = wanted.bucket
 
     def make() -> None:
+        from google.api_core.exceptions import Conflict
+
         made = bucket or project.storage.bucket(wanted.names.bucket)
         made.labels = {**made.labels, **labels}
         made.lifecycle_rules = rules
@@ -131,7 +148,10 @@ def _bucket(project: Project, wanted: Wanted) -> Iterator[Step]:
         made.iam_configuration.public_access_prevention = "enforced"
         if bucket is None:
             made.soft_delete_policy.retention_duration_seconds = 0  # what is deleted would be paid for, for a week
-            project.storage.create_bucket(made, location=wanted.names.region)
+            try:
+                project.storage.create_bucket(made, location=wanted.names.region)
+            except Conflict:
+                raise UsageError(f"the bucket {made.name} is somebody else's: choose another --name") from None
         else:
             made.patch()
 
@@ -151,11 +171,13 @@ def _accounts(project: Project, wanted: Wanted) -> Iterator[Step]:
 
     for email, what in ((wanted.names.worker, "worker"), (wanted.names.builder, "builder of the image")):
         try:
-            project.iam("GET", f"serviceAccounts/{email}")
+            found = project.iam("GET", f"serviceAccounts/{email}")
+            if not found.get("displayName", "").startswith(ACCOUNT):
+                raise UsageError(f"there is an account {email} that isn't Helios': choose another --name")
         except NotFound:
             body = {
                 "accountId": email.partition("@")[0],
-                "serviceAccount": {"displayName": f"Helios: {what} of {wanted.names.name}"},
+                "serviceAccount": {"displayName": f"{ACCOUNT}{what} of {wanted.names.name}"},
             }
             yield Step(
                 _change("Add", email, "service account"),
@@ -166,16 +188,25 @@ def _accounts(project: Project, wanted: Wanted) -> Iterator[Step]:
 def _repository(project: Project, wanted: Wanted) -> Iterator[Step]:
     from google.api_core.exceptions import NotFound
 
-    names = wanted.names
+    names, label = wanted.names, label_of(wanted.version)
     try:
-        project.repositories.get_repository(name=names.repository)
+        found = project.repositories.get_repository(name=names.repository)
     except NotFound:
-        repository = {"format_": "DOCKER", "description": "Images of Helios' worker", "labels": {"app": "helios"}}
+        repository = {"format_": "DOCKER", "description": "Images of Helios' worker", "labels": {LABEL: label}}
         yield Step(
             _change("Add", names.name, "repository of images"),
             lambda: project.repositories.create_repository(
                 parent=names.place, repository_id=names.name, repository=repository
             ).result(),
+        )
+        return
+    if LABEL not in found.labels:
+        raise UsageError(f"there is a repository {names.name} that isn't Helios': choose another --name")
+    if found.labels[LABEL] != label:
+        newer = {"name": names.repository, "labels": {**found.labels, LABEL: label}}
+        yield Step(
+            _change("Modify", names.name, "repository of images"),
+            lambda: project.repositories.update_repository(repository=newer, update_mask={"paths": ["labels"]}),
         )
 
 
@@ -221,11 +252,11 @@ def _grants(project: Project, wanted: Wanted) -> Iterator[Step]:
         yield Step(_change("Modify", names.name, "rights"), grant_repository)
 
 
-def _image(project: Project, wanted: Wanted, context: bytes, show: Show, *, own: bool) -> Iterator[Step]:
-    if not own and not is_built(project, wanted.names, wanted.tag):
+def _image(project: Project, wanted: Wanted, context: bytes, show: Show, *, fresh: bool) -> Iterator[Step]:
+    if not is_built(project, wanted.names, wanted.tag):
         yield Step(
             _change("Add", wanted.tag, "image, by Cloud Build"),
-            lambda: build(project, wanted.names, wanted.tag, context, show),
+            lambda: _patiently(lambda: build(project, wanted.names, wanted.tag, context, show, fresh=fresh)),
         )
 
 
@@ -244,12 +275,15 @@ def _service(project: Project, wanted: Wanted) -> Iterator[Step]:
         yield Step(_change("Add", names.name, "service"), create)
     else:
         plain = {"use_integers_for_enums": False, "always_print_fields_with_no_presence": False}
-        if not holds(message.to_dict(service, **plain), message.to_dict(message(settings), **plain)):
+        same = holds(message.to_dict(service, **plain), message.to_dict(message(settings), **plain))
+        failed = service.terminal_condition.state.name == "CONDITION_FAILED"
+        if failed or service.invoker_iam_disabled or not same:
+            if failed and same:  # a revision is only tried again if it is another
+                settings["template"]["annotations"] = {"helios-again": secrets.token_hex(4)}
+            newer = {"name": names.service, **settings}
             yield Step(
                 _change("Modify", names.name, "service"),
-                lambda: project.services.update_service(service={"name": names.service, **settings}).result(
-                    timeout=_SEVERAL
-                ),
+                lambda: project.services.update_service(service=newer).result(timeout=_SEVERAL),
             )
 
 

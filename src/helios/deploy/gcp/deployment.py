@@ -16,6 +16,10 @@ from helios.errors import UsageError
 STORE = "store"
 """The folder of the bucket that holds artifacts."""
 LABEL = "helios-version"
+PATIENCE = 20.0
+"""Seconds for which the first request is tried again where Google can't be reached."""
+_MEMORY = re.compile(r"([\d.]+)([kMG]i?|Ki)?")
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,18 @@ def bucket_name(project: str, name: str) -> str:
     return f"{name}-{re.sub(r'[^a-z0-9-]+', '-', project)}"
 
 
+def own_bucket(project: Project, name: str) -> Any:
+    """A deployment's bucket; None where there is none. It is looked for among the project's own: bucket names are the
+    whole world's, and in a bucket of somebody else they could change what is built, and read what is made.
+    """
+    from google.cloud.storage.retry import DEFAULT_RETRY  # pyright: ignore[reportMissingTypeStubs]
+
+    patience: Any = DEFAULT_RETRY
+    wanted = bucket_name(project.id, name)
+    found = project.storage.list_buckets(prefix=wanted, retry=patience.with_timeout(PATIENCE))
+    return next((bucket for bucket in found if bucket.name == wanted), None)
+
+
 def deployment_of(project: Project, bucket: Any) -> Deployment:
     """What belongs to a bucket."""
     from google.api_core.exceptions import NotFound
@@ -109,22 +125,42 @@ def deployment_of(project: Project, bucket: Any) -> Deployment:
         service = project.services.get_service(name=names.service)
     except NotFound:
         service = None
-    limits: Any = service.template.containers[0].resources.limits if service else {}
+    numbers = numbers_of(service) if service else {}
     return Deployment(
         name=name,
-        version=bucket.labels.get(LABEL, ""),
+        # While a new version is deployed over an old one, the bucket is the new one's already.
+        version=(service or bucket).labels.get(LABEL, ""),
         service=service.uri if service else "",
         bucket=bucket.name,
         store=f"gs://{bucket.name}/{STORE}",
         project=project.id,
         region=names.region,
-        memory_mb=int(limits.get("memory", "0").removesuffix("Mi")),
-        cpus=float(limits.get("cpu", "0")),
-        timeout=int(service.template.timeout.total_seconds()) if service else 0,
-        max_instances=service.template.scaling.max_instance_count if service else 0,
+        memory_mb=numbers.get("memory", 0),
+        cpus=numbers.get("cpus", 0),
+        timeout=numbers.get("timeout", 0),
+        max_instances=numbers.get("max_instances", 0),
         image=service.template.containers[0].image if service else "",
         state=_state(service),
     )
+
+
+def numbers_of(service: Any) -> dict[str, int]:
+    """What was chosen for a service that is there, however it was written."""
+    template = service.template
+    limits = template.containers[0].resources.limits
+    cpu = limits.get("cpu", "1")
+    found = {
+        "memory": _mebibytes(limits.get("memory", "512Mi")),
+        "cpus": round(float(cpu.removesuffix("m")) / (1000 if cpu.endswith("m") else 1)) or 1,
+        "timeout": int(template.timeout.total_seconds()),
+        "max_instances": template.scaling.max_instance_count,
+    }
+    return {name: number for name, number in found.items() if number}
+
+
+def _mebibytes(amount: str) -> int:
+    match = _MEMORY.fullmatch(amount)
+    return round(float(match[1]) * _UNITS[match[2] or ""] / 2**20) if match else 0
 
 
 def deployments(project: Project) -> list[Deployment]:
@@ -154,7 +190,7 @@ def find_deployment(project: Project, version: str, name: str | None = None) -> 
     name = name or default_name(version)
     again = "helios deploy gcp" if name == default_name(version) else f"helios deploy gcp --name {name}"
     with told():
-        bucket = project.storage.lookup_bucket(bucket_name(project.id, name))
+        bucket = own_bucket(project, name)
         if bucket is None or LABEL not in bucket.labels:
             raise UsageError(f"Helios {version} is not deployed to {project.id} as {name}: run {again}")
         found = deployment_of(project, bucket)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import re
+import warnings
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
-from helios.errors import DeployError, HeliosError, UsageError
+from helios.errors import DeployError, HeliosError, MissingTool, Throttled, UsageError
 
 APIS = (
     "run.googleapis.com",
@@ -18,6 +21,8 @@ APIS = (
     "storage.googleapis.com",
 )
 """What has to be switched on in a project."""
+_LOGIN = "run gcloud auth application-default login"
+_PERMISSION = re.compile(r"[Pp]ermission '([a-z]\w*(?:\.\w+)+)'|does not have ([a-z]\w*(?:\.\w+)+) access")
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
@@ -81,14 +86,22 @@ def open_project() -> Project:
 
     Raises:
         UsageError: there are none.
+        MissingTool: Google's clients are not all here.
     """
+    if not find_spec("google.cloud.run_v2"):
+        raise MissingTool('deploying needs the extra "gcp": pip install "helios-render[gcp]"')
     import google.auth
+    from google.oauth2.credentials import Credentials
 
     default: Any = google.auth.default  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    with told():
+    with told(), warnings.catch_warnings():
+        # That an account of one's own names no project to be counted for: it is named below.
+        warnings.simplefilter("ignore", UserWarning)
         credentials, project = default(scopes=[_SCOPE])
     if not project:
         raise UsageError("no Google Cloud project is chosen: gcloud config set project ID, or GOOGLE_CLOUD_PROJECT")
+    if isinstance(credentials, Credentials) and not credentials.quota_project_id:
+        credentials = credentials.with_quota_project(project)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return Project(project, credentials)
 
 
@@ -98,6 +111,7 @@ def told() -> Generator[None]:
 
     Raises:
         UsageError: credentials or rights are missing, or an API is off.
+        Throttled: Google takes no more requests just now.
         DeployError: Google can't be reached, or refuses for another reason.
     """
     from google.api_core import exceptions as answers
@@ -108,20 +122,36 @@ def told() -> Generator[None]:
         yield
     except auth.TransportError as error:
         raise DeployError(f"Google can't be reached: {_said(error)}") from error
+    except auth.DefaultCredentialsError as error:
+        raise UsageError(f"there are no Google credentials: {_LOGIN}, or set GOOGLE_APPLICATION_CREDENTIALS") from error
     except auth.GoogleAuthError as error:
-        raise UsageError(f"{_said(error)}: gcloud auth application-default login") from error
+        raise UsageError(f"these Google credentials don't hold ({_said(error)}): {_LOGIN}") from error
     except answers.GoogleAPICallError as error:
         raise _of_answer(error) from error
-    except (answers.GoogleAPIError, RequestException) as error:
+    except (answers.GoogleAPIError, RequestException, TimeoutError) as error:
         raise DeployError(f"Google can't be reached: {_said(error)}") from error
 
 
 def _of_answer(error: Any) -> HeliosError:
+    """The error for what Google has answered. Its reasons: https://cloud.google.com/apis/design/errors#error_info"""
     said = _said(error)
-    if error.code in (401, 403):
-        if any(word in said for word in ("SERVICE_DISABLED", "has not been used in project", "is disabled")):
-            return UsageError(f"an API is off in this project: gcloud services enable {' '.join(APIS)} ({said})")
+    about: Mapping[str, str] = error.metadata or {}
+    if error.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
+        api = about.get("service", "an API")
+        return UsageError(f"{api} is off in this project: gcloud services enable {' '.join(APIS)}")
+    if error.reason == "BILLING_DISABLED":
+        return UsageError("billing is off in this project: gcloud billing projects link PROJECT --billing-account ID")
+    if error.code == 401:
+        return UsageError(f"Google does not take these credentials: {_LOGIN}")
+    if error.code == 403:
+        found = _PERMISSION.search(said)
+        permission = about.get("permission") or (found and (found[1] or found[2]))
+        if permission:
+            where = f" on {about['resource'].removeprefix('//')}" if "resource" in about else ""
+            return UsageError(f"these Google credentials may not do {permission}{where}: docs/gcp.md has the roles")
         return UsageError(f"Google refuses: {said} (docs/gcp.md has the roles)")
+    if error.code == 429:
+        return Throttled(f"Google takes no more requests just now: try again later ({said})")
     return DeployError(f"Google refuses: {said}")
 
 

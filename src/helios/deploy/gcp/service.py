@@ -60,18 +60,6 @@ def knative(names: Names, numbers: dict[str, int], image: str, version: str) -> 
     )
 
 
-def numbers_of(service: Any) -> dict[str, int]:
-    """What was chosen for a service that is there."""
-    template = service.template
-    limits = template.containers[0].resources.limits
-    return {
-        "memory": int(limits["memory"].removesuffix("Mi")),
-        "cpus": int(limits["cpu"]),
-        "timeout": int(template.timeout.total_seconds()),
-        "max_instances": template.scaling.max_instance_count,
-    }
-
-
 def holds(found: Any, wanted: Any) -> bool:
     """Whether all that is wanted is so already; what else there is doesn't matter."""
     if isinstance(wanted, dict):

@@ -14,7 +14,9 @@ _NAME = (6, 24)
 """How long a name may be: accounts are named after it, with ``-build`` at the end."""
 _CPUS = (1, 2, 4, 6, 8)
 _MEMORY_PER_CPU = 4096
-"""Source: https://cloud.google.com/run/docs/configuring/services/memory-limits"""
+"""MiB at most. Source: https://cloud.google.com/run/docs/configuring/services/memory-limits"""
+_LEAST_MEMORY = {4: 2048, 6: 4096, 8: 4096}
+"""MiB that so many processors need. Source: https://cloud.google.com/run/docs/configuring/services/cpu"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,14 @@ class Settings:
         """The numbers that are chosen, over those of ``before``, over the defaults.
 
         Raises:
-            UsageError: so many processors can't have so much memory.
+            UsageError: so many processors can't have so much memory, or so little.
         """
         chosen = {name: getattr(self, name) for name in DEFAULTS if getattr(self, name) is not None}
         found = DEFAULTS | before | chosen
         most = found["cpus"] * _MEMORY_PER_CPU
         if found["memory"] > most:
             raise UsageError(f"{found['cpus']} processors can have {most} MiB at most: give more --cpus")
+        least = _LEAST_MEMORY.get(found["cpus"], 0)
+        if found["memory"] < least:
+            raise UsageError(f"{found['cpus']} processors need {least} MiB at least: give more --memory")
         return found
