@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 import helios
-from helios.composition import Network
-from helios.renderer.network import Guard, is_public
+from helios.composition import Network, Source
+from helios.composition.declared import Declared
+from helios.renderer.network import Guard, is_elsewhere, is_public
+from helios.renderer.spec import ProbeSpec
 
 SIZE: dict[str, Any] = {"width": 320, "height": 180, "frames": 6, "preset": "ultrafast", "workers": 1, "fresh": True}
 
@@ -142,6 +144,24 @@ def test_loopback_is_not_reached_by_any_way(network: Network, tmp_path: Path) ->
                 assert f"{host} was not reached: the page may reach {network} of the network (--network)" in warnings
 
 
+@pytest.mark.parametrize("in_worker", [True, False])
+def test_a_worker_keeps_its_machine_from_pages_that_may_reach_all(in_worker: bool, tmp_path: Path) -> None:
+    with witness() as found:
+        page = f"<p>a</p><script>fetch('http://127.0.0.1:{found.port}/fetch').catch(() => 0)</script>"
+        (tmp_path / "page").mkdir()
+        (tmp_path / "page" / "page.html").write_text(page)
+        source = Source(root=Path("page"), entry="page.html")
+        declared = Declared(width=320, height=180, frames=2)
+        spec = ProbeSpec(source=source, declared=declared, network="all", capture="faithful")
+        (tmp_path / "spec.json").write_text(spec.model_dump_json())
+        command = [sys.executable, "-m", "helios.renderer", "probe", "spec.json", "probe.json"]
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HELIOS_WORKER": "1" if in_worker else ""}
+        subprocess.run(command, cwd=tmp_path, env=env, check=True, timeout=120)
+        warnings = json.loads((tmp_path / "probe.json").read_text())["warnings"]
+        assert set(found.seen) == (set() if in_worker else {"/fetch"})
+        assert any(line.startswith("127.0.0.1 was not reached") for line in warnings) == in_worker
+
+
 @pytest.mark.parametrize("capture", ["fast", "faithful"])
 def test_a_page_has_its_own_folder_and_the_same_frames_whatever_it_may_reach(capture: str, tmp_path: Path) -> None:
     (tmp_path / "style.css").write_text("p { color: red; font-size: 80px }")
@@ -214,6 +234,39 @@ def test_a_page_of_the_network_is_refused_as_the_policy_says(tmp_path: Path) -> 
 )
 def test_addresses_that_everybody_can_reach(address: str, public: bool) -> None:
     assert is_public(address) == public
+
+
+@pytest.mark.parametrize(
+    ("address", "elsewhere"),
+    [
+        ("8.8.8.8", True),
+        ("10.1.2.3", True),
+        ("192.168.1.1", True),
+        ("2606:4700::1111", True),
+        ("fd12:3456::1", True),
+        ("::ffff:10.1.2.3", True),
+        ("127.0.0.1", False),
+        ("127.9.9.9", False),
+        ("0.0.0.0", False),
+        ("0.1.2.3", False),
+        ("169.254.169.254", False),
+        ("169.254.100.1", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::", False),
+        ("::1", False),
+        ("::7f00:1", False),
+        ("::ffff:127.0.0.1", False),
+        ("::ffff:169.254.169.254", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("2002:a9fe:a9fe::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00:ec2::254", False),
+        ("ff02::1", False),
+    ],
+)
+def test_addresses_that_are_not_of_this_machine_or_its_cloud(address: str, elsewhere: bool) -> None:
+    assert is_elsewhere(address) == elsewhere
 
 
 def ask(guard: Guard, host: str, port: int, said: bytes = b"") -> bytes:

@@ -1,15 +1,21 @@
 """A worker gets all that it needs with the job, and keeps nothing of it."""
 
 import asyncio
+import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from helios.composition import Source
+from helios.composition.declared import Declared
 from helios.errors import ArtifactMissing, CommandNotFound, StoreError, UsageError, WorkerRefused, WorkerTimeout
+from helios.renderer.spec import EXIT_CODES, ProbeSpec
 from helios.storage import ArtifactStore, pack, unpack
 from helios.worker import Artifact, WorkerJob, WorkerResult
 from helios.worker.message import Payload, Pulse
@@ -102,6 +108,109 @@ def test_a_path_that_leads_out_is_refused(side: str, path: str, store: ArtifactS
         run(worker, payload(store, "pass", **files))
 
 
+@pytest.mark.parametrize("key", ["../a", "a/../../b", "/a", "", "a//b", "./a", "a\nb"])
+@pytest.mark.parametrize("side", ["inputs", "outputs"])
+def test_a_key_that_leads_out_of_the_store_is_refused(
+    side: str, key: str, store: ArtifactStore, worker: Worker
+) -> None:
+    files: dict[str, Any] = {"inputs": {"a": Artifact(key, "0", 0)}} if side == "inputs" else {"outputs": {"a": key}}
+    with pytest.raises(WorkerRefused, match="no key inside of the job's store"):
+        run(worker, payload(store, "pass", **files))
+
+
+@pytest.mark.parametrize("way", ["/../theirs", "/%2e%2e/theirs", "/x/../../theirs"])
+def test_a_store_beside_the_workers_own_is_refused(way: str, store: ArtifactStore, tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "worker", release="1", commands=PYTHON, store=store.url)
+    theirs = payload(store, "pass").model_copy(update={"store": store.url + way})
+    with pytest.raises(WorkerRefused, match="the worker uses artifacts at"):
+        run(worker, theirs)
+
+
+def test_inputs_that_can_not_be_there_together_are_refused(store: ArtifactStore, worker: Worker) -> None:
+    with pytest.raises(WorkerRefused, match="in each other's way"):
+        run(worker, payload(store, "pass", inputs={"a": b"", "a/b": b""}))
+
+
+def test_an_output_whose_key_holds_something_else_is_no_success(store: ArtifactStore, worker: Worker) -> None:
+    def keep(text: str) -> WorkerResult:
+        return run(worker, payload(store, f"open('o', 'w').write('{text}')", outputs={"o": "x/o"}))
+
+    first = keep("one").outputs
+    assert keep("one").outputs == first, "the same may come twice"
+    with pytest.raises(StoreError, match="x/o holds something else already"):
+        keep("two")
+    assert asyncio.run(store.get("x/o")) == b"one"
+
+
+@pytest.mark.parametrize("command", ["helios-renderer", "helios-stitch", "ffmpeg"])
+@pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "LD_PRELOAD", "HELIOS_BROWSER", "HOME", "FFREPORT"])
+def test_a_job_can_not_have_an_allowed_command_run_other_code(
+    name: str, command: str, store: ArtifactStore, tmp_path: Path
+) -> None:
+    message = Payload.of(WorkerJob(command, env={"LANG": "C", name: "page"}), release="1", store=store.url)
+    with pytest.raises(WorkerRefused, match=f"lets no job set {name} for {command}"):
+        run(Worker(tmp_path / "worker", release="1"), message)
+
+
+def test_a_command_of_the_deployments_is_found_without_the_jobs_path(store: ArtifactStore, tmp_path: Path) -> None:
+    (tmp_path / "cat").write_text("#!/bin/sh\necho not this")
+    (tmp_path / "cat").chmod(0o755)
+    worker = Worker(tmp_path / "worker", release="1", commands={"cat": ("cat", "a")})
+    job = WorkerJob("cat", env={"PATH": str(tmp_path)}, inputs={"a": b"this"})
+    assert run(worker, Payload.of(job, release="1", store=store.url)).stdout == "this"
+    loaded = WorkerJob("cat", env={"LD_PRELOAD": "a"}, inputs={"a": b"this"})
+    with pytest.raises(WorkerRefused, match="lets no job set LD_PRELOAD for cat"):
+        run(worker, Payload.of(loaded, release="1", store=store.url))
+
+
+@pytest.mark.parametrize(
+    ("arg", "fine"),
+    [
+        ("/etc/passwd", False),
+        ("file:/etc/passwd", False),
+        ("http://169.254.169.254/", False),
+        ("concat:a|/etc/passwd", False),
+        ("movie=/etc/passwd", False),
+        ("../a", False),
+        ("a/../../b", False),
+        ("..", False),
+        ("scale=w=iw/2:h=-1", True),
+        ("30000/1001", True),
+        ("testsrc=rate=30000/1001", True),
+        ("a..b", True),
+        ("page/a.mp4", True),
+    ],
+)
+def test_arguments_of_our_commands_stay_in_the_folder(
+    arg: str, fine: bool, store: ArtifactStore, tmp_path: Path
+) -> None:
+    message = Payload.of(WorkerJob("ffmpeg", ("-i", arg)), release="1", store=store.url)
+    worker = Worker(tmp_path / "worker", release="1")
+    if fine:
+        assert worker.check(message)
+    else:
+        with pytest.raises(WorkerRefused, match="leads out of the job's folder"):
+            worker.check(message)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"root": "/etc", "entry": "passwd"}, "the page's folder /etc leads out of the job's"),
+        ({"root": "..", "entry": "a.html"}, "leads out of the job's"),
+        ({"root": None, "entry": "file:///etc/passwd"}, "file:///etc/passwd is no address of the network"),
+    ],
+)
+def test_a_page_that_did_not_come_with_the_job_is_refused(
+    source: dict[str, Any], said: str, store: ArtifactStore, tmp_path: Path
+) -> None:
+    spec = ProbeSpec(source=Source.model_validate(source), declared=Declared()).model_dump_json().encode()
+    job = WorkerJob("helios-renderer", ("probe", "spec.json", "o"), inputs={"spec.json": spec})
+    result = run(Worker(tmp_path / "worker", release="1"), Payload.of(job, release="1", store=store.url))
+    assert result.exit_code == EXIT_CODES[WorkerRefused]
+    assert said in result.stdout
+
+
 @pytest.mark.parametrize("script", ["os.symlink('/etc/passwd', 'o')", "os.mkdir('o')", "os.symlink('/etc', 'd')"])
 def test_an_output_that_is_no_plain_file_of_the_job_is_refused(
     script: str, store: ArtifactStore, worker: Worker
@@ -159,6 +268,43 @@ def test_what_runs_too_long_is_ended_with_all_that_it_started(store: ArtifactSto
         run(worker, payload(store, script), seconds=0.4)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
+def test_what_has_left_the_group_of_a_job_ends_with_it(store: ArtifactStore, tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "if os.fork(): os.wait(); sys.exit()\n"
+        "os.setsid()\n"
+        "if os.fork(): sys.exit()\n"
+        "[os.close(k) for k in (1, 2)]; os.environ.clear(); os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
+    )
+    worker = Worker(tmp_path / "worker", release="1", commands=PYTHON, alone=True)
+    mark = f"import time; time.sleep(600)  # {tmp_path}"
+    assert run(worker, payload(store, script, mark)).exit_code == 0
+    assert [found for found in psutil.process_iter(["cmdline"]) if mark in (found.info["cmdline"] or ())] == []
+
+
+def test_what_a_killed_worker_has_left_is_gone_before_the_next_job(store: ArtifactStore, tmp_path: Path) -> None:
+    work = (
+        "import asyncio, sys; from pathlib import Path; from helios.worker.message import Payload\n"
+        "from helios.worker.runtime import Worker\n"
+        "worker = Worker(Path(sys.argv[1]), release='1', commands={'sleep': ('sleep', '600')})\n"
+        "asyncio.run(worker.run(Payload.read(sys.argv[2], '1')))"
+    )
+    folder = tmp_path / "worker"
+    message = Payload.of(WorkerJob("sleep", inputs={"secret": b"secret"}), release="1", store=store.url)
+    command = [sys.executable, "-c", work, str(folder), message.model_dump_json()]
+    with subprocess.Popen(command, start_new_session=True) as killed:
+        wait_until(lambda: list(folder.glob("job-*/secret")), "a job")
+        worker = Worker(folder, release="1", commands=PYTHON)
+        look = payload(store, "import glob; print(len(glob.glob('../job-*')), len(glob.glob('../job-*/secret')))")
+        assert run(worker, look).stdout == "2 1\n", "what is under way is left alone"
+        sleeping = psutil.Process(killed.pid).children()
+        killed.kill()
+        for process in sleeping:
+            process.kill()
+    assert run(worker, look).stdout == "1 0\n"
+
+
 def test_a_command_that_is_not_there_is_said(store: ArtifactStore, tmp_path: Path) -> None:
     worker = Worker(tmp_path / "worker", release="1", commands={"python": ("/no/such/python",)})
     with pytest.raises(CommandNotFound, match="no command"):
@@ -185,6 +331,9 @@ def test_a_warm_worker_keeps_bundles_but_not_too_many(store: ArtifactStore, tmp_
     assert draw(0) == "0\n", "it is not asked for twice"
     assert draw(2) == "2\n"
     assert {path.name for path in cache.iterdir()} == {bundles[0].digest, bundles[2].digest}, "the oldest is gone"
+    lie = replace(bundles[1], size=0)
+    assert run(worker, payload(store, "pass", inputs={"page/": lie})).exit_code == 0
+    assert {path.name for path in cache.iterdir()} == {bundles[1].digest, bundles[2].digest}, "sizes are not believed"
     (cache / bundles[2].digest).write_bytes(b"tampered")
     assert draw(2) == "2\n", "what was changed is taken from the store again"
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from helios.errors import HeliosError, UsageError
+from helios.composition import Source
+from helios.errors import HeliosError, UsageError, WorkerRefused
 from helios.renderer.draw import draw_chunk, draw_still
 from helios.renderer.probe import probe
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, StillSpec
@@ -30,13 +33,31 @@ async def _run(kind: str, spec: bytes, output: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="helios-", ignore_cleanup_errors=True) as folder:
         workspace = Path(folder)
         if kind == "probe":
-            found = await probe(ProbeSpec.model_validate_json(spec), workspace)
+            probed = ProbeSpec.model_validate_json(spec)
+            _check(probed.source)
+            found = await probe(probed, workspace)
             output.write_text(found.model_dump_json(), "utf-8")
         elif kind == "still":
-            await draw_still(StillSpec.model_validate_json(spec), output, workspace)
+            still = StillSpec.model_validate_json(spec)
+            _check(still.composition.source)
+            await draw_still(still, output, workspace)
         else:
-            report = await draw_chunk(ChunkSpec.model_validate_json(spec), output, workspace, _Progress())
+            chunk = ChunkSpec.model_validate_json(spec)
+            _check(chunk.composition.source)
+            report = await draw_chunk(chunk, output, workspace, _Progress())
             output.with_name(output.name + ".json").write_text(report.model_dump_json(), "utf-8")
+
+
+def _check(source: Source) -> None:
+    """Makes sure that a page is one of the network or of its folder, which a stateless worker has in the job's.
+
+    Raises:
+        WorkerRefused: it is elsewhere.
+    """
+    if not source.root and urlsplit(source.entry).scheme.lower() not in ("http", "https"):
+        raise WorkerRefused(f"{source.entry} is no address of the network")
+    if source.root and os.environ.get("HELIOS_WORKER") and not source.root.resolve().is_relative_to(Path.cwd()):
+        raise WorkerRefused(f"the page's folder {source.root} leads out of the job's")
 
 
 def _cancel(task: asyncio.Task[None] | None):

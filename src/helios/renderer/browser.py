@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -105,7 +106,7 @@ async def open_browser(
             flags.append(f"--unsafely-treat-insecure-origin-as-secure={source.entry}")
         files = stack.enter_context(ring_folder(profile, size, rings)) if capture in FAST else None
         told: list[Browser] = []
-        if network != "all":
+        if network != "all" or os.environ.get("HELIOS_WORKER"):
             guard = Guard(network, own, lambda host: told[0].refused(host))
             flags += await stack.enter_async_context(guard.listening())
         elif own:

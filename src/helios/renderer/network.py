@@ -11,7 +11,7 @@ import contextlib
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from helios.composition import Network
 
@@ -27,6 +27,10 @@ _EMBEDDED = ip_network("64:ff9b::/96")
 """IPv4 addresses within IPv6 (RFC 6052)."""
 _UNICAST = ip_network("2000::/3")
 """All that is given out of IPv6."""
+_PRIVATE = ip_network("fc00::/7")
+_CLOUD = ip_network("fd00:ec2::/32")
+"""AWS's own services within a machine: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html"""
+_THIS = ip_network("0.0.0.0/8")
 _SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")))
 """What not every version of ``ipaddress`` knows to be special: protocols' own, 6to4, documents."""
 _PATIENCE_S = 20.0
@@ -34,7 +38,8 @@ _PATIENCE_S = 20.0
 
 class Guard:
     """Lets connections through to ``own`` (host, port, and the loopback port that serves it) and, if the policy is
-    ``public``, to addresses that everybody can reach. What is refused is told to ``on_refused``, once for each host.
+    ``public``, to addresses that everybody can reach; if it is ``all``, to those that are not of this machine or its
+    cloud. What is refused is told to ``on_refused``, once for each host.
     """
 
     def __init__(
@@ -118,7 +123,8 @@ class Guard:
         if self._policy == "none" or host == "localhost" or host.endswith(".localhost"):
             return [], port
         found = await self._resolve(host, port)
-        return found if all(is_public(address) for address in found) else [], port
+        fits = is_elsewhere if self._policy == "all" else is_public
+        return found if all(map(fits, found)) else [], port
 
     async def _first(self, addresses: list[str], port: int) -> Streams | None:
         """A connection to the first that answers."""
@@ -135,15 +141,33 @@ def is_public(text: str) -> bool:
 
     Source: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry
     """
+    address = _meant(text)
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
+    return address.is_global and not address.is_multicast and not any(address in special for special in _SPECIAL)
+
+
+def is_elsewhere(text: str) -> bool:
+    """Whether an address is neither of this machine nor one at which a cloud tells a machine its secrets."""
+    address = _meant(text)
+    if any(address in special for special in _SPECIAL):
+        return False
+    if isinstance(address, IPv6Address):
+        return address in _UNICAST or (address in _PRIVATE and address not in _CLOUD)
+    return not (address.is_loopback or address.is_link_local or address.is_multicast or address.is_reserved) and (
+        address not in _THIS
+    )
+
+
+def _meant(text: str) -> IPv4Address | IPv6Address:
+    """An address; where it stands for one of IPv4, that one."""
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
-            return is_public(str(address.ipv4_mapped))
+            return address.ipv4_mapped
         if address in _EMBEDDED:
-            return is_public(str(ip_address(address.packed[-4:])))
-        if address not in _UNICAST:
-            return False
-    return address.is_global and not address.is_multicast and not any(address in special for special in _SPECIAL)
+            return IPv4Address(address.packed[-4:])
+    return address
 
 
 async def _resolve(host: str, port: int) -> list[str]:

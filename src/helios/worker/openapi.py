@@ -9,8 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from helios.release import __version__
 from helios.worker.message import Beat, Ended, Line, Payload
-from helios.worker.runtime import Worker
-from helios.worker.workspace import INSIDE
+from helios.worker.runtime import COMMANDS, LEADING_OUT, LOADING, SAYABLE, Worker
+from helios.worker.workspace import INSIDE, KEY
 
 _PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -43,6 +43,18 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
         fields["store"]["pattern"] = f"^{re.escape(worker.store.rstrip('/'))}(/.*)?$"
     for files in ("inputs", "outputs"):
         fields[files]["propertyNames"] = {"pattern": f"^{INSIDE}$"}
+    key = {"type": "string", "pattern": f"^{KEY}$"}
+    schemas["Kept"]["properties"]["key"] |= key
+    fields["outputs"]["additionalProperties"] = key
+    fields["progress"]["anyOf"] = [key, {"type": "null"}]
+    fields["env"]["propertyNames"] = {"pattern": f"^(?!({LOADING.pattern})$)"}
+    schemas["Payload"]["if"] = {"properties": {"command": {"enum": sorted(COMMANDS)}}}
+    schemas["Payload"]["then"] = {
+        "properties": {
+            "env": {"propertyNames": {"pattern": f"^({SAYABLE.pattern})$"}},
+            "args": {"items": {"pattern": f"^(?![\\s\\S]*({LEADING_OUT.pattern}))"}},
+        }
+    }
     told = [{"$ref": f"#/components/schemas/{kind}"} for kind in ("Line", "Beat", "Ended")]
     return {
         "openapi": "3.1.0",

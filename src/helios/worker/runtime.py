@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
+import re
+import shutil
 import sys
 import time
 from collections import deque
@@ -13,9 +14,11 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import unquote
 
-from helios.errors import HeliosError, StoreError, UsageError, WorkerRefused
+from helios.errors import HeliosError, UsageError, WorkerRefused
 from helios.storage import ArtifactStore
+from helios.worker.isolation import hide, none_left
 from helios.worker.job import WorkerResult
 from helios.worker.message import Answer, Failure, Payload, Pulse
 from helios.worker.process import ChildProcess, LineSink
@@ -35,7 +38,16 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 """The commands that a worker runs if its deployment says nothing else."""
 
-_OWN = ("PATH", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_NO_SANDBOX", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
+_OWN = (
+    "PATH", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_FFMPEG", "HELIOS_NO_SANDBOX", "FONTCONFIG_FILE", "FONTCONFIG_PATH",
+)  # fmt: skip
+_PLACE = "HOME", "TMPDIR"
+SAYABLE = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ")
+"""Variables that a job may set for commands of ours. Others choose what code is run, or what is read."""
+LOADING = re.compile(r"LD_\w+|GLIBC_TUNABLES|GCONV_PATH|PYTHON(PATH|HOME|USERBASE)|HELIOS_\w+")
+"""Variables that have other code run than the command's own. No job may set them."""
+LEADING_OUT = re.compile(r"(^|[:=|,'\"])(/|\.\.(/|$))|/\.\.(/|$)")
+"""Arguments that name a place outside, or an address: also as options' values, or behind a protocol."""
 _BEAT = 1.0
 _QUIET_BEAT = 5.0
 _TAIL = 20
@@ -46,7 +58,8 @@ class Worker:
     """Runs jobs, one at a time, in new folders below ``folder``; nothing of one is visible to the next.
 
     It runs the ``commands`` of its deployment and uses artifacts below the URL ``store`` only, where one is given.
-    ``cache`` is how many bytes of bundles it keeps.
+    ``cache`` is how many bytes of bundles it keeps. One that is ``alone`` in its process ends what a job has started
+    even where that has left the job's process group.
     """
 
     def __init__(
@@ -57,12 +70,14 @@ class Worker:
         store: str | None = None,
         commands: Mapping[str, tuple[str, ...]] = COMMANDS,
         cache: int = 500_000_000,
+        alone: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.release = release
         self.store = store
         self.commands = commands
+        self._alone = alone
         self._bundles = Bundles(folder / "bundles", cache)
 
     async def run(
@@ -87,13 +102,17 @@ class Worker:
         store = ArtifactStore.at(payload.store)
         async with workspace(payload, store, self._bundles, self._folder) as folder:
             own = {name: os.environ[name] for name in _OWN if name in os.environ}
-            env = {**own, "HOME": str(folder), "TMPDIR": str(folder), **payload.env}
-            job = payload.job(command[0], command[1:], env, folder)
+            # HELIOS_WORKER: the renderer is to stay in its folder, and keeps pages away from this machine.
+            env = {**own, **dict.fromkeys(_PLACE, str(folder)), **payload.env, "HELIOS_WORKER": "1"}
+            # Before a job's own PATH counts for anything.
+            program = shutil.which(command[0]) or command[0]
+            job = payload.job(program, command[1:], env, folder)
             limits = [limit for limit in (payload.timeout, seconds) if limit is not None]
             job = replace(job, timeout=min(limits, default=None))
             async with _told(payload, store, watch) as stopped:
-                work = asyncio.create_task(ChildProcess(on_start=watch.begun).run(job, watch.add))
-                result = await _unless(stopped, work)
+                with none_left() if self._alone else contextlib.nullcontext():
+                    work = asyncio.create_task(ChildProcess(on_start=watch.begun).run(job, watch.add))
+                    result = await _unless(stopped, work)
             outputs = await stage_out(payload, folder, store) if result.exit_code == 0 else {}
             return Answer(
                 exit_code=result.exit_code,
@@ -115,12 +134,13 @@ class Worker:
             raise WorkerRefused(
                 f"the worker is Helios {self.release}, the job is of Helios {payload.release}: deploy that version"
             )
-        if self.store and not f"{payload.store.rstrip('/')}/".startswith(f"{self.store.rstrip('/')}/"):
+        if self.store and not _below(self.store, payload.store):
             raise WorkerRefused(f"the worker uses artifacts at {self.store}, and not at {payload.store}")
         if payload.command not in self.commands:
             known = ", ".join(sorted(self.commands))
             raise WorkerRefused(f"the worker does not run {payload.command!r}: its deployment allows {known}")
         check_paths(payload)
+        _check_command(payload)
         return self.commands[payload.command]
 
 
@@ -133,7 +153,7 @@ def worker_here(release: str) -> Worker:
     Raises:
         UsageError: what it says is no number.
     """
-    _hide()
+    hide()
     kept = os.environ.get("HELIOS_CACHE_MB", "500")
     if not kept.isdecimal():
         raise UsageError(f"HELIOS_CACHE_MB is a number of MB, not {kept!r}")
@@ -144,16 +164,29 @@ def worker_here(release: str) -> Worker:
         store=os.environ.get("HELIOS_STORE"),
         commands={**COMMANDS, **more},
         cache=int(kept) * 1_000_000,
+        alone=True,
     )
 
 
-def _hide() -> None:
-    """Keeps processes of the same user, which jobs are, from reading this one's memory and environment: the cloud's
-    credentials are in them. Source: prctl(2), PR_SET_DUMPABLE.
+def _below(store: str, url: str) -> bool:
+    """Whether a store's URL is another's, or of a folder in it."""
+    inside = f"{url.rstrip('/')}/".startswith(f"{store.rstrip('/')}/")
+    return inside and not {".", ".."} & set(re.split(r"[/\\]", unquote(url)))
+
+
+def _check_command(payload: Payload) -> None:
+    """Makes sure that a payload's variables and arguments don't have an allowed command do what is not allowed.
+
+    Raises:
+        WorkerRefused: they do.
     """
-    if sys.platform == "linux":
-        pr_set_dumpable = 4
-        ctypes.CDLL(None).prctl(pr_set_dumpable, 0)
+    ours = payload.command in COMMANDS
+    for name in payload.env:
+        if LOADING.fullmatch(name) or (ours and not SAYABLE.fullmatch(name)):
+            raise WorkerRefused(f"the worker lets no job set {name} for {payload.command}")
+    for arg in payload.args if ours else ():
+        if LEADING_OUT.search(arg):
+            raise WorkerRefused(f"{arg!r} leads out of the job's folder, where {payload.command} stays")
 
 
 class Unwanted(WorkerRefused):
@@ -207,7 +240,7 @@ async def _told(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncG
             told, at = pulse.lines, time.monotonic()
             if payload.progress is None:
                 continue
-            with contextlib.suppress(StoreError):  # the next beat may get through
+            with contextlib.suppress(HeliosError):  # the next beat may get through
                 await store.put(payload.progress, pulse.model_dump_json().encode())
                 if await store.has(f"{payload.progress}.stop"):
                     stopped.set()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -17,15 +19,20 @@ from helios.storage import ArtifactStore, unpack
 from helios.worker.job import Artifact
 from helios.worker.message import Kept, Payload
 
+_PREFIX = "job-"
 _NAME = r"(\.{0,2}[^/.\x00][^/\x00]*|\.{3}[^/\x00]*)"
 INSIDE = rf"{_NAME}(/{_NAME})*/?"
 """Paths inside of a folder: names with slashes between, of which none is . or .., and perhaps a slash behind."""
+_PLAIN = r"(\.{0,2}[^/.\x00-\x1f\x7f][^/\x00-\x1f\x7f]*|\.{3}[^/\x00-\x1f\x7f]*)"
+KEY = rf"{_PLAIN}(/{_PLAIN})*"
+"""Keys inside of a store: such paths, without a slash behind, of characters that can be seen."""
 
 
 class Bundles:
     """Bundles that a warm worker has already: at most ``limit`` bytes of them, those used last.
 
-    They are kept as they came, and looked at again before each use: no job can change what another gets.
+    They are kept as they came, and looked at again before each use: no job can change what another gets. Sizes are
+    those that they have, and not those that a job says.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -46,8 +53,7 @@ class Bundles:
         path.touch()
         with path.open("rb") as archive:
             await asyncio.to_thread(unpack, archive, folder)
-        if kept.size > self._limit:
-            path.unlink()
+        self._make_room(0)
 
     def _make_room(self, size: int) -> None:
         oldest = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
@@ -56,11 +62,11 @@ class Bundles:
             if taken + size <= self._limit:
                 break
             taken -= path.stat().st_size
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def check_paths(payload: Payload) -> None:
-    """Makes sure that all paths of a payload are inside of its folder.
+    """Makes sure that all paths of a payload are inside of its folder, and all keys inside of its store.
 
     Raises:
         WorkerRefused: one leads out of it.
@@ -68,6 +74,11 @@ def check_paths(payload: Payload) -> None:
     for path in (*payload.inputs, *payload.outputs):
         if not re.fullmatch(INSIDE, path):
             raise WorkerRefused(f"{path!r} is no path inside of the job's folder")
+    brought = [content.key for content in payload.inputs.values() if isinstance(content, Kept)]
+    told = [] if payload.progress is None else [payload.progress]
+    for key in (*brought, *payload.outputs.values(), *told):
+        if not re.fullmatch(KEY, key):
+            raise WorkerRefused(f"{key!r} is no key inside of the job's store")
 
 
 @asynccontextmanager
@@ -75,18 +86,58 @@ async def workspace(payload: Payload, store: ArtifactStore, bundles: Bundles, pa
     """A new folder below ``parent`` with a payload's inputs, for as long as the block runs.
 
     Raises:
+        WorkerRefused: inputs can't be there together.
         StoreError, OutputError: an input can't be had.
     """
-    folder = Path(tempfile.mkdtemp(prefix="job-", dir=parent))
+    try:
+        await asyncio.to_thread(_clear, parent)
+        folder, lock = _begin(parent)
+    except OSError as error:
+        raise OutputError(f"the worker's disk can't hold the job: {error.strerror}") from error
     try:
         try:
             for path, content in payload.inputs.items():
                 await _stage_in(folder / path, content, store, bundles, unpacked=path.endswith("/"))
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise WorkerRefused("two inputs of the job are in each other's way") from None
         except OSError as error:
             raise OutputError(f"the worker's disk can't hold the job: {error.strerror}") from error
         yield folder
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _begin(parent: Path) -> tuple[Path, int]:
+    """A new folder, and the lock on it. One that another worker takes for a leftover meanwhile is none."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        with contextlib.suppress(FileNotFoundError):
+            if (lock := _lock(folder)) is not None and folder.is_dir():
+                return folder, lock
+
+
+def _clear(parent: Path) -> None:
+    """Removes what workers have left that were killed. Lambda keeps /tmp when it begins a function anew.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
+    """
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if (lock := _lock(folder)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Holds a folder for as long as this process has it open; None where another does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 async def stage_out(payload: Payload, folder: Path, store: ArtifactStore) -> dict[str, Kept]:
@@ -104,7 +155,8 @@ async def stage_out(payload: Payload, folder: Path, store: ArtifactStore) -> dic
         if path.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             raise CommandFailed(f"{name} is no plain file of the job's own")
         artifact = await asyncio.to_thread(Artifact.of, path, key)
-        await store.put_new(key, path)
+        if not await store.put_new(key, path) and await _digest_in(store, key, path) != artifact.digest:
+            raise StoreError(f"{key} holds something else already")
         kept[name] = Kept.of(artifact)
     return kept
 
@@ -128,6 +180,16 @@ async def _bring(kept: Kept, store: ArtifactStore, path: Path) -> None:
         part.unlink()
         raise StoreError(f"{kept.key} is not what it was when it was kept")
     part.replace(path)
+
+
+async def _digest_in(store: ArtifactStore, key: str, path: Path) -> str:
+    """The digest of what the store has under ``key``; it is brought to beside ``path`` for that."""
+    there = path.with_name(f"{path.name}.there")
+    await store.bring(key, there, own=True)
+    try:
+        return await asyncio.to_thread(_digest, there)
+    finally:
+        there.unlink()
 
 
 def _digest(path: Path) -> str:
