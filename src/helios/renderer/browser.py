@@ -57,7 +57,12 @@ class Browser:
         ring = Ring(self._files, size) if staged and self._files else None
         page = Page(self._connection, answer["sessionId"], browser, ready_timeout, capture, ring, self._used)
         self._pages.append(page)
-        script = clock_script(props=props, manual=capture == "screenshot", staged=staged)
+        script = clock_script(
+            props=props,
+            manual=capture == "screenshot",
+            staged=staged,
+            origin=ORIGIN if self._source.root else None,
+        )
         await asyncio.gather(
             page.call("Page.enable"),
             page.call("Runtime.enable"),

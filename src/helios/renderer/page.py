@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from helios.errors import CaptureUnsafe, PageError
+from helios.renderer import footage
 from helios.renderer.cdp import Connection, OnLoss, Params, ProtocolError, Unanswered
 from helios.renderer.moving import moves
 from helios.renderer.ring import Ring
@@ -19,6 +20,7 @@ from helios.renderer.spec import CaptureMethod, Motion
 
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
 BREAKOUT = "a page that breaks out of its frame"
+_FOOTAGE = ORIGIN + footage.PATH
 _MOVING = ("video/", "image/gif", "image/webp", "image/png", "image/apng", "image/avif")
 
 
@@ -202,7 +204,8 @@ class Page:
                 ours = params["request"].get("urlFragment") == "#helios"
                 if not ours and (not params["loaderId"] or not url.startswith((ORIGIN + "/", "data:", "blob:"))):
                     self.foreign = True  # a worker asks for what it likes, and we are not told
-                if kind in _AWAITED and params["loaderId"]:  # a worker's own script has none, and no end
+                # A worker's own script has no loader, and no end; frames of films are awaited by the clock.
+                if kind in _AWAITED and params["loaderId"] and not url.startswith(_FOOTAGE):
                     self._loading[params["requestId"]] = url
             case "LayerTree.layerTreeDidChange":
                 self.damaged = True
@@ -212,7 +215,7 @@ class Page:
                 self._send_stage(params["requestId"])
             case "Network.responseReceived":
                 self._note_origin(params)
-                if params["response"]["mimeType"].startswith(_MOVING) or not params["loaderId"]:
+                if self._moves(params) or not params["loaderId"]:
                     self.tells_damage = False
                 self._answered(params)
             case "Network.loadingFinished":
@@ -231,6 +234,13 @@ class Page:
                     self._failure = PageError(f"the page's script failed while loading: {said}")
             case _:
                 pass
+
+    def _moves(self, params: Params) -> bool:
+        """Whether an answer may be of something that moves by itself: films of the folder don't."""
+        ours = params["response"]["url"].startswith(_FOOTAGE) or params.get("type") == "Media"
+        if ours and params["response"]["url"].startswith(ORIGIN + "/"):
+            return False
+        return params["response"]["mimeType"].startswith(_MOVING)
 
     def _send_stage(self, request: str) -> None:
         answer = {
@@ -251,7 +261,7 @@ class Page:
 
     def _look_at(self, request: str) -> None:
         kind, url = self._requests.get(request, ("", ""))
-        if self.ring and kind == "Image":
+        if self.ring and kind == "Image" and not url.startswith(_FOOTAGE):
             task = asyncio.create_task(self._look(request, url))
             self._looks.add(task)
             task.add_done_callback(self._looks.discard)

@@ -17,11 +17,11 @@ STAGE_PATH = "/.helios/stage"
 """Where the stage stands at the page's own origin, so that it may look into the page's frame."""
 
 
-def clock_script(*, props: object, manual: bool, staged: bool) -> str:
-    """The files of clock/ as one function, which sees its ``config``."""
+def clock_script(*, props: object, manual: bool, staged: bool, origin: str | None) -> str:
+    """The files of clock/ as one function, which sees its ``config``. ``origin`` is that of the page's folder."""
     parts = sorted(files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: part.name)
     source = "\n".join(part.read_text("utf-8") for part in parts)
-    config = {"epoch": EPOCH_MS, "seed": SEED, "props": props, "manual": manual, "staged": staged}
+    config = {"epoch": EPOCH_MS, "seed": SEED, "props": props, "manual": manual, "staged": staged, "origin": origin}
     return _closure(source, config)
 
 

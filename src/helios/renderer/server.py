@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Generator
@@ -12,6 +13,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import parse_qs, urlsplit
+
+from helios.renderer import footage
+from helios.renderer.footage import Footage
 
 HOST = "helios.localhost"
 ORIGIN = f"http://{HOST}"
@@ -53,7 +58,19 @@ class _Handler(SimpleHTTPRequestHandler):
         super().do_GET()
 
     def send_head(self) -> BytesIO | BinaryIO | None:
-        path = Path(self.translate_path(self.path))
+        if self.path.startswith(footage.PATH):
+            return self._footage("/" + self.path.removeprefix(footage.PATH))
+        path = self._file(self.path)
+        if path is None:
+            return None
+        film = self._film(path) if self.headers.get("Sec-Fetch-Dest") == "video" else None
+        if film:
+            return self._send(BytesIO(film.stand_in), len(film.stand_in), "video/webm")
+        return self._send(path.open("rb"), path.stat().st_size, self.guess_type(path))
+
+    def _file(self, url: str) -> Path | None:
+        """The file that is asked for, which is noted; None, which has been answered, where there is none."""
+        path = Path(self.translate_path(url))
         root = Path(self.directory).resolve()
         name = path.relative_to(self.directory).as_posix()
         if not path.resolve().is_relative_to(root) or not path.is_file():
@@ -61,8 +78,35 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         found = path.stat()
-        size = found.st_size
-        self._used.setdefault(name, (size, found.st_mtime_ns))
+        self._used.setdefault(name, (found.st_size, found.st_mtime_ns))
+        return path
+
+    def _film(self, path: Path) -> Footage | None:
+        return footage.open_footage(path, path.stat().st_mtime_ns)
+
+    def _footage(self, url: str) -> BytesIO | BinaryIO | None:
+        """Answers with when a film's frames begin, or with one of them."""
+        path = self._file(url)
+        if path is None:
+            return None
+        film = self._film(path)
+        if film is None:
+            self.send_error(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+            return None
+        number = parse_qs(urlsplit(url).query).get("frame")
+        try:
+            if number is None:
+                told = {"times": film.times, "duration": film.duration, "tick": film.tick}
+                data, kind = json.dumps(told).encode(), "application/json"
+            else:
+                data, kind = film.picture(int(number[0])), "image/png"
+        except (ValueError, IndexError, OSError):
+            self.send_error(HTTPStatus.UNPROCESSABLE_ENTITY)
+            return None
+        return self._send(BytesIO(data), len(data), kind)
+
+    def _send(self, file: BinaryIO, size: int, kind: str) -> BytesIO | BinaryIO | None:
+        """Answers with a file, or the part of it that is wanted."""
         wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         start, stop = 0, size
         if wanted and (wanted[1] or wanted[2]):
@@ -73,17 +117,17 @@ class _Handler(SimpleHTTPRequestHandler):
                 self.send_header("Content-Range", f"bytes */{size}")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+                file.close()
                 return None
             self.send_response(HTTPStatus.PARTIAL_CONTENT)
             self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
         else:
             self.send_response(HTTPStatus.OK)
         self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(stop - start))
         self.send_header("Cache-Control", "no-store")
         self.end_headers()
-        file = path.open("rb")
         file.seek(start)
         return _Window(file, stop - start)
 

@@ -9,6 +9,11 @@
 const KEY = Symbol.for("helios.clock");
 const native = {
   requestAnimationFrame: window.requestAnimationFrame.bind(window),
+  fetch: window.fetch.bind(window),
+  decode: HTMLImageElement.prototype.decode,
+  source: Object.getOwnPropertyDescriptor(HTMLImageElement.prototype, "src").set,
+  setAttribute: Element.prototype.setAttribute,
+  paused: Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "paused").get,
   post: MessagePort.prototype.postMessage,
 };
 const clock = window[KEY] ?? parentClock() ?? createClock();
@@ -58,7 +63,8 @@ function createClock() {
     stateful: false, // something was seen that only stepping through every frame can repeat
     unfit: null, // what was seen that a stage can't show
     unseen: false, // something draws without the page's layers being changed
-    videos: 0,
+    sought: false, // a video is shown by seeking, which no layer tells of
+    pace: 0, // how far (ms) the clock was moved last
     level: 0,
     nextId: 1,
     changed: false, // something on the page was changed since the last frame
@@ -68,6 +74,8 @@ function createClock() {
     onMove: null, // called inside of each frame in which something may have moved
     roots: new Set(), // shadow roots, weakly held
     media: new WeakMap(), // element -> what governMedia keeps of it
+    players: new Set(), // those elements
+    films: new Map(), // address -> what is known of the film there
     contexts: new WeakMap(), // canvas -> the kind of its context
     tracked: new WeakSet(), // what the page has been found waiting for by looking
     helios: { props: config.props, seek: null },
@@ -170,9 +178,10 @@ function createClock() {
       animations.note(before, time);
       self.now = time;
       self.frame = frame;
+      self.pace = time - before;
       animations.place();
       placeSvg(self);
-      placeMedia(self);
+      await placeMedia(self);
       if (typeof self.helios.seek === "function") {
         guard(isStage ? window.frames[0] : window, () => {
           const outcome = self.helios.seek(time / 1000);
@@ -198,7 +207,7 @@ function createClock() {
         const running = animations.lead(step) > 0;
         if (running || self.changed || self.restless) self.placeWhenDrawn();
       }
-      return !self.unseen && self.videos === 0;
+      return !self.unseen && !self.sought;
     },
 
     /** Puts running animations to their exact place inside of the next frame that is drawn. */

@@ -13,8 +13,22 @@ function watchDocuments(self) {
       if (image.complete || image.loading === "lazy") continue;
       trackOnce(self, image, ended(image, "load", "error"), `image ${image.currentSrc || image.src}`);
     }
-    for (const element of document.querySelectorAll("video")) self.govern?.(element);
   }
+  for (const element of self.found("video, audio")) {
+    self.govern?.(element);
+    const needed = element.localName === "video" ? element.HAVE_CURRENT_DATA : element.HAVE_METADATA;
+    if (element.networkState !== element.NETWORK_LOADING || element.readyState >= needed) continue;
+    trackOnce(self, element, loaded(element), `${element.localName} ${element.currentSrc || element.src}`);
+  }
+}
+
+/** Resolves when a media element can be shown, or has failed, or one of its sources has. */
+function loaded(element) {
+  return new Promise((resolve) => {
+    for (const type of ["loadeddata", "error", "emptied", "suspend"]) {
+      element.addEventListener(type, resolve, { once: true, capture: true });
+    }
+  });
 }
 
 function watchLoading() {

@@ -1,4 +1,4 @@
-// Media elements and SVG's own timeline: both stand still and are sought to where they should be.
+// Media elements and SVG's own timeline: both stand still and are put where they should be.
 
 function placeSvg(self) {
   for (const document of everyDocument()) {
@@ -14,39 +14,70 @@ function placeSvg(self) {
   }
 }
 
-function placeMedia(self) {
-  self.videos = 0;
-  for (const document of everyDocument()) {
-    self.videos += document.querySelectorAll("video").length;
-    for (const element of document.querySelectorAll("video, audio")) self.media.get(element)?.place();
-  }
+/** Resolves when all that plays shows what it should. */
+async function placeMedia(self) {
+  self.sought = false;
+  await Promise.all([...self.players].map((element) => self.media.get(element).place()));
 }
 
-// A media element plays on the clock: its own playback stands still and is sought to where it should be.
+// A media element plays on the clock, while its own playback stands still: it begins by `play()`, by `autoplay`, or at the
+// second that `data-start` says, for `data-duration` seconds, with what it has at `data-media-start`.
 function governMedia() {
   const prototype = HTMLMediaElement.prototype;
   const pause = prototype.pause;
   const position = Object.getOwnPropertyDescriptor(prototype, "currentTime");
-  const length = (element) => (Number.isFinite(element.duration) ? element.duration : Infinity);
+  const filmOf = (element) => (element.localName === "video" ? filmAt(element.currentSrc) : null);
+  const length = (element) => {
+    const duration = filmOf(element)?.duration ?? element.duration;
+    return Number.isFinite(duration) ? duration : Infinity;
+  };
 
   function govern(element) {
     const known = clock.media.get(element);
     if (known) return known;
-    let [playing, at, from] = [false, clock.now, position.get.call(element)];
-    const where = () => {
-      const time = from + (playing ? ((clock.now - at) / 1000) * element.playbackRate : 0);
+    const screen = screenOf(element);
+    let [playing, at, from, until] = [false, clock.now, position.get.call(element), Infinity];
+    let begun = false;
+    const where = (now = clock.now) => {
+      const passed = Math.max(0, Math.min(now, until) - at) / 1000;
+      const time = from + (playing ? passed * element.playbackRate : 0);
       const end = length(element);
       return element.loop && end < Infinity ? time % end : Math.min(time, end);
     };
     const anchor = (time) => ([at, from] = [clock.now, time]);
     const tell = (type) => element.dispatchEvent(new Event(type));
+    const stop = (...events) => {
+      anchor(where());
+      [playing, until] = [false, Infinity];
+      events.forEach(tell);
+    };
+    /** Resolves when the picture of this moment is shown. */
+    const show = () => {
+      if (element.localName !== "video") return;
+      const url = element.currentSrc;
+      const film = filmOf(element);
+      if (film === undefined) return clock.track(clock.films.get(url).coming, `video ${url}`).then(show);
+      if (film) {
+        if (!begun && element.hasAttribute("poster")) return; // its own
+        return clock.track(screen.show(film, url, where(), where(clock.now + clock.pace)), `a frame of ${url}`);
+      }
+      if (element.readyState < 1) return;
+      clock.sought ||= element.isConnected;
+      // Half a millisecond in, so that a position on a frame's border shows the frame that begins there.
+      const wanted = Math.min(where() + 0.0005, length(element));
+      if (Math.abs(position.get.call(element) - wanted) <= 1e-6) return;
+      const sought = ended(element, "seeked", "error", "emptied");
+      position.set.call(element, wanted);
+      return clock.track(sought, `video ${url}`);
+    };
     const state = {
+      screen,
       where,
-      playing: () => playing,
+      playing: () => playing && clock.now >= at,
       play() {
         if (!playing) {
           anchor(where() >= length(element) ? 0 : where());
-          playing = true;
+          playing = begun = true;
           tell("play");
           tell("playing");
         }
@@ -54,47 +85,64 @@ function governMedia() {
       },
       pause() {
         pause.call(element);
-        if (!playing) return;
-        anchor(where());
-        playing = false;
-        tell("pause");
+        if (playing) stop("pause");
       },
       seek(time) {
+        begun = true;
         anchor(Math.max(0, Math.min(Number(time), length(element))));
-        state.place();
+        if (filmOf(element) === null) return void show();
+        tell("seeking");
+        Promise.resolve(show()).catch(() => {}).then(() => ["timeupdate", "seeked"].forEach(tell));
       },
       rate: () => anchor(where()),
-      place() {
-        if (element instanceof HTMLVideoElement && element.readyState >= 1) {
-          // Half a millisecond in, so that a position on a frame's border shows the frame that begins there.
-          const wanted = Math.min(where() + 0.0005, length(element));
-          if (Math.abs(position.get.call(element) - wanted) > 1e-6) {
-            const sought = ended(element, "seeked", "error", "emptied");
-            position.set.call(element, wanted);
-            clock.track(sought, `video ${element.currentSrc}`);
-          }
-        }
-        if (playing && !element.loop && where() >= length(element)) {
-          anchor(length(element));
-          playing = false;
-          tell("pause");
-          tell("ended");
-        }
+      async place() {
+        const before = screen.picture;
+        await Promise.resolve(show()).catch(() => {}); // what can't be had is a warning already
+        if (screen.picture !== before) tell("timeupdate");
+        if (!playing) return;
+        if (!element.loop && where() >= length(element)) stop("pause", "ended");
+        else if (clock.now >= until) stop("pause");
+      },
+      /** What is heard of it from here on, if it plays (seconds). */
+      heard: () => playing && {
+        source: element.currentSrc || element.src,
+        start: at / 1000,
+        offset: from,
+        length: until < Infinity ? (until - at) / 1000 : null,
+        volume: element.muted ? 0 : element.volume,
+        rate: element.playbackRate,
+        loop: element.loop,
       },
     };
     clock.media.set(element, state);
-    if (element.autoplay) {
-      element.autoplay = false;
+    clock.players.add(element);
+    const { start, duration, mediaStart, volume } = element.dataset;
+    if (start !== undefined) {
+      [playing, at, from] = [true, Number(start) * 1000, Number(mediaStart ?? 0)];
+      if (duration !== undefined) until = at + Number(duration) * 1000;
+    } else if (element.autoplay) {
       [playing, at, from] = [true, clock.now, 0];
     }
+    if (volume !== undefined) element.volume = Math.min(1, Math.max(0, Number(volume)));
+    begun = playing;
+    element.autoplay = false;
+    if (element.localName === "video" && element.preload !== "auto") element.preload = "auto";
+    element.addEventListener("emptied", () => {
+      screen.clear();
+      if (start === undefined) anchor(0);
+    });
+    // A poster is shown only as long as nothing was played.
+    if (!native.paused.call(element) || position.get.call(element) > 0) element.load();
     pause.call(element);
-    if (element instanceof HTMLVideoElement && element.readyState < 2 && (element.currentSrc || element.src)) {
-      clock.track(ended(element, "loadeddata", "error", "emptied"), `video ${element.currentSrc || element.src}`);
-    }
     return state;
   }
 
   clock.govern ??= govern;
+  for (const name of ["video", "audio"]) {
+    const found = document.getElementsByTagName(name);
+    new MutationObserver(() => [...found].forEach(govern)).observe(document, { childList: true, subtree: true });
+  }
+  governPictures();
   prototype.play = function () {
     return govern(this).play();
   };
