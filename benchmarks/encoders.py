@@ -17,19 +17,18 @@ from statistics import fmean
 import av
 import numpy as np
 import psutil
-from av.codec.context import CodecContext
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace
 
 from benchmarks.films import Pixels, likeness
 from benchmarks.floors import let_go
-from benchmarks.scenes import ENCODING, FPS, SIZE, opened
+from benchmarks.scenes import ENCODING, FPS, SIZE, composition, opened
 from helios.renderer.capture import StageCapture
-from helios.renderer.encoder import _to_yuv, configure, pixel_format
+from helios.renderer.codec import Shaper, new_context
 from helios.renderer.spec import Encoding
 from helios.stitcher.binary import find_ffmpeg
 
+_FILM = composition("dom", 1)
 _BROWSER_ENCODER = (
     """
 (bitrate) => {
@@ -151,9 +150,9 @@ def _rgb(frame: VideoFrame) -> Pixels:
 
 def _conversion(pixels: Sequence[VideoFrame]) -> Cost:
     """From RGB to YUV, which is the beginning of every other way."""
-    reformatter = VideoReformatter()
+    shaper = Shaper(new_context(ENCODING, _FILM))
     cpu, wall = time.process_time(), time.perf_counter()
-    frames = [_to_yuv(reformatter, each, pixel_format(ENCODING)) for each in pixels]
+    frames = [shaper.shaped(each) for each in pixels]
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     alike = [_likeness(*pair) for pair in zip(frames, pixels, strict=True)]
     size = sum(plane.buffer_size for frame in frames for plane in frame.planes)
@@ -162,13 +161,11 @@ def _conversion(pixels: Sequence[VideoFrame]) -> Cost:
 
 
 def _encode(pixels: Sequence[VideoFrame], encoding: Encoding, threads: int) -> bytes:
-    context = CodecContext.create(encoding.codec, "w")
-    assert isinstance(context, VideoCodecContext)
-    configure(context, encoding, *SIZE, FPS, threads)
-    reformatter = VideoReformatter()
+    context = new_context(encoding, _FILM, threads)
+    shaper = Shaper(context)
     film = bytearray()
     for number, each in enumerate(pixels):
-        frame = _to_yuv(reformatter, each, pixel_format(encoding))
+        frame = shaper.shaped(each)
         frame.pts, frame.time_base = number, context.time_base
         for packet in context.encode(frame):
             film += bytes(packet)

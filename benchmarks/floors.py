@@ -15,12 +15,12 @@ import av
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from benchmarks.scenes import ENCODING, FPS, SIZE, composition, opened
+from benchmarks.scenes import ENCODING, FPS, composition, opened
 from helios.adapters import LocalWorkerAdapter
 from helios.orchestrator.dispatch import Workplace
 from helios.renderer.capture import StageCapture
+from helios.renderer.codec import configure
 from helios.renderer.draw import draw_first
-from helios.renderer.encoder import configure
 from helios.renderer.picture import Picture, RawPicture
 from helios.renderer.spec import ChunkSpec, Encoding
 
@@ -94,7 +94,7 @@ def _encode(frames: list[VideoFrame], output: Path) -> None:
     with av.open(str(output), "w") as container:
         stream = container.add_stream(ENCODING.codec, rate=FPS)
         assert isinstance(stream, VideoStream)
-        configure(stream.codec_context, ENCODING, *SIZE, FPS)
+        configure(stream.codec_context, ENCODING, composition("dom", len(frames)))
         for number, frame in enumerate(frames):
             frame.pts, frame.time_base, frame.pict_type = number, 1 / FPS, PictureType.NONE
             container.mux(stream.encode(frame))

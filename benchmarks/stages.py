@@ -13,12 +13,11 @@ import av
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 
-from benchmarks.scenes import ENCODING, FPS, SIZE, opened
+from benchmarks.scenes import ENCODING, FPS, composition, opened
 from helios.renderer.capture import EXACT, BeginFrameCapture, StageCapture, _BeginFrames
 from helios.renderer.cdp import Params
-from helios.renderer.encoder import _to_yuv, configure, pixel_format
+from helios.renderer.codec import Shaper, new_context
 from helios.renderer.picture import CodedPicture, hash_pixels
 
 Times = dict[str, list[float]]
@@ -106,11 +105,8 @@ class _Encoder:
 
     def __init__(self, times: Times) -> None:
         self._times = times
-        self._reformatter = VideoReformatter()
-        context = CodecContext.create(ENCODING.codec, "w")
-        assert isinstance(context, VideoCodecContext)
-        configure(context, ENCODING, *SIZE, FPS)
-        self._context = context
+        self._context = new_context(ENCODING, composition("dom", 1))
+        self._shaper = Shaper(self._context)
         self._count = 0
         self._wall = self._cpu = 0.0
 
@@ -119,7 +115,7 @@ class _Encoder:
         with _timed(self._times, "hash"):
             hash_pixels(pixels)
         with _timed(self._times, "RGB to YUV"):
-            frame = _to_yuv(self._reformatter, pixels, pixel_format(ENCODING))
+            frame = self._shaper.shaped(pixels)
         frame.pts, frame.time_base = self._count, self._context.time_base
         self._count += 1
         self._encode(frame)

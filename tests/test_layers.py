@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "composition": {"errors"},
     "worker": {"storage", "errors", "release"},
     "adapters": {"worker", "storage", "errors", "release"},
-    "stitcher": {"adapters", "worker", "errors"},
+    "stitcher": {"composition", "adapters", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},
     "sound": {"errors"},

@@ -23,7 +23,7 @@ from helios.adapters import (
     open_adapter,
 )
 from helios.adapters.faults import check_faults
-from helios.composition import Declared, Network, Source, parse_rate
+from helios.composition import FORMATS, Declared, Format, Network, Source, format_of, named, parse_rate
 from helios.errors import UsageError
 from helios.jobs.job import Job
 from helios.jobs.journal import Journal
@@ -39,8 +39,7 @@ from helios.orchestrator.plan import chunks_for, cores
 from helios.release import __version__
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.sound import AudioCodec, Sound, check_track, codec_for, parse_track
-from helios.stitcher import FfmpegStitcher
-from helios.stitcher.ffmpeg import container_suffix
+from helios.stitcher import FfmpegStitcher, stitcher_for
 
 _PLACES = ("local", "aws", "gcp")
 
@@ -50,7 +49,8 @@ class CompositionOptions(TypedDict, total=False):
 
     ``width`` and ``height`` are in pixels, ``duration`` and ``ready_timeout`` in seconds; ``fps`` is a number
     or text such as "30000/1001"; ``props`` is JSON for ``window.helios.props``; ``network`` is what the page may reach
-    beside its own folder: "none", "public" or "all" (see docs/pages.md).
+    beside its own folder: "none", "public" or "all" (see docs/pages.md); with ``alpha`` it stands on nothing, not on
+    white.
     """
 
     width: int | None
@@ -61,21 +61,23 @@ class CompositionOptions(TypedDict, total=False):
     props: object
     ready_timeout: float
     network: Network | None
+    alpha: bool
 
 
 class RenderOptions(CompositionOptions, total=False):
     """What a caller may say of a film.
 
-    ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here;
-    ``chunk_frames`` is the most frames that a chunk may have; ``encoder`` is "ffmpeg" or "browser" (faster, H.264
-    only); ``codec`` is h264, h265, vp9, av1, prores or an encoder of ffmpeg's; ``capture`` is "auto", "fast" or
-    "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be tried; ``store`` is the URL
-    where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an address that is told what becomes
-    of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is "local", "aws" or "gcp", or several
-    with commas between, which then draw from one queue; ``workers`` are then those at each cloud. With a cloud,
-    ``function`` (AWS), ``service`` (Google: its address) and ``store`` (for two clouds: one of each, with a comma
-    between) name what is deployed, if it is not what ``helios deploy`` has made, and ``stitch`` "remote" has a worker
-    join the chunks. See docs/aws.md and docs/gcp.md.
+    ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here; ``chunk_frames``
+    is the most frames that a chunk may have; ``format`` is "mp4", "gif" and so on, for an output whose ending says
+    nothing; a ``preview`` is half as wide and high, and encoded in a hurry (docs/formats.md); ``encoder`` is
+    "ffmpeg" or "browser" (faster, H.264 only); ``codec`` is h264, h265, vp9, av1, prores or an encoder of ffmpeg's;
+    ``capture`` is "auto", "fast" or "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be
+    tried; ``store`` is the URL where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an
+    address that is told what becomes of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is
+    "local", "aws" or "gcp", or several with commas between, which then draw from one queue; ``workers`` are then
+    those at each cloud. With a cloud, ``function`` (AWS), ``service`` (Google: its address) and ``store`` (for two
+    clouds: one of each, with a comma between) name what is deployed, if it is not what ``helios deploy`` has made,
+    and ``stitch`` "remote" has a worker join the chunks. See docs/aws.md and docs/gcp.md.
 
     ``audio`` are tracks such as "music.mp3@2.5,volume=0.6,fade-in=1,loop"; ``audio_codec`` is "aac", "opus" or
     "pcm"; ``loudness`` is what the whole is brought to (LUFS). See docs/sound.md.
@@ -85,7 +87,9 @@ class RenderOptions(CompositionOptions, total=False):
     workers: int | None
     chunk_frames: int | None
     encoder: EncoderChoice
-    codec: str
+    format: str | None
+    preview: bool
+    codec: str | None
     crf: float | None
     preset: str | None
     pixel_format: str | None
@@ -106,12 +110,14 @@ class RenderOptions(CompositionOptions, total=False):
 
 async def render(
     source: str | PathLike[str],
-    output: str | PathLike[str],
+    output: str | PathLike[str] | None = None,
     *,
     on_event: EventSink = lambda event: None,
     **options: Unpack[RenderOptions],
 ) -> Rendered:
-    """Renders a page (a file, a folder with index.html, or an http(s) address) into a film.
+    """Renders a page (a file, a folder with index.html, or an http(s) address) into a film, else out.mp4.
+
+    The ending of its name says what it becomes: see docs/formats.md.
 
     It is a job as any other: if it is stopped, chunks that are made are kept, and found by the next that needs them.
 
@@ -125,7 +131,9 @@ async def render(
         return await run_job(journal, journal.add(spec), on_event, inject=options.get("inject"))
 
 
-async def submit(source: str | PathLike[str], output: str | PathLike[str], **options: Unpack[RenderOptions]) -> Job:
+async def submit(
+    source: str | PathLike[str], output: str | PathLike[str] | None = None, **options: Unpack[RenderOptions]
+) -> Job:
     """Plans a film as ``render`` does, and leaves a process behind that renders it.
 
     Raises:
@@ -137,25 +145,29 @@ async def submit(source: str | PathLike[str], output: str | PathLike[str], **opt
 
 
 async def plan_job(
-    source: str | PathLike[str], output: str | PathLike[str], **options: Unpack[RenderOptions]
+    source: str | PathLike[str], output: str | PathLike[str] | None = None, **options: Unpack[RenderOptions]
 ) -> JobSpec:
     """The job that ``render`` would run: the page is looked at, and all that is to be drawn is settled.
 
     Raises:
         HeliosError: it can't be planned.
     """
-    path = Path(output)
-    container_suffix(path)
+    path = named(Path(output) if output else None, options.get("format"))
+    form = format_of(path)
     check_output(path)
     if options.get("attempts", 4) < 1:
         raise UsageError(f"a chunk must be tried at least once, not {options.get('attempts')} times")
     places, url = await _places(options)
     if options.get("stitch", "local") not in ("local", *(["remote"] if _clouds(places) else [])):
         raise UsageError(f"stitch is local, or, with a cloud, remote, not {options.get('stitch')!r}")
-    request = _request(source, options)
-    sound = _sound(options, container_suffix(path))
+    if options.get("stitch") == "remote" and form.kind != "film":
+        raise UsageError(f"{form.ending} files are made here: leave --stitch remote out")
+    request = _request(source, options, form)
+    sound = _sound(options, path.suffix.lower())
     async with open_adapter((*_clouds(places), *places)[0]) as adapter:
         plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
+    if form.finest and plan.composition.fps > form.finest:
+        raise UsageError(f"{form.ending} files have at most {form.finest} frames a second: --fps {form.finest}")
     return JobSpec(
         page=plan,
         output=path.absolute(),
@@ -171,7 +183,7 @@ async def plan_job(
 
 def render_sync(
     source: str | PathLike[str],
-    output: str | PathLike[str],
+    output: str | PathLike[str] | None = None,
     *,
     on_event: EventSink = lambda event: None,
     **options: Unpack[RenderOptions],
@@ -181,7 +193,7 @@ def render_sync(
 
 
 async def render_events(
-    source: str | PathLike[str], output: str | PathLike[str], **options: Unpack[RenderOptions]
+    source: str | PathLike[str], output: str | PathLike[str] | None = None, **options: Unpack[RenderOptions]
 ) -> AsyncIterator[RenderEvent]:
     """``render`` as a stream of events, ``Rendered`` last. Leaving the loop early stops the render."""
     queue: asyncio.Queue[RenderEvent | None] = asyncio.Queue()
@@ -213,7 +225,7 @@ async def forecast(
     (place, *others), _ = await _places(options)
     if others:
         raise UsageError(f"what {options.get('adapter')} would take can't be told: name one place")
-    request = _request(source, options)
+    request = _request(source, options, format_of(named(None, options.get("format"))))
     with tempfile.TemporaryDirectory(prefix="helios-") as folder:
         async with open_adapter(place) as adapter:
             plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
@@ -233,14 +245,14 @@ async def still(
     frame: int = 0,
     **options: Unpack[CompositionOptions],
 ) -> None:
-    """Renders one frame of a page into a PNG.
+    """Renders one frame of a page into a PNG or JPEG.
 
     A page that declares no length is taken to end with that frame.
 
     Raises:
         HeliosError: see ``helios.errors``; nothing is left half-written.
     """
-    await _orchestrator().still(_request(source, RenderOptions(**options)), frame, Path(output))
+    await _orchestrator().still(_request(source, RenderOptions(**options), FORMATS["png"]), frame, Path(output))
 
 
 async def stitch(inputs: Sequence[str | PathLike[str]], output: str | PathLike[str]) -> None:
@@ -251,7 +263,7 @@ async def stitch(inputs: Sequence[str | PathLike[str]], output: str | PathLike[s
         OutputError: the film can't be written.
     """
     check_output(Path(output))
-    await FfmpegStitcher(LocalWorkerAdapter()).stitch([Path(path) for path in inputs], Path(output))
+    await stitcher_for(Path(output), LocalWorkerAdapter()).stitch([Path(path) for path in inputs], Path(output))
 
 
 def _orchestrator() -> RenderOrchestrator:
@@ -259,7 +271,7 @@ def _orchestrator() -> RenderOrchestrator:
     return RenderOrchestrator(adapter, FfmpegStitcher(adapter))
 
 
-def _request(source: str | PathLike[str], options: RenderOptions) -> RenderRequest:
+def _request(source: str | PathLike[str], options: RenderOptions, form: Format) -> RenderRequest:
     fps = options.get("fps")
     declared = Declared(
         width=options.get("width"),
@@ -273,10 +285,11 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         raise UsageError(f"encoder is ffmpeg or browser, not {encoder!r}")
     encoding = Encoding(
         encoder=encoder,
-        codec=options.get("codec", "h264"),
+        codec=form.encoder(options.get("codec"), alpha=options.get("alpha", False)),
         crf=options.get("crf"),
         preset=options.get("preset"),
         pixel_format=options.get("pixel_format"),
+        preview=options.get("preview", False),
     )
     return RenderRequest(
         source=Source.parse(str(source)),
@@ -289,16 +302,19 @@ def _request(source: str | PathLike[str], options: RenderOptions) -> RenderReque
         capture=options.get("capture", "auto"),
         ready_timeout=options.get("ready_timeout", 30.0),
         network=options.get("network"),
+        alpha=options.get("alpha", False),
         fleet=set(_named(options)) != {"local"},
     )
 
 
 def _sound(options: RenderOptions, container: str) -> Sound | None:
     tracks = [check_track(parse_track(text)) for text in options.get("audio") or ()]
-    codec = codec_for(container, options.get("audio_codec"))
     loudness = options.get("loudness")
     if loudness is not None and not -70 <= loudness <= -5:
         raise UsageError(f"loudness is from -70 to -5 LUFS, not {loudness:g}")
+    if not tracks and options.get("audio_codec") is None:
+        return None
+    codec = codec_for(container, options.get("audio_codec"))
     return Sound(tracks=tuple(tracks), codec=codec, loudness=loudness) if tracks else None
 
 

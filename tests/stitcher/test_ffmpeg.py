@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,8 @@ from helios.adapters import LocalWorkerAdapter
 from helios.errors import OutputError, StitchError, UsageError
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.binary import find_ffmpeg
-from helios.stitcher.ffmpeg import concat_arguments, concat_script, steady_decoding
+from helios.stitcher.command import concat_script
+from helios.stitcher.ffmpeg import concat_arguments, steady_decoding
 from helios.stitcher.segment import Format, Segment, read_segment
 from processes import descendants, wait_until
 from segments import decoding_times, frame_numbers, make_film, make_segment, told_duration
@@ -344,13 +346,13 @@ def test_no_start_in_the_script_is_off_by_more_than_half_a_microsecond(fps: Frac
 
 
 def test_the_arguments_for_ffmpeg() -> None:
-    base = ("-hide_banner", "-nostdin", "-loglevel", "warning", "-f", "concat", "-i", "list.txt", "-map", "0")
-    base += ("-c", "copy")
-    ticks = Fraction(1, 24_000)
+    base = ("-f", "concat", "-i", "list.txt", "-map", "0", "-c", "copy")
+    kind = Format("h264", 64, 48, "yuv420p", Fraction(1, 24_000), b"")
     mov = ("-video_track_timescale", "24000", "-movflags", "+faststart")
-    assert concat_arguments("joined.mp4", ticks) == (*base, *mov, "joined.mp4")
-    assert concat_arguments("joined.mkv", ticks, "setts") == (*base, "joined.mkv")
-    assert concat_arguments("joined.mov", ticks, "setts") == (*base, "-bsf:v", "setts", *mov, "joined.mov")
+    assert concat_arguments(".mp4", kind) == (*base, *mov)
+    assert concat_arguments(".mkv", kind, "setts") == base
+    assert concat_arguments(".mov", kind, "setts") == (*base, "-bsf:v", "setts", *mov)
+    assert concat_arguments(".mp4", replace(kind, codec="hevc")) == (*base, "-tag:v", "hvc1", *mov)
 
 
 def segment(frames: int, delay: int, frame: Fraction = 1 / FILM) -> Segment:

@@ -47,6 +47,9 @@ NetworkPolicy = Annotated[
         help="What the page may reach beside its folder; else all from here, public from a cloud.",
     ),
 ]
+Alpha = Annotated[
+    bool, typer.Option("--alpha", help="Keep the page's transparency: it stands on nothing, instead of on white.")
+]
 Inject = Annotated[
     str | None,
     typer.Option(

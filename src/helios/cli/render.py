@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 
 def render(
     source: options.Source,
-    output: options.Output = Path("out.mp4"),
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file; its ending says what it becomes. Else out.mp4."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="mp4, webm, gif, png …, if the name has no ending.",
+        ),
+    ] = None,
     width: options.Width = None,
     height: options.Height = None,
     fps: options.Fps = None,
@@ -37,7 +48,12 @@ def render(
     encoder: Annotated[
         str, typer.Option(metavar="ffmpeg|browser", help="Who encodes; the browser is faster, at a lesser quality.")
     ] = "ffmpeg",
-    codec: Annotated[str, typer.Option(help="h264, h265, vp9, av1, prores, or an encoder of ffmpeg's.")] = "h264",
+    codec: Annotated[
+        str | None,
+        typer.Option(help="h264, h265, vp9, av1, prores, or an encoder of ffmpeg's. Else as is usual for the file."),
+    ] = None,
+    alpha: options.Alpha = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Half as wide and high, and encoded in a hurry.")] = False,
     crf: Annotated[float | None, typer.Option(help="Quality; lower is better. Else 18 for h264.")] = None,
     preset: Annotated[str | None, typer.Option(help="The encoder's preset. Else medium for h264.")] = None,
     pixel_format: Annotated[str | None, typer.Option(help="Else yuv420p.")] = None,
@@ -93,6 +109,10 @@ def render(
 
         helios render page.html -o out.mp4 --audio music.mp3,fade-out=2 --audio voice.wav@2.5 --loudness -14
 
+        helios render page.html -o logo.webm --alpha
+
+        helios render page.html -o frames/%05d.png
+
         helios render https://example.com -o out.mp4 --fps 24000/1001 --frames 240
     """
     report: Reporter = reporter(quiet=quiet, json=json)
@@ -112,7 +132,10 @@ def render(
         workers=count,
         chunk_frames=chunk_frames,
         encoder=cast("EncoderChoice", encoder),  # helios.render refuses any other, and of the next
+        format=form,
         codec=codec,
+        alpha=alpha,
+        preview=preview,
         crf=crf,
         preset=preset,
         pixel_format=pixel_format,
@@ -139,7 +162,7 @@ def render(
         run(helios.render(source, output, on_event=report.show, **wanted), json=json)
 
 
-async def _emit(source: str, output: Path, path: Path, wanted: helios.RenderOptions) -> None:
+async def _emit(source: str, output: Path | None, path: Path, wanted: helios.RenderOptions) -> None:
     spec = await helios.plan_job(source, output, **wanted)
     try:
         path.write_text(spec.model_dump_json(indent=1) + "\n", "utf-8")

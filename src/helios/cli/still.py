@@ -26,8 +26,9 @@ def still(
     props: options.Props = None,
     ready_timeout: options.ReadyTimeout = 30.0,
     network: options.NetworkPolicy = None,
+    alpha: options.Alpha = False,
 ) -> None:
-    """Render one frame of a page into a PNG.
+    """Render one frame of a page into a PNG or JPEG.
 
     Example:
 
@@ -48,5 +49,6 @@ def still(
             props=values,
             ready_timeout=ready_timeout,
             network=cast("Network | None", network),
+            alpha=alpha,
         )
     )

@@ -2,20 +2,27 @@
 
 from helios.composition.composition import DEFAULT_SIZE, MAX_FRAMES, Composition, Network, compose, parse_range
 from helios.composition.declared import Declared, parse_meta
+from helios.composition.format import ENCODERS, FORMATS, Format, format_of, named, picture_name
 from helios.composition.rate import frame_time_ms, parse_rate, timescale
 from helios.composition.source import Source
 
 __all__ = [
     "DEFAULT_SIZE",
+    "ENCODERS",
+    "FORMATS",
     "MAX_FRAMES",
     "Composition",
     "Declared",
+    "Format",
     "Network",
     "Source",
     "compose",
+    "format_of",
     "frame_time_ms",
+    "named",
     "parse_meta",
     "parse_range",
     "parse_rate",
+    "picture_name",
     "timescale",
 ]

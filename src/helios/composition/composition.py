@@ -26,7 +26,7 @@ class Composition(BaseModel):
 
     ``props`` is JSON that the page finds as ``window.helios.props``; ``ready_timeout`` is how many
     seconds the page may take to become ready, before frame 0 and at any frame. ``network`` is what the page may reach
-    beside its own folder.
+    beside its own folder. With ``alpha`` the page stands on nothing, instead of on white.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +39,7 @@ class Composition(BaseModel):
     props: Any = None
     ready_timeout: float = Field(default=30.0, gt=0)
     network: Network = "all"
+    alpha: bool = False
 
     @property
     def duration(self) -> Fraction:
@@ -53,6 +54,7 @@ def compose(
     props: Any = None,
     ready_timeout: float = 30.0,
     network: Network = "all",
+    alpha: bool = False,
 ) -> Composition:
     """The composition of ``source`` with what was declared of it.
 
@@ -93,6 +95,7 @@ def compose(
         props=props,
         ready_timeout=ready_timeout,
         network=network,
+        alpha=alpha,
     )
 
 

@@ -26,7 +26,7 @@ from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
 from helios.orchestrator import Crew, Rendered, RenderEvent, RenderOrchestrator
 from helios.orchestrator.events import ChunkFinished, ChunkProgress, ChunkReused, CommandsPlanned, EventSink, Planned
-from helios.stitcher import FfmpegStitcher
+from helios.stitcher import stitcher_for
 from helios.storage import ArtifactStore
 
 _BEAT = 0.2  # seconds between looks at what is wanted, and between writes
@@ -76,7 +76,7 @@ async def run_job(
                         ]
                         orchestrator = RenderOrchestrator(
                             faulty or here,
-                            FfmpegStitcher(here),
+                            stitcher_for(spec.output, here, spec.plan.parts[0].start),
                             store,
                             workspace=workspace,
                             policy=policy,

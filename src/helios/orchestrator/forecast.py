@@ -87,8 +87,8 @@ def worth_a_look(frames: int, most: int | None) -> list[int]:
 
 async def _try(at: Workplace, plan: RenderPlan, chunk: Chunk, folder: Path) -> tuple[float, ChunkReport, float | None]:
     key = f"forecasts/{secrets.token_hex(8)}"
-    name = f"segment{plan.encoding.suffix}"
-    outputs = {name: f"{key}{plan.encoding.suffix}", f"{name}.json": f"{key}.json"}
+    name = f"segment{plan.suffix}"
+    outputs = {name: f"{key}{plan.suffix}", f"{name}.json": f"{key}.json"}
     begun = time.monotonic()
     result = await at.draw("chunk", plan.spec(chunk).model_copy(update={"seam": False}), folder, outputs)
     wall = time.monotonic() - begun

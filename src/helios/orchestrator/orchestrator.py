@@ -111,6 +111,7 @@ class RenderOrchestrator:
                 props=request.props,
                 ready_timeout=request.ready_timeout,
                 network=request.reach,
+                alpha=request.alpha,
             )
         )
         if request.capture == "fast" and found.capture not in FAST:
@@ -216,12 +217,17 @@ class RenderOrchestrator:
         return rendered
 
     async def still(self, request: RenderRequest, frame: int, output: Path) -> None:
-        """Draws one frame into a PNG. A film without a length is taken to end with that frame.
+        """Draws one frame into a PNG or JPEG. A film without a length is taken to end with that frame.
 
         Raises:
-            UsageError: there is no such frame.
+            UsageError: there is no such frame, or no such kind of picture.
             MissingTool, PageError, OutputError: it can't be drawn or written.
         """
+        name = f"still{output.suffix.lower()}"
+        if name not in ("still.png", "still.jpg", "still.jpeg"):
+            raise UsageError(f"{output.name}: a still is a .png or a .jpg")
+        if request.alpha and name != "still.png":
+            raise UsageError(f"{output.name}: only a .png holds transparency")
         check_output(output)
         _check_network(request)
         found = await self._probe(
@@ -232,17 +238,18 @@ class RenderOrchestrator:
                 props=request.props,
                 ready_timeout=request.ready_timeout,
                 network=request.reach,
+                alpha=request.alpha,
             )
         )
         if not 0 <= frame < found.composition.frames:
             raise UsageError(f"there is no frame {frame}: the film has frames 0 to {found.composition.frames - 1}")
         spec = StillSpec(composition=found.composition, frame=frame, capture=found.capture, motion=found.motion)
         with self._work_folder(output) as folder:
-            outputs = {"still.png": f"stills/{secrets.token_hex(8)}.png"}
+            outputs = {name: f"stills/{secrets.token_hex(8)}{output.suffix.lower()}"}
             at = Workplace(self._adapter, request.source.root)
             result = await at.draw("still", spec, folder / "still", outputs)
-            part = folder / "still.png"
-            part.write_bytes(await at.read(result, folder / "still", "still.png"))
+            part = folder / name
+            part.write_bytes(await at.read(result, folder / "still", name))
             part.replace(output)
 
     def _work_folder(self, output: Path) -> AbstractContextManager[Path]:

@@ -17,7 +17,7 @@ def check_output(output: Path) -> None:
     Raises:
         OutputError: it can't.
     """
-    folder = output.absolute().parent
+    folder = folder_of(output)
     try:
         is_folder = output.is_dir()
     except OSError as error:
@@ -33,13 +33,17 @@ def check_output(output: Path) -> None:
         raise OutputError(f"the folder {folder} can't be written to: {error.strerror}") from None
 
 
+def folder_of(output: Path) -> Path:
+    """The folder that must be there for ``output``: that of one picture for each frame may be made."""
+    folder = output.absolute().parent
+    return folder.parent if "%" in output.name and not folder.exists() else folder
+
+
 @contextmanager
 def work_folder(output: Path) -> Generator[Path]:
     """A hidden folder beside the output, on the same disk, gone afterwards."""
     try:
-        folder = tempfile.TemporaryDirectory(
-            prefix=".helios-", dir=output.absolute().parent, ignore_cleanup_errors=True
-        )
+        folder = tempfile.TemporaryDirectory(prefix=".helios-", dir=folder_of(output), ignore_cleanup_errors=True)
         with folder as name:
             yield Path(name)
     except OSError as error:

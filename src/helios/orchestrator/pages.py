@@ -44,6 +44,11 @@ class RenderPlan:
         return self.composition.source.root
 
     @property
+    def suffix(self) -> str:
+        """The ending of a segment's name."""
+        return self.encoding.suffix(alpha=self.composition.alpha)
+
+    @property
     def policy(self) -> Policy:
         """A page may take its time at any frame, and be slow to begin."""
         patience = self.composition.ready_timeout + 10
@@ -129,8 +134,8 @@ class RenderPlan:
         Raises:
             HeliosError: of the class that the renderer's exit code tells.
         """
-        name = f"segment{self.encoding.suffix}"
-        outputs = {name: key(self.encoding.suffix), f"{name}.json": key(REPORT)}  # the report last
+        name = f"segment{self.suffix}"
+        outputs = {name: key(self.suffix), f"{name}.json": key(REPORT)}  # the report last
         result = await at.draw(
             "chunk",
             self.spec(chunk),
@@ -149,7 +154,7 @@ class RenderPlan:
         """
         assert at.store, "what was made on our disk is gone"
         report = await at.store.get(key(REPORT))
-        segment = key(self.encoding.suffix)
+        segment = key(self.suffix)
         data = await at.store.get(segment)
         artifact = Artifact(segment, hashlib.sha256(data).hexdigest(), len(data))
         return await self._made(at, chunk, artifact, None, report)

@@ -35,6 +35,7 @@ class RenderRequest:
     capture: CaptureChoice = "auto"
     ready_timeout: float = 30.0
     network: Network | None = None
+    alpha: bool = False
     fleet: bool = False
 
     @property

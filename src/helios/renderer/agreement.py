@@ -21,9 +21,14 @@ THRESHOLD = 8
 
 
 def block_means(frame: VideoFrame) -> bytes:
-    """The means of a frame's blocks: Y, Cb and Cr as JPEG has them, each plane row by row."""
+    """The means of a frame's blocks: Y, Cb and Cr as JPEG has them, each plane row by row.
+
+    A frame with transparency is taken as it looks on black, and its opacity is one more plane.
+    """
     from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
+    if frame.format.name == "bgra":
+        return b"".join(map(block_means, _on_black(frame)))
     width, height = -(-frame.width // BLOCK), -(-frame.height // BLOCK)
     small = frame.reformat(
         width,
@@ -40,6 +45,18 @@ def block_means(frame: VideoFrame) -> bytes:
         for plane in small.planes
         for y in range(height)
     )
+
+
+def _on_black(frame: VideoFrame) -> tuple[VideoFrame, VideoFrame]:
+    """A frame's colours multiplied by its opacity, and that opacity as gray."""
+    import numpy as np
+    from av.video.frame import VideoFrame
+
+    pixels = frame.to_ndarray().astype(np.uint16)
+    opacity = np.repeat(pixels[..., 3:], 3, axis=2)
+    shown = (pixels[..., :3] * opacity + 127) // 255
+    colours, gray = (VideoFrame.from_ndarray(part.astype(np.uint8), "bgr24") for part in (shown, opacity))
+    return colours, gray
 
 
 def largest_difference(ones: bytes, others: bytes) -> int:

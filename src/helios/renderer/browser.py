@@ -20,6 +20,7 @@ from helios.renderer.scripts import clock_script
 from helios.renderer.server import HOST, ORIGIN, Used, serve
 from helios.renderer.spec import FAST, CaptureMethod
 
+_NOTHING: Params = {"color": {"r": 0, "g": 0, "b": 0, "a": 0}}
 _LEAST = 1 << 20  # bytes on its disk without which a browser breaks in many ways
 
 
@@ -37,9 +38,15 @@ class Browser:
         self._files = files
 
     async def open(
-        self, size: tuple[int, int], capture: CaptureMethod, *, props: object = None, ready_timeout: float = 30.0
+        self,
+        size: tuple[int, int],
+        capture: CaptureMethod,
+        *,
+        props: object = None,
+        ready_timeout: float = 30.0,
+        alpha: bool = False,
     ) -> Page:
-        """The page, loaded into a target of its own.
+        """The page, loaded into a target of its own; with ``alpha`` it stands on nothing.
 
         Raises:
             PageError: it can't be loaded, its script throws, or it does not become ready.
@@ -54,8 +61,10 @@ class Browser:
             "Target.attachToTarget", {"targetId": created["targetId"], "flatten": True}
         )
         browser = (await self._connection.call("Browser.getVersion"))["product"]
-        ring = Ring(self._files, size) if staged and self._files else None
-        page = Page(self._connection, answer["sessionId"], browser, ready_timeout, capture, ring, self._used)
+        ring = Ring(self._files, size, alpha=alpha) if staged and self._files else None
+        page = Page(
+            self._connection, answer["sessionId"], browser, ready_timeout, capture, ring, self._used, alpha=alpha
+        )
         self._pages.append(page)
         script = clock_script(
             props=props,
@@ -70,6 +79,7 @@ class Browser:
             page.call("Page.addScriptToEvaluateOnNewDocument", {"source": script}),
             *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
             *([page.call("Runtime.addBinding", {"name": "heliosStage"})] if staged else []),
+            *([page.call("Emulation.setDefaultBackgroundColorOverride", _NOTHING)] if alpha else []),
         )
         await page.load(self._source.url(ORIGIN))
         return page
@@ -137,6 +147,7 @@ async def open_page(
     props: object = None,
     ready_timeout: float = 30.0,
     network: Network = "all",
+    alpha: bool = False,
 ) -> AsyncGenerator[Page]:
     """The page of ``source`` in a browser of its own, for as long as the block runs.
 
@@ -144,7 +155,7 @@ async def open_page(
         as ``open_browser`` and ``Browser.open``.
     """
     async with open_browser(source, size, capture, workspace, network=network) as browser:
-        yield await browser.open(size, capture, props=props, ready_timeout=ready_timeout)
+        yield await browser.open(size, capture, props=props, ready_timeout=ready_timeout, alpha=alpha)
 
 
 def _metrics(size: tuple[int, int]) -> Params:

@@ -127,7 +127,7 @@ class BeginFrameCapture:
             raise BrowserError("the browser drew a frame but gave no picture of it")
         self._still = picture == self._last
         self._last = picture
-        return None if self._still else CodedPicture(picture)
+        return None if self._still else CodedPicture(picture, alpha=self._page.alpha)
 
     async def finish(self) -> None:
         return
@@ -150,7 +150,7 @@ class ScreenshotCapture:
 
     async def draw(self, frame: int) -> CodedPicture:
         await self.step(frame)
-        return CodedPicture(await self._screenshot())
+        return CodedPicture(await self._screenshot(), alpha=self._page.alpha)
 
     async def _screenshot(self) -> str:
         answer = await self._page.call(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from helios.composition import Composition
 from helios.errors import WorkerRefused
@@ -18,9 +18,12 @@ from helios.renderer.capture import Capture, StageCapture, capture_with
 from helios.renderer.identity import identity
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture, Picture, hash_pixels
-from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Look, Motion, StillSpec
+from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Look, Motion, StillSpec
 
 if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
     from helios.renderer.segment import PixelSink, SegmentFile
 
 Progress = Callable[[int, int], None]
@@ -84,16 +87,16 @@ def _check(spec: ChunkSpec, page: Page) -> None:
 
 
 async def _sink(spec: ChunkSpec, file: SegmentFile, capture: Capture) -> PixelSink:
-    size = spec.composition.width, spec.composition.height
     if spec.encoding.encoder == "browser":
         from helios.renderer.muxer import FrameMuxer, browser_settings
 
         assert isinstance(capture, StageCapture), "the browser encodes only what is drawn fast"
-        await capture.encode(browser_settings(spec.encoding, *size, file.fps))
+        film = spec.composition
+        await capture.encode(browser_settings(spec.encoding, film.width, film.height, film.fps))
         return FrameMuxer(file, capture.encoded)
     from helios.renderer.encoder import FrameEncoder
 
-    return FrameEncoder(file, spec.encoding, *size, spec.encoder_threads)
+    return FrameEncoder(file, spec.encoding, spec.composition, spec.encoder_threads, spec.start)
 
 
 class _Line:
@@ -161,14 +164,24 @@ class _Line:
 
 
 async def draw_still(spec: StillSpec, output: Path, workspace: Path) -> None:
-    """Draws one frame into a PNG, which appears whole or not at all."""
+    """Draws one frame into a PNG or JPEG, which appears whole or not at all."""
     async with _open(spec.composition, spec.capture, workspace) as page:
         capture = capture_with(spec.capture, page, spec.composition.fps)
         picture = await draw_first(capture, spec.motion, spec.frame)
     assert isinstance(picture, CodedPicture), "a still is drawn faithfully"
     part = output.with_name(output.name + ".part")
-    part.write_bytes(picture.file())
+    part.write_bytes(picture.file() if output.suffix == ".png" else _jpeg(picture, spec.composition))
     part.replace(output)
+
+
+def _jpeg(picture: CodedPicture, film: Composition) -> bytes:
+    from helios.renderer.codec import Shaper, new_context
+
+    context = new_context(Encoding(codec="mjpeg"), film)
+    frame = Shaper(context).shaped(picture.pixels())
+    frame.pts = 0
+    packets = cast("list[Packet[VideoStream]]", [*context.encode(frame), *context.encode(None)])
+    return b"".join(map(bytes, packets))
 
 
 def _open(composition: Composition, method: CaptureMethod, workspace: Path) -> AbstractAsyncContextManager[Page]:
@@ -180,4 +193,5 @@ def _open(composition: Composition, method: CaptureMethod, workspace: Path) -> A
         props=composition.props,
         ready_timeout=composition.ready_timeout,
         network=composition.network,
+        alpha=composition.alpha,
     )

@@ -39,6 +39,8 @@ class Page:
         capture: CaptureMethod,
         ring: Ring | None,
         used: Used,
+        *,
+        alpha: bool = False,
     ) -> None:
         self._connection = connection
         self._session = session
@@ -63,7 +65,9 @@ class Page:
         self.foreign = False
         """Whether it has asked for anything else, or may have."""
         self.ring = ring
-        self._direct = capture == "canvas"
+        self.alpha = alpha
+        """Whether it stands on nothing, instead of on white."""
+        self._direct = capture == "canvas" and not alpha
         self._looks: set[asyncio.Task[None]] = set()
         self._unfit: str | None = None
         self.on_stage: Callable[[Params], None] = lambda message: None
@@ -127,7 +131,7 @@ class Page:
         where = url
         if self.ring:
             where = self._origin + STAGE_PATH
-            self._stage = stage_document(url, self.ring.size, direct=self._direct).encode()
+            self._stage = stage_document(url, self.ring.size, direct=self._direct, alpha=self.alpha).encode()
             await self.call("Fetch.enable", {"patterns": [{"urlPattern": where}]})
         answer = await self.call("Page.navigate", {"url": where}, timeout=self._ready_timeout + 60)
         if text := answer.get("errorText"):

@@ -1,4 +1,7 @@
-"""Pictures of frames, on their way from the browser to the encoder. Their pixels are BGRX, 8 bits each, X full."""
+"""Pictures of frames, on their way from the browser to the encoder.
+
+Their pixels are BGRX, 8 bits each, X full, or BGRA of a page that stands on nothing.
+"""
 
 from __future__ import annotations
 
@@ -33,15 +36,16 @@ class Picture(Protocol):
         ...
 
     def pixels(self) -> VideoFrame:
-        """Its pixels (bgr0), to be asked for once. It blocks: call it from a thread."""
+        """Its pixels (bgr0 or bgra), to be asked for once. It blocks: call it from a thread."""
         ...
 
 
 class CodedPicture:
     """A picture as the DevTools protocol carries it: PNG or JPEG, in base64."""
 
-    def __init__(self, data: str) -> None:
+    def __init__(self, data: str, *, alpha: bool = False) -> None:
         self._data = data
+        self.alpha = alpha
 
     def file(self) -> bytes:
         """The picture as a file."""
@@ -51,7 +55,7 @@ class CodedPicture:
         return
 
     def pixels(self) -> VideoFrame:
-        return self.decoded().reformat(format="bgr0")
+        return self.decoded().reformat(format="bgra" if self.alpha else "bgr0")
 
     def decoded(self) -> VideoFrame:
         """The picture as it was coded: RGB, or the YUV of JPEG. It blocks.
@@ -102,7 +106,7 @@ class RawPicture:
         from av.video.frame import VideoFrame
 
         width, height = self._ring.size
-        frame = VideoFrame(width, height, "bgr0")
+        frame = VideoFrame(width, height, "bgra" if self._ring.alpha else "bgr0")
         pixels = self._ring.picture(self._sequence, self._frame)
         (plane,) = frame.planes
         if plane.line_size == 4 * width:
@@ -112,11 +116,24 @@ class RawPicture:
             for row in range(height):
                 rows[row * plane.line_size : row * plane.line_size + 4 * width] = pixels[4 * width * row :][: 4 * width]
         self._loop.call_soon_threadsafe(self._free)
+        if self._ring.alpha:
+            _divide_by_opacity(frame)
         return frame
 
 
+def _divide_by_opacity(frame: VideoFrame) -> None:
+    """Gives translucent pixels the colours that they would have if they were opaque."""
+    import numpy as np  # only these pages need it
+
+    (plane,) = frame.planes
+    pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, 4)  # a row's padding is nobody's
+    (some,) = np.nonzero((pixels[:, 3] > 0) & (pixels[:, 3] < 255))
+    opacity = pixels[some, 3:].astype(np.uint16)
+    pixels[some, :3] = (pixels[some, :3].astype(np.uint16) * 255 + opacity // 2) // opacity
+
+
 def hash_pixels(frame: VideoFrame) -> str:
-    """XXH3-128 of a bgr0 frame's pixels, row by row, in hexadecimal."""
+    """XXH3-128 of a bgr0 or bgra frame's pixels, row by row, in hexadecimal."""
     (plane,) = frame.planes
     width = frame.width * 4
     data = memoryview(plane)

@@ -19,7 +19,7 @@ from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
 from helios.errors import BrowserError, CaptureUnsafe, PageError, UsageError
 from helios.renderer.agreement import THRESHOLD, block_means, change, largest_difference
 from helios.renderer.browser import open_browser
-from helios.renderer.capture import CHEAP, BeginFrameCapture, Capture, StageCapture, capture_with
+from helios.renderer.capture import CHEAP, EXACT, BeginFrameCapture, Capture, StageCapture, capture_with
 from helios.renderer.cdp import ProtocolError
 from helios.renderer.draw import draw_first
 from helios.renderer.identity import identity
@@ -77,7 +77,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
     may_be_fast = spec.capture != "faithful" and faithful == "begin-frame"
     method = "stage" if may_be_fast else faithful
     async with open_browser(spec.source, size, method, workspace, network=spec.network, rings=2) as browser:
-        load = partial(browser.open, props=spec.props, ready_timeout=spec.ready_timeout)
+        load = partial(browser.open, props=spec.props, ready_timeout=spec.ready_timeout, alpha=spec.alpha)
         if not may_be_fast:
             page, composition = await _load(spec, load, size, faithful)
             capture = capture_with(faithful, page, composition.fps)
@@ -93,7 +93,9 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
                 if spec.capture == "fast":
                     found = await look.draw_fast(stage)
                 else:
-                    capture = BeginFrameCapture(page, composition.fps, CHEAP)
+                    capture = BeginFrameCapture(
+                        page, composition.fps, EXACT if spec.alpha else CHEAP
+                    )  # JPEG has no alpha
                     found = await look.compare(stage, capture, _Found(faithful))
                 motion = look.motion or await page.motion()
         warned = ()
@@ -146,15 +148,20 @@ async def _load(
     encoder = asyncio.create_task(asyncio.to_thread(import_module, "helios.renderer.encoder"))
     page = await load(size, method)
     await encoder
-    from helios.renderer.encoder import check_encoding
+    from helios.renderer.codec import check_encoding
 
     content = await page.evaluate("document.querySelector('meta[name=helios]')?.content ?? ''")
     declared = spec.declared.over(parse_meta(content)).over(spec.fallback)
     composition = compose(
-        spec.source, declared, props=spec.props, ready_timeout=spec.ready_timeout, network=spec.network
+        spec.source,
+        declared,
+        props=spec.props,
+        ready_timeout=spec.ready_timeout,
+        network=spec.network,
+        alpha=spec.alpha,
     )
     if spec.encoding:
-        check_encoding(spec.encoding, composition.width, composition.height, composition.fps)
+        check_encoding(spec.encoding, composition)
     return page, composition
 
 
@@ -262,7 +269,7 @@ class _Look:
 
         if self._encoding and self._encoding.encoder == "browser":
             return 0.0  # it is done beside the drawing, in the same process
-        return encoding_time(self._drawn, self._encoding, self._composition.fps) if self._encoding else 0.0
+        return encoding_time(self._drawn, self._encoding, self._composition) if self._encoding else 0.0
 
     async def _pass(self, capture: Capture, before: int, frame: int) -> None:
         """Steps through what lies between two frames, where the page needs it."""
@@ -278,7 +285,7 @@ async def block_means_of(picture: CodedPicture | None) -> bytes:
     """The block means of a picture; of none, nothing."""
     if picture is None:
         return b""
-    return await asyncio.to_thread(lambda: block_means(picture.decoded()))
+    return await asyncio.to_thread(lambda: block_means(picture.pixels() if picture.alpha else picture.decoded()))
 
 
 def probe_frames(frames: int, motion: Motion) -> tuple[int, ...]:

@@ -30,11 +30,15 @@ _FOOTER = struct.Struct("<4I")  # frame, number of the picture, width, height: s
 
 
 class Ring:
-    """Slots for pictures of one size, BGRX, row by row; picture n lies in slot n modulo their count."""
+    """Slots for pictures of one size, BGRX, row by row; picture n lies in slot n modulo their count.
 
-    def __init__(self, folder: Path, size: tuple[int, int]) -> None:
+    With ``alpha`` they are BGRA, their colours multiplied by their opacity.
+    """
+
+    def __init__(self, folder: Path, size: tuple[int, int], *, alpha: bool = False) -> None:
         self._folder = folder
         self.size = size
+        self.alpha = alpha
         self._pixels = 4 * size[0] * size[1]
         self.slot = self._pixels + _FOOTER.size
         self.token = secrets.token_hex(16)

@@ -25,15 +25,19 @@ def clock_script(*, props: object, manual: bool, staged: bool, origin: str | Non
     return _closure(source, config)
 
 
-def stage_document(url: str, size: tuple[int, int], *, direct: bool) -> str:
-    """The document that holds the page of ``url`` in a canvas; ``direct``: the page's own canvas may be taken."""
+def stage_document(url: str, size: tuple[int, int], *, direct: bool, alpha: bool) -> str:
+    """The document that holds the page of ``url`` in a canvas, on white or, with ``alpha``, on nothing.
+
+    ``direct``: the page's own canvas may be taken.
+    """
     folder = files("helios.renderer").joinpath("stage")
     writer = folder.joinpath("writer.js").read_text("utf-8")
     source = folder.joinpath("stage.js").read_text("utf-8")
-    config = {"url": url, "width": size[0], "height": size[1], "direct": direct, "writer": writer}
+    config = {"url": url, "width": size[0], "height": size[1], "direct": direct, "alpha": alpha, "writer": writer}
     script = _closure(source, config)
-    style = "html,body{margin:0;overflow:hidden}canvas,iframe{display:block;border:0}iframe{background:#fff}"
-    style += "iframe.anew{background:linear-gradient(#fff,#fff)0 0/1px 1px no-repeat #fff}"
+    behind = "#fff0" if alpha else "#fff"
+    style = f"html,body{{margin:0;overflow:hidden}}canvas,iframe{{display:block;border:0}}iframe{{background:{behind}}}"
+    style += f"iframe.anew{{background:linear-gradient({behind},{behind})0 0/1px 1px no-repeat {behind}}}"
     return f"<!doctype html><meta charset=utf-8><style>{style}</style><body><script>{script}</script>"
 
 

@@ -29,11 +29,22 @@ class SegmentFile:
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self.fps = fps
-        options = {"video_track_timescale": str(timescale(fps))}
+        options = {} if self._counts_milliseconds else {"video_track_timescale": str(timescale(fps))}
         try:
             self.container = av.open(str(self._part), "w", format=path.suffix[1:], options=options)
         except OSError as error:
             raise _unwritable(path, error) from error
+
+    @property
+    def _counts_milliseconds(self) -> bool:
+        return self._path.suffix == ".webm"
+
+    def beginning(self, first: int) -> int:
+        """The number under which frame ``first`` of the film is written: segments count anew where all times are exact.
+
+        Where they are rounded, each frame is written at its time in the film, so that a join rounds it no further.
+        """
+        return first if self._counts_milliseconds else 0
 
     def mux(self, packets: Iterable[Packet[Any]]) -> None:
         """Appends packets."""

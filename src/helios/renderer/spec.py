@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from helios.composition import Composition, Declared, Network, Source
+from helios.composition import ENCODERS, Composition, Declared, Network, Source
 from helios.errors import (
     BrowserError,
     CaptureUnsafe,
@@ -57,14 +57,6 @@ class _Message(BaseModel):
     version: Literal[1] = VERSION
 
 
-_CODECS = {
-    "h264": "libx264",
-    "h265": "libx265",
-    "hevc": "libx265",
-    "vp9": "libvpx-vp9",
-    "av1": "libsvtav1",
-    "prores": "prores_ks",
-}
 _IN_MP4 = frozenset({"libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av1", "mpeg4"})
 
 
@@ -73,19 +65,24 @@ class Encoding(_Message):
 
     ``codec`` is an encoder of ffmpeg's, or h264, h265, vp9, av1 or prores; without ``crf``, ``preset`` or
     ``pixel_format`` the encoder's own good default is taken. ``encoder`` browser has the browser encode H.264, at a
-    bitrate made of ``crf``.
+    bitrate made of ``crf``. A ``preview`` is half as wide and high, and encoded in a hurry.
     """
 
     encoder: EncoderChoice = "ffmpeg"
 
-    codec: Annotated[str, AfterValidator(lambda name: _CODECS.get(name, name))] = "libx264"
+    codec: Annotated[str, AfterValidator(lambda name: ENCODERS.get(name, name))] = "libx264"
     crf: float | None = None
     preset: str | None = None
     pixel_format: str | None = None
+    preview: bool = False
 
-    @property
-    def suffix(self) -> str:
-        """The ending of a segment's file name: the container that carries the codec with exact times."""
+    def suffix(self, *, alpha: bool) -> str:
+        """The ending of a segment's file name: the container that carries the codec with exact times.
+
+        None does so for VP9 with transparency. WebM counts milliseconds, so in it frames have their times in the film.
+        """
+        if alpha and self.codec == "libvpx-vp9":
+            return ".webm"
         return ".mp4" if self.codec in _IN_MP4 else ".mov"
 
 
@@ -105,6 +102,7 @@ class ProbeSpec(_Message):
     props: object = None
     ready_timeout: float = 30.0
     network: Network = "all"
+    alpha: bool = False
 
 
 class Comparison(_Message):

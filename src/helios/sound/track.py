@@ -110,7 +110,9 @@ def codec_for(suffix: str, wanted: AudioCodec | None) -> AudioCodec:
     """
     if wanted not in (None, *get_args(AudioCodec)):
         raise UsageError(f"an audio codec is one of {', '.join(get_args(AudioCodec))}, not {wanted!r}")
-    fitting = _FITTING[suffix]
+    fitting = _FITTING.get(suffix)
+    if fitting is None:
+        raise UsageError(f"{suffix} files have no sound: leave --audio out")
     if wanted and wanted not in fitting:
         raise UsageError(f"{suffix} can't hold sound in {wanted}: it takes {', '.join(fitting)}")
     return wanted or fitting[0]

@@ -1,6 +1,30 @@
-"""Segments into one checked film."""
+"""Segments into what was asked for, checked."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
+from helios.adapters import WorkerAdapter
+from helios.composition import format_of
+from helios.stitcher.animation import AnimationStitcher
 from helios.stitcher.base import VideoStitcher
 from helios.stitcher.ffmpeg import FfmpegStitcher
+from helios.stitcher.pictures import PicturesStitcher
 
-__all__ = ["FfmpegStitcher", "VideoStitcher"]
+__all__ = ["AnimationStitcher", "FfmpegStitcher", "PicturesStitcher", "VideoStitcher", "stitcher_for"]
+
+
+def stitcher_for(output: Path, adapter: WorkerAdapter, first: int = 0) -> VideoStitcher:
+    """Who makes such a file of segments, with ffmpeg, run through ``adapter``. ``first`` is the first frame's number.
+
+    Raises:
+        UsageError: there is no such kind of file.
+        MissingTool: there is no ffmpeg.
+    """
+    match format_of(output).kind:
+        case "film":
+            return FfmpegStitcher(adapter)
+        case "animation":
+            return AnimationStitcher(adapter)
+        case "pictures":
+            return PicturesStitcher(adapter, first)

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import OutputError, StitchError, UsageError
-from helios.stitcher.binary import find_ffmpeg
-from helios.stitcher.segment import Segment, read_segment, read_sound
-from helios.worker import WorkerJob
-
-RETRIES = 3
-"""How often a join is tried again whose ffmpeg was killed."""
+from helios.errors import StitchError
+from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
+from helios.stitcher.segment import Format, Segment, read_segment, read_sound
 
 _MOV = frozenset({".mp4", ".m4v", ".mov"})
-_CONTAINERS = _MOV | {".mkv", ".webm", ".ts"}
 _ROUNDED = Fraction(21, 10_000)
 """Seconds by which a time and a length may be off in containers that count milliseconds."""
 _PACKET = Fraction(25, 1000)
@@ -30,83 +23,32 @@ _PACKET = Fraction(25, 1000)
 class FfmpegStitcher:
     """Joins segments with ffmpeg, run through ``adapter``.
 
-    Before, every segment is read and compared with the first; after, every frame's time is checked. ffmpeg
-    never sees a name of the caller's: it works in a folder beside the output, on links with names of ours.
+    Before, every segment is read and compared with the first; after, every frame's time is checked.
     """
 
     def __init__(self, adapter: WorkerAdapter) -> None:
-        """Finds ffmpeg. Raises MissingTool where there is none: better now than when all frames are drawn."""
-        self._adapter = adapter
-        self._ffmpeg = find_ffmpeg()
+        """Finds ffmpeg. Raises MissingTool where there is none."""
+        self._ffmpeg = Ffmpeg(adapter)
 
     async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
         """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
-        if not inputs:
-            raise StitchError("there is nothing to stitch")
-        suffix = container_suffix(output)
-        segments = await asyncio.to_thread(_read_alike, inputs)
+        suffix = output.suffix.lower()
+        segments = await asyncio.to_thread(read_alike, inputs)
         try:
             with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.absolute().parent) as folder:
                 joined = Path(folder) / f"joined{suffix}"
-                await self._join(segments, joined, sound)
+                lay_out(segments, joined.parent)
+                heard = f"sound{sound.suffix}" if sound else None
+                if sound and heard:
+                    (joined.parent / heard).symlink_to(sound.absolute())
+                arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard)
+                await self._ffmpeg.run(joined.parent, arguments, joined.name)
                 await asyncio.to_thread(_check, segments, joined)
                 if sound:
                     await asyncio.to_thread(_check_sound, sound, joined)
                 joined.replace(output)
         except OSError as error:
-            raise _unwritable(output, error) from error
-
-    async def _join(self, segments: Sequence[Segment], joined: Path, sound: Path | None) -> None:
-        folder = joined.parent
-        names = [f"{number:06}" for number in range(len(segments))]
-        for name, segment in zip(names, segments, strict=True):
-            (folder / name).symlink_to(segment.path.absolute())
-        (folder / "list.txt").write_text(concat_script(names, [segment.duration for segment in segments]))
-        heard = f"sound{sound.suffix}" if sound else None
-        if sound and heard:
-            (folder / heard).symlink_to(sound.absolute())
-        arguments = concat_arguments(joined.name, segments[0].format.time_base, steady_decoding(segments), heard)
-        job = WorkerJob(str(self._ffmpeg), arguments, cwd=folder)
-        result = await self._adapter.execute(job)
-        for _ in range(RETRIES):
-            if result.exit_code >= 0:
-                break
-            joined.unlink(missing_ok=True)  # ffmpeg was killed: that says nothing of the segments
-            result = await self._adapter.execute(job)
-        if result.exit_code != 0:
-            said = result.stderr.strip().splitlines()[-5:]
-            if any("No space left on device" in line for line in said):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise StitchError(f"ffmpeg could not join the segments (exit code {result.exit_code}): {' / '.join(said)}")
-
-
-def container_suffix(output: Path) -> str:
-    """The output's ending, which names its container.
-
-    Raises:
-        UsageError: no such container.
-    """
-    suffix = output.suffix.lower()
-    if suffix not in _CONTAINERS:
-        known = " ".join(sorted(_CONTAINERS))
-        raise UsageError(f"{output.name}: the name must end in one of {known}")
-    return suffix
-
-
-def concat_script(names: Sequence[str], durations: Sequence[Fraction]) -> str:
-    """The script for ffmpeg's concat demuxer.
-
-    The demuxer adds up durations in microseconds. Each is written so that the sum up to every segment is the
-    exact start rounded once: left to itself, it would be off by half a microsecond more with each segment.
-    """
-    lines = ["ffconcat version 1.0"]
-    start, told = Fraction(0), 0
-    for name, duration in zip(names, durations, strict=True):
-        start += duration
-        micros = round(start * 1_000_000) - told
-        told += micros
-        lines += [f"file {name}", f"duration {micros // 1_000_000}.{micros % 1_000_000:06}"]
-    return "\n".join(lines) + "\n"
+            raise unwritable(output, error) from error
 
 
 def steady_decoding(segments: Sequence[Segment]) -> str | None:
@@ -127,30 +69,22 @@ def steady_decoding(segments: Sequence[Segment]) -> str | None:
 
 
 def concat_arguments(
-    output: str, time_base: Fraction, packet_filter: str | None = None, sound: str | None = None
+    suffix: str, format: Format, packet_filter: str | None = None, sound: str | None = None
 ) -> tuple[str, ...]:
-    """ffmpeg's arguments, in the folder that holds ``list.txt``, the segments and the ``sound``."""
-    arguments = ["-hide_banner", "-nostdin", "-loglevel", "warning"]
+    """ffmpeg's arguments, but for the output, in a folder where segments of that ``format`` are laid out."""
     heard = ["-i", sound, "-map", "0:v", "-map", "1:a"] if sound else ["-map", "0"]
-    arguments += ["-f", "concat", "-i", "list.txt", *heard, "-c", "copy"]
-    if Path(output).suffix in _MOV:
+    arguments = [*SEGMENTS, *heard, "-c", "copy"]
+    if suffix in _MOV:
         if packet_filter:  # the others keep no decoding times, or say no duration by them
             arguments += ["-bsf:v", packet_filter]
+        if format.codec == "hevc":
+            arguments += ["-tag:v", "hvc1"]  # QuickTime and Safari play no other
         # The segments' own ticks, so that no time is rounded; the index first, so that players can start.
-        arguments += ["-video_track_timescale", str(time_base.denominator), "-movflags", "+faststart"]
-    elif sound and Path(output).suffix != ".ts":
+        arguments += ["-video_track_timescale", str(format.time_base.denominator), "-movflags", "+faststart"]
+    elif sound and suffix != ".ts":
         # What an encoder says ahead of time stands in the track's header: nothing is to be shifted for it.
         arguments += ["-avoid_negative_ts", "disabled"]
-    return (*arguments, output)
-
-
-def _read_alike(inputs: Sequence[Path]) -> list[Segment]:
-    segments = [read_segment(path) for path in inputs]
-    first = segments[0]
-    for segment in segments[1:]:
-        if difference := first.format.difference(segment.format):
-            raise StitchError(f"{segment.path} does not fit to {first.path}: {difference}")
-    return segments
+    return tuple(arguments)
 
 
 def _check(segments: Sequence[Segment], joined: Path) -> None:
@@ -178,9 +112,3 @@ def _check_sound(sound: Path, joined: Path) -> None:
         )
     if not -_ROUNDED < found.ends - wanted.ends < _PACKET:
         raise StitchError(f"the film's sound ends at {float(found.ends):.4f} s instead of {float(wanted.ends):.4f} s")
-
-
-def _unwritable(output: Path, error: OSError) -> OutputError:
-    if error.errno == errno.ENOSPC:
-        return OutputError(f"the disk is full: {output} was not written; nothing is left of it")
-    return OutputError(f"{output} can't be written: {error.strerror or error}")

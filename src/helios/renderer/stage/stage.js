@@ -2,7 +2,7 @@
 // (https://wicg.github.io/html-in-canvas/) and handed to a worker as raw pixels. The page itself is untouched.
 //
 // stage.py puts this into a document with `config` in front of it: {url of the page, width, height, direct: the
-// page's own canvas may be taken, writer: the worker's source}. What happens is told through the binding `heliosStage`, as JSON.
+// page's own canvas may be taken, alpha: it stands on nothing, writer: the worker's source}. What happens is told through the binding `heliosStage`, as JSON.
 
 const { width, height } = config;
 const canvas = document.createElement("canvas");
@@ -16,7 +16,7 @@ canvas.append(frame);
 document.body.append(canvas);
 frame.src = config.url;
 
-const context = canvas.getContext("2d", { alpha: false });
+const context = canvas.getContext("2d", { alpha: config.alpha });
 const clock = window[Symbol.for("helios.clock")];
 let worker;
 let armed = false;
@@ -37,6 +37,7 @@ function drawPage() {
     context.beginPath();
     context.rect(0, top, width, band);
     context.clip();
+    if (config.alpha) context.clearRect(0, top, width, band);
     context.drawElementImage(frame, 0, 0);
     context.restore();
   }
@@ -173,7 +174,7 @@ window[Symbol.for("helios.stage")] = {
       worker.onerror = (event) => reject(new Error(event.message));
       worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve());
     });
-    worker.postMessage({ open: { size, slot, token } });
+    worker.postMessage({ open: { size, slot, token, alpha: config.alpha } });
     await opened;
     worker.onmessage = ({ data }) => {
       if (data.error) failed = true;

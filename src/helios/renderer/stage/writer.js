@@ -1,20 +1,21 @@
 // The stage's worker: copies pictures into the slots of the ring, a file of the origin's private file system, and
 // encodes them if it is asked to.
 //
-// A slot holds a picture's pixels (BGRX, row by row) and 16 bytes behind them: four unsigned 32-bit numbers, little
+// A slot holds a picture's pixels (BGRX, or BGRA, row by row) and 16 bytes behind them: four unsigned 32-bit numbers, little
 // endian: the frame's number, the picture's number, and the picture's width and height.
 
 let file;
 let slot;
 let slots;
 let bytes;
+let alpha; // pictures may be translucent, their colours multiplied by their opacity
 let turn = Promise.resolve();
 let encoder;
 let framerate;
 let last; // the picture that was encoded last, for frames that repeat it
 let encoded = 0;
 
-async function open({ size, slot: length, token }) {
+async function open({ size, slot: length, token, alpha: clear }) {
   const folder = await navigator.storage.getDirectory();
   const handle = await folder.getFileHandle(token, { create: true });
   file = await handle.createSyncAccessHandle();
@@ -24,6 +25,7 @@ async function open({ size, slot: length, token }) {
   slot = length;
   slots = Math.floor(size / slot);
   bytes = new Uint8Array(length);
+  alpha = clear;
 }
 
 async function keep({ picture, frame, sequence }) {
@@ -39,7 +41,7 @@ async function keep({ picture, frame, sequence }) {
     picture.close();
   }
   const pixels = new Uint32Array(bytes.buffer, 0, length / 4);
-  if (format === "BGRA" && !opaque(pixels)) throw new Error("the page's canvas is not opaque");
+  if (format === "BGRA" && !alpha && !opaque(pixels)) throw new Error("the page's canvas is not opaque");
   new Uint32Array(bytes.buffer, length).set([frame, sequence, codedWidth, codedHeight]);
   const written = file.write(bytes, { at: (sequence % slots) * slot });
   if (written !== slot) throw new Error("the ring has no room");

@@ -1,0 +1,135 @@
+"""What kind of file a film becomes, told by the ending of its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from helios.errors import UsageError
+
+ENCODERS = {
+    "h264": "libx264",
+    "h265": "libx265",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+}
+"""Names of codecs, and who encodes them."""
+_OF_THE_SAME = {
+    "libx264rgb": "h264",
+    "libopenh264": "h264",
+    "prores": "prores",
+    "prores_aw": "prores",
+    "libaom-av1": "av1",
+    "librav1e": "av1",
+}
+_CODECS = {encoder: codec for codec, encoder in ENCODERS.items() if codec != "hevc"} | _OF_THE_SAME
+
+Kind = Literal["film", "animation", "pictures"]
+"""A film is joined of what its chunks were encoded into, and so are pictures, one file for each frame. An animation is
+encoded as a whole, of chunks that were kept without loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file. ``codecs`` are those that it can hold, the usual one first; ``clear`` is the one that keeps
+    transparency. ``finest`` is the highest rate (frames per second) that it can say.
+    """
+
+    ending: str
+    codecs: tuple[str, ...]
+    clear: str | None = None
+    kind: Kind = "film"
+    finest: int | None = None
+
+    def encoder(self, wanted: str | None, *, alpha: bool = False) -> str:
+        """The encoder for ``wanted``: a codec, an encoder of ffmpeg's, or, if nothing is wanted, the usual one.
+
+        Raises:
+            UsageError: files of this kind don't hold that, or not with transparency.
+        """
+        if alpha and self.clear is None:
+            raise UsageError(f"{self.ending} files hold no transparency: take {_named(_with_alpha())}")
+        if self.kind != "film":
+            if wanted is not None:
+                raise UsageError(f"{self.ending} files have one codec only: leave --codec {wanted} out")
+            return self.codecs[0]
+        codec = wanted or (self.clear if alpha and self.clear else self.codecs[0])
+        encoder = ENCODERS.get(codec, codec)
+        known = _CODECS.get(encoder)
+        if known and known not in self.codecs:
+            raise UsageError(f"{self.ending} files can't hold {codec}: they take {', '.join(self.codecs)}")
+        if alpha and known != self.clear:
+            raise UsageError(f"{codec} keeps no transparency in {self.ending} files: --codec {self.clear}")
+        return encoder
+
+
+FORMATS = {
+    "mp4": Format(".mp4", ("h264", "h265", "av1", "vp9")),
+    "m4v": Format(".m4v", ("h264", "h265")),
+    "mov": Format(".mov", ("h264", "h265", "prores"), clear="prores"),
+    "mkv": Format(".mkv", ("h264", "h265", "av1", "vp9", "prores"), clear="vp9"),
+    "webm": Format(".webm", ("vp9", "av1"), clear="vp9"),
+    "ts": Format(".ts", ("h264", "h265")),
+    "gif": Format(".gif", ("png",), clear="png", kind="animation", finest=50),
+    "webp": Format(".webp", ("png",), clear="png", kind="animation", finest=1000),
+    "png": Format(".png", ("png",), clear="png", kind="pictures"),
+    "jpg": Format(".jpg", ("mjpeg",), kind="pictures"),
+}
+"""Every kind of file, by its name."""
+_SPELLINGS = {"jpeg": "jpg"}
+_NUMBER = re.compile(r"%0?\d*d")
+
+
+def format_of(output: Path) -> Format:
+    """The kind of file that the ending of ``output`` names.
+
+    Raises:
+        UsageError: none, or a file for each frame whose name has no place for its number.
+    """
+    name = output.suffix.lower().removeprefix(".")
+    found = FORMATS.get(_SPELLINGS.get(name, name))
+    if found is None:
+        raise UsageError(f"{output.name}: the name must end in {_named(FORMATS)}")
+    if found.kind == "pictures" and len(_NUMBER.findall(output.name)) != 1:
+        numbered = output.with_name(f"{output.stem}-%05d{output.suffix}").name
+        raise UsageError(f"{output.name} is one picture: helios still draws one; for one of each frame, say {numbered}")
+    return found
+
+
+def named(output: Path | None, name: str | None) -> Path:
+    """Where a film goes: to ``output``, which may lack the ending that the format of that ``name`` has.
+
+    Raises:
+        UsageError: there is no such format, or ``output`` has the ending of another.
+    """
+    if name is None:
+        return output or Path("out.mp4")
+    found = FORMATS.get(_SPELLINGS.get(name, name))
+    if found is None:
+        raise UsageError(f"there is no format {name!r}: take {', '.join(FORMATS)}")
+    output = output or Path("out")
+    ending = output.suffix.lower().removeprefix(".")
+    if _SPELLINGS.get(ending, ending) in FORMATS:
+        if format_of(output) is not found:
+            raise UsageError(f"{output.name} is no name for {name}: leave its ending or --format out")
+        return output
+    return output / f"%05d{found.ending}" if found.kind == "pictures" else Path(f"{output}{found.ending}")
+
+
+def picture_name(pattern: str, number: int) -> str:
+    """The name of a frame's picture; ``pattern`` has one place for a number, as ``frame-%05d.png`` has."""
+    return _NUMBER.sub(lambda place: place[0] % number, pattern)
+
+
+def _with_alpha() -> list[str]:
+    return [name for name, known in FORMATS.items() if known.clear]
+
+
+def _named(names: Iterable[str]) -> str:
+    *most, last = [f".{name}" for name in names]
+    return f"{', '.join(most)} or {last}"

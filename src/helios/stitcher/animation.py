@@ -1,0 +1,104 @@
+"""Pictures that move by themselves: GIF and WebP, encoded of segments that were kept without loss."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from helios.adapters import WorkerAdapter
+from helios.errors import StitchError
+from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
+from helios.stitcher.segment import Segment
+
+_PALETTE = "palette.png"
+
+
+class AnimationStitcher:
+    """Encodes an animation, which repeats for ever, of all segments at once."""
+
+    def __init__(self, adapter: WorkerAdapter) -> None:
+        """Finds ffmpeg. Raises MissingTool where there is none."""
+        self._ffmpeg = Ffmpeg(adapter)
+
+    async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
+        """Makes ``output`` of ``inputs``. See ``VideoStitcher.stitch``; there is no ``sound`` in it."""
+        assert sound is None, "animations are silent"
+        segments = await asyncio.to_thread(read_alike, inputs)
+        gif = output.suffix.lower() == ".gif"
+        alpha = "a" in segments[0].format.pixel_format
+        try:
+            with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.absolute().parent) as folder:
+                made = Path(folder, f"animation{output.suffix.lower()}")
+                lay_out(segments, made.parent)
+                if gif:
+                    await self._ffmpeg.run(made.parent, palette_arguments(alpha=alpha), _PALETTE)
+                arguments = gif_arguments() if gif else webp_arguments(alpha=alpha)
+                await self._ffmpeg.run(made.parent, arguments, made.name)
+                found = gif_times(made.read_bytes()) if gif else webp_times(made.read_bytes())
+                _check(segments, found, Fraction(1, 100 if gif else 1000))
+                made.replace(output)
+        except OSError as error:
+            raise unwritable(output, error) from error
+
+
+def palette_arguments(*, alpha: bool) -> tuple[str, ...]:
+    """ffmpeg's arguments for the colours that suit the whole film best; one of them may be none."""
+    return *SEGMENTS, "-vf", f"palettegen=reserve_transparent={alpha:d}"
+
+
+def gif_arguments() -> tuple[str, ...]:
+    """ffmpeg's arguments for a GIF of those colours.
+
+    Error diffusion stays inside of what has changed, so that what stands still does not flicker.
+    """
+    dither = "paletteuse=dither=sierra2_4a:diff_mode=rectangle"
+    return *SEGMENTS, "-i", _PALETTE, "-lavfi", dither, "-loop", "0"
+
+
+def webp_arguments(*, alpha: bool) -> tuple[str, ...]:
+    """ffmpeg's arguments for an animated WebP."""
+    form = "yuva420p" if alpha else "yuv420p"
+    return *SEGMENTS, "-c:v", "libwebp_anim", "-pix_fmt", form, "-quality", "80", "-loop", "0"
+
+
+def gif_times(data: bytes) -> list[Fraction]:
+    """When each picture of a GIF ends, in seconds. Source: GIF89a, graphic control extension."""
+    times = [Fraction(0)]
+    at = data.find(b"\x21\xf9\x04")
+    while at >= 0:
+        times.append(times[-1] + Fraction(int.from_bytes(data[at + 4 : at + 6], "little"), 100))
+        at = data.find(b"\x21\xf9\x04", at + 8)
+    return times[1:]
+
+
+def webp_times(data: bytes) -> list[Fraction]:
+    """When each picture of a WebP ends, in seconds. Source: WebP container specification, ANMF."""
+    times = [Fraction(0)]
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"ANMF":
+            times.append(times[-1] + Fraction(int.from_bytes(data[at + 20 : at + 23], "little"), 1000))
+        at += 8 + size + size % 2
+    return times[1:]
+
+
+def _check(segments: Sequence[Segment], found: Sequence[Fraction], tick: Fraction) -> None:
+    """Makes sure that each picture ends where a frame does, and the last one with the film.
+
+    A picture may stand for several frames that are alike. How long the last one lasts, encoders guess from the one before.
+    """
+    ends: list[Fraction] = []
+    start = Fraction(0)
+    for segment in segments:
+        start += segment.duration
+        ends += [*(start - segment.duration + time - segment.times[0] for time in segment.times[1:]), start]
+    if not found or abs(found[-1] - ends[-1]) > 2 * tick:
+        raise StitchError(f"the animation lasts {float(found[-1] if found else 0)} s instead of {float(ends[-1])} s")
+    frames = iter(ends)
+    for time in found[:-1]:
+        if not any(abs(time - end) <= tick for end in frames):
+            raise StitchError(f"a picture of the animation ends at {float(time)} s, where no frame does")

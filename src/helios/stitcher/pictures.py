@@ -1,0 +1,64 @@
+"""One file for each frame, copied out of segments of pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from helios.adapters import WorkerAdapter
+from helios.composition import picture_name
+from helios.errors import StitchError
+from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
+from helios.stitcher.segment import Segment
+
+
+class PicturesStitcher:
+    """Gives each frame a file of its own. Frames are numbered from ``first`` on."""
+
+    def __init__(self, adapter: WorkerAdapter, first: int = 0) -> None:
+        """Finds ffmpeg. Raises MissingTool where there is none."""
+        self._ffmpeg = Ffmpeg(adapter)
+        self._first = first
+
+    async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
+        """Has the frames of ``inputs`` as files; the name of ``output`` has a place for their numbers.
+
+        A folder that is not there appears with all of them in it; into one that is, they are moved one by one, each
+        whole. See ``VideoStitcher.stitch``; there is no ``sound``.
+        """
+        assert sound is None, "pictures are silent"
+        segments = await asyncio.to_thread(read_alike, inputs)
+        folder = output.absolute().parent
+        beside = folder if folder.is_dir() else folder.parent
+        try:
+            with tempfile.TemporaryDirectory(prefix=".helios-", dir=beside) as work:
+                await self._split(segments, Path(work), output.suffix)
+                await asyncio.to_thread(self._name, segments, Path(work), output)
+        except OSError as error:
+            raise unwritable(output, error) from error
+
+    async def _split(self, segments: Sequence[Segment], work: Path, suffix: str) -> None:
+        lay_out(segments, work)
+        (work / "pictures").mkdir()
+        await self._ffmpeg.run(work, picture_arguments(), f"pictures/%d{suffix.lower()}")
+
+    def _name(self, segments: Sequence[Segment], work: Path, output: Path) -> None:
+        wanted = sum(len(segment.times) for segment in segments)
+        made = list((work / "pictures").iterdir())
+        if len(made) != wanted or not all(picture.stat().st_size for picture in made):
+            raise StitchError(f"there are {len(made)} pictures instead of {wanted}")
+        folder = output.absolute().parent
+        target = folder if folder.is_dir() else work / "named"
+        target.mkdir(exist_ok=True)
+        for number in range(wanted):
+            picture = work / "pictures" / f"{number}{output.suffix.lower()}"
+            picture.replace(target / picture_name(output.name, self._first + number))
+        if target != folder:
+            target.replace(folder)
+
+
+def picture_arguments() -> tuple[str, ...]:
+    """ffmpeg's arguments for one file for each packet."""
+    return *SEGMENTS, "-c", "copy", "-f", "image2", "-start_number", "0"
