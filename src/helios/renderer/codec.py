@@ -159,5 +159,6 @@ class Shaper:
             dst_color_range=ColorRange.JPEG if full or not context.pix_fmt.startswith("yuv") else ColorRange.MPEG,
             dst_colorspace=Colorspace.ITU601 if full else Colorspace.ITU709,
         )
+        frame.color_primaries, frame.color_trc = context.color_primaries, context.color_trc  # ProRes heeds only these
         frame.pict_type = PictureType.NONE  # a PNG is a key frame; what the film's are is the encoder's to say
         return frame
