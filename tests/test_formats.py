@@ -123,12 +123,13 @@ def test_transparency_comes_through_every_join(name: str, off: int, capture: str
     output = tmp_path / "films" / name
     output.parent.mkdir()
     rendered(page, output, alpha=True, capture=capture, crf=12 if off == 3 else None)
+    within = {3: 5, 1: 2, 0: 0}[off]  # VP9 is the coarsest of them
     files = [tmp_path / "films" / picture_name(name, k) for k in range(FRAMES)] if "%" in name else [output]
     assert sorted(output.parent.iterdir()) == sorted(files)
     frames = [pixels for file in files for pixels in decoded(file)]
     assert len(frames) == FRAMES
     for number, pixels in enumerate(frames):
-        assert_colours(pixels, within=2 if off else 0)
+        assert_colours(pixels, within)
         assert square(pixels, number)[:, 3] == pytest.approx(128, abs=max(1, off)), f"frame {number}"
         assert square(pixels, number)[:, 2].min() >= 250, "its colour is not darkened by its transparency"
         assert pixels[36:38, :, 3].max() <= off, "between the fields and the square there is nothing"

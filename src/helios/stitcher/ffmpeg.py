@@ -9,7 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import StitchError
+from helios.composition import format_of
+from helios.errors import StitchError, UsageError
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
 from helios.stitcher.segment import Format, Segment, read_segment, read_sound
 
@@ -32,6 +33,9 @@ class FfmpegStitcher:
 
     async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
         """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
+        form = format_of(output)
+        if form.kind != "film":
+            raise UsageError(f"{output.name}: {form.ending} files are no films, which this stitcher joins")
         suffix = output.suffix.lower()
         segments = await asyncio.to_thread(read_alike, inputs)
         try:
