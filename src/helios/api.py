@@ -41,6 +41,7 @@ from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.sound import AudioCodec, Sound, check_track, codec_for, parse_track
 from helios.stitcher import FfmpegStitcher, stitcher_for
 
+_STREAMED = ("libx264", "libx265", "libsvtav1")
 _PLACES = ("local", "aws", "gcp")
 
 
@@ -79,8 +80,9 @@ class RenderOptions(CompositionOptions, total=False):
     clouds: one of each, with a comma between) name what is deployed, if it is not what ``helios deploy`` has made,
     and ``stitch`` "remote" has a worker join the chunks. See docs/aws.md and docs/gcp.md.
 
-    ``audio`` are tracks such as "music.mp3@2.5,volume=0.6,fade-in=1,loop"; ``audio_codec`` is "aac", "opus" or
-    "pcm"; ``loudness`` is what the whole is brought to (LUFS). See docs/sound.md.
+    ``audio`` are tracks such as "music.mp3@2.5,volume=0.6,fade-in=1,loop"; ``audio_codec`` is "aac", "opus" or "pcm";
+    ``loudness`` is what the whole is brought to (LUFS). See docs/sound.md. ``hls`` is a folder for a stream of what is
+    finished, which can be played before the rest is.
     """
 
     frame_range: str | None
@@ -106,6 +108,7 @@ class RenderOptions(CompositionOptions, total=False):
     audio: Sequence[str]
     audio_codec: AudioCodec | None
     loudness: float | None
+    hls: str | PathLike[str] | None
 
 
 async def render(
@@ -157,6 +160,7 @@ async def plan_job(
     check_output(path)
     if options.get("attempts", 4) < 1:
         raise UsageError(f"a chunk must be tried at least once, not {options.get('attempts')} times")
+    hls = _hls(options, form)
     places, url = await _places(options)
     if options.get("stitch", "local") not in ("local", *(["remote"] if _clouds(places) else [])):
         raise UsageError(f"stitch is local, or, with a cloud, remote, not {options.get('stitch')!r}")
@@ -172,6 +176,7 @@ async def plan_job(
         page=plan,
         output=path.absolute(),
         sound=sound,
+        hls=hls,
         places=_with_workers(places, plan.workers),
         stitch=options.get("stitch", "local"),
         attempts=options.get("attempts", 4),
@@ -303,6 +308,7 @@ def _request(source: str | PathLike[str], options: RenderOptions, form: Format) 
         ready_timeout=options.get("ready_timeout", 30.0),
         network=options.get("network"),
         alpha=options.get("alpha", False),
+        early=options.get("hls") is not None,
         fleet=set(_named(options)) != {"local"},
     )
 
@@ -316,6 +322,18 @@ def _sound(options: RenderOptions, container: str) -> Sound | None:
         return None
     codec = codec_for(container, options.get("audio_codec"))
     return Sound(tracks=tuple(tracks), codec=codec, loudness=loudness) if tracks else None
+
+
+def _hls(options: RenderOptions, form: Format) -> Path | None:
+    """The folder of the stream, once it is sure that there can be one."""
+    if (folder := options.get("hls")) is None:
+        return None
+    encoder = form.encoder(options.get("codec"), alpha=options.get("alpha", False))
+    if form.kind != "film" or encoder not in _STREAMED:
+        raise UsageError("--hls plays h264, h265 and av1 only: choose such a --codec, and an ending such as .mp4")
+    path = Path(folder).absolute()
+    check_output(path / "index.m3u8" if path.is_dir() else path)
+    return path
 
 
 def _is_split_by_hand(options: RenderOptions) -> bool:

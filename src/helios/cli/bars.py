@@ -19,6 +19,7 @@ from helios.orchestrator import (
     ChunkStarted,
     CommandsPlanned,
     Planned,
+    Playable,
     Rendered,
     RenderEvent,
     Stitching,
@@ -45,6 +46,7 @@ class Bars:
         self._workers: dict[int, TaskID] = {}
         self._drawn: dict[int, int] = {}
         self._done = 0
+        self._streams = False
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._bars)
@@ -80,10 +82,17 @@ class Bars:
             case ChunkAttemptFailed():
                 if event.retried:
                     self._console.print(f"[yellow]{escape(failed(event))}[/]")
+            case Playable():
+                self._playable(event)
             case Stitching():
                 self._bars.update(self._film, description=f"joining {event.segments} segments")
             case Rendered():
                 self._console.print(summary(event), highlight=False)
+
+    def _playable(self, event: Playable) -> None:
+        if not self._streams:
+            self._console.print(f"{event.playlist} can be played from now on", highlight=False)
+        self._streams = True
 
     def _begin(self, text: str, frames: int) -> None:
         assert self._film is not None

@@ -15,6 +15,7 @@ from helios.orchestrator import (
     ChunkStarted,
     CommandsPlanned,
     Planned,
+    Playable,
     Rendered,
     RenderEvent,
     Stitching,
@@ -99,6 +100,8 @@ def line_of(event: RenderEvent) -> str:
             return f"chunk {event.chunk} (frames {event.start}:{event.stop}): is there already"
         case ChunkFinished():
             return f"chunk {event.chunk}, attempt {event.attempt}: made in {event.seconds:.1f} s"
+        case Playable():
+            return f"{event.playlist}: {event.frames} frames can be played"
         case Stitching():
             return f"joining {event.segments} segments"
         case Rendered():

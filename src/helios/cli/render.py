@@ -89,6 +89,10 @@ def render(
     loudness: Annotated[
         float | None, typer.Option(metavar="LUFS", help="Bring the sound to it, such as -14 (EBU R128).")
     ] = None,
+    hls: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also a stream that plays what is finished while the rest is drawn."),
+    ] = None,
     emit_job: Annotated[
         Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
     ] = None,
@@ -154,6 +158,7 @@ def render(
         audio=audio or (),
         audio_codec=cast("AudioCodec | None", audio_codec),
         loudness=loudness,
+        hls=hls,
     )
     if emit_job:
         run(_emit(source, output, emit_job, wanted), json=json)

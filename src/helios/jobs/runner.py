@@ -91,6 +91,7 @@ async def run_job(
                             fresh=spec.fresh,
                             stitch=spec.stitch,
                             sound=spec.sound,
+                            hls=spec.hls,
                         )
 
                 rendered = await _watched(journal, job, asyncio.create_task(work()), recorder, webhook)

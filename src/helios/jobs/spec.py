@@ -19,6 +19,7 @@ VERSION = 1
 
 class JobSpec(BaseModel):
     """A job: a ``page`` as it was planned, with its ``sound``, or plain ``commands``, and the file that comes of it.
+    ``hls`` is a folder for a stream that can be played before the film is whole.
 
     Chunks are made here, or at ``places``, from one queue. ``store`` is the URL where they are kept, if it is not the
     user's own folder. They are joined here, or, remote, at a place whose store that is: ``stitch``. ``attempts`` is how
@@ -33,6 +34,7 @@ class JobSpec(BaseModel):
     commands: CommandPlan | None = None
     output: Path
     sound: Sound | None = None
+    hls: Path | None = None
     places: tuple[Place, ...] = ()
     stitch: StitchChoice = "local"
     attempts: int = Field(default=4, ge=1)
@@ -46,6 +48,8 @@ class JobSpec(BaseModel):
             raise ValueError("a job has either a page or commands")
         if self.sound and not self.page:
             raise ValueError("commands have no sound but their own")
+        if self.hls and not self.page:
+            raise ValueError("only films of pages can be played before their end")
         stores = [place.store for place in self.places if not isinstance(place, LocalPlace)]
         if self.stitch == "remote" and not (self.page and self.store in stores):
             raise ValueError("only chunks of a page that are kept at a place to run can be joined there")
@@ -84,6 +88,7 @@ class JobSpec(BaseModel):
         return self.model_copy(
             update={
                 "output": folder / self.output,
+                "hls": self.hls and folder / self.hls,
                 "commands": commands,
                 "store": store,
                 "sound": self.sound and self.sound.from_folder(folder),

@@ -109,6 +109,15 @@ class ChunkReused(_Event):
     stop: int
 
 
+class Playable(_Event):
+    """The first ``frames`` frames of the film can be played, at ``playlist``, or nearly: their last piece may be
+    missing."""
+
+    event: Literal["playable"] = "playable"
+    playlist: Path
+    frames: int
+
+
 class Stitching(_Event):
     """All segments are there and are being joined."""
 
@@ -152,6 +161,7 @@ RenderEvent = (
     | ChunkAttemptFailed
     | ChunkReused
     | ChunkFinished
+    | Playable
     | Stitching
     | Rendered
 )

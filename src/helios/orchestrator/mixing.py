@@ -33,8 +33,8 @@ async def mixing(
 
     async def mixed() -> Path:
         found = await asyncio.shield(work)
-        for warning in found.warnings:
-            emit(Warned(message=warning))
+        while found.warnings:
+            emit(Warned(message=found.warnings.pop(0)))
         return found.path
 
     try:

@@ -40,6 +40,7 @@ from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest, plan_chunks
 from helios.orchestrator.schedule import Attempt, Policy, Schedule
 from helios.orchestrator.seams import SeamBroken, Seams
+from helios.orchestrator.streaming import Prefix, streaming
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
 from helios.sound import Sound
 from helios.stitcher import VideoStitcher
@@ -133,6 +134,7 @@ class RenderOrchestrator:
         fresh: bool = False,
         stitch: StitchChoice = "local",
         sound: Sound | None = None,
+        hls: Path | None = None,
     ) -> Rendered:
         """Makes a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
@@ -141,7 +143,8 @@ class RenderOrchestrator:
         next best way; if chunks don't fit together where they meet, it is drawn in one. ``job`` names the job; a
         ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a worker join the segments, where
         workers don't share our disk; if it can't, they are joined here. ``sound``, which only films of pages have, is
-        mixed meanwhile. ``emit`` gets every event, ``Rendered`` last.
+        mixed meanwhile. What is finished can be played from a playlist in the folder ``hls`` already. ``emit`` gets
+        every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
@@ -172,7 +175,12 @@ class RenderOrchestrator:
                 work = folder / f"plan-{len(list(folder.iterdir()))}"
                 run = _Run(self._crews, plan, store, ledger, work, emit, warned, job, self._policy)
                 try:
-                    records = await run.all_chunks()
+                    if hls and isinstance(plan, RenderPlan):
+                        stream = streaming(hls, plan, ledger, work / "stream", heard, emit)
+                        async with stream as prefix:
+                            records = await run.all_chunks(prefix)
+                    else:
+                        records = await run.all_chunks()
                     silent = work / f"joined{output.suffix}" if heard else output
                     joined = stitch == "remote" and await run.join(records, silent)
                     segments = [] if joined else await run.bring(records, work / "segments")
@@ -291,18 +299,22 @@ class _Run:
         self._policy = policy or plan.policy
         self._records: dict[int, Record] = {}
         self._seams = Seams(plan.parts)
+        self._prefix: Prefix | None = None
         self.attempts = 0
         self.reused = 0
         """Chunks that were there already."""
 
-    async def all_chunks(self) -> list[Record]:
+    async def all_chunks(self, prefix: Prefix | None = None) -> list[Record]:
         """The records of all chunks, in the order of the film, without what is known of single frames.
+
+        ``prefix`` gets each of them as soon as it is made.
 
         Raises:
             SeamBroken: chunks don't fit together.
             PageChanged: they were not made of the same files.
             HeliosError: as ``Schedule.run``.
         """
+        self._prefix = prefix
         await self._ledger.read(self._plan.place(chunk).folder for chunk in self._plan.parts)
         missing: list[Chunk] = []
         for chunk in self._plan.parts:
@@ -394,6 +406,8 @@ class _Run:
                 self._emit(Warned(message=warning))
         self._records[chunk.index] = record.model_copy(update={"facts": Facts(frames=record.facts.frames)})
         self._seams.add(chunk, record.facts)
+        if self._prefix:
+            self._prefix.add(chunk, record)
 
 
 async def _fetched(made: Made, store: ArtifactStore, folder: Path) -> Made:

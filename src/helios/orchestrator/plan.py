@@ -22,7 +22,8 @@ class RenderRequest:
     """What a caller asks for. What is None is left to the page, to the encoder, or to this machine.
 
     ``frame_range`` is ``A:B`` (B not included); ``chunk_frames`` is the most frames that a chunk may have. With a
-    ``fleet`` chunks are drawn elsewhere, each by a worker that has its machine to itself.
+    ``fleet`` chunks are drawn elsewhere, each by a worker that has its machine to itself. An ``early`` film is to be
+    played before it is whole.
     """
 
     source: Source
@@ -36,6 +37,7 @@ class RenderRequest:
     ready_timeout: float = 30.0
     network: Network | None = None
     alpha: bool = False
+    early: bool = False
     fleet: bool = False
 
     @property
@@ -67,6 +69,8 @@ def fleet_workers(frames: int) -> int:
     return max(1, min(FLEET, frames // FLEET_SHARE))
 
 
+EARLY_S = 4
+"""Seconds of film in a chunk that is to be played before the rest is there."""
 FLEET = 50
 FLEET_SHARE = 30
 """Frames below which a further worker of a fleet does not pay for its own start."""
@@ -78,11 +82,14 @@ MIN_SHARE = 10
 """Frames below which a further worker does not pay for its own start."""
 
 
-def chunks_for(frames: range, motion: Motion, workers: int, chunk_frames: int | None) -> tuple[Chunk, ...]:
-    """The chunks of ``frames`` for that many workers."""
+def chunks_for(
+    frames: range, motion: Motion, workers: int, chunk_frames: int | None, most: int | None = None
+) -> tuple[Chunk, ...]:
+    """The chunks of ``frames`` for that many workers; ``most`` frames in each, if they need not be stepped through."""
     if chunk_frames is not None:
         return split(frames, chunk_frames)
-    return split(frames, MAX_CHUNK[motion], multiple=workers)
+    longest = MAX_CHUNK[motion]
+    return split(frames, longest if motion == "step" else min(longest, most or longest), multiple=workers)
 
 
 def plan_chunks(request: RenderRequest, found: Probe, methods: Sequence[CaptureMethod]) -> RenderPlan:
@@ -100,7 +107,8 @@ def plan_chunks(request: RenderRequest, found: Probe, methods: Sequence[CaptureM
         workers = request.workers or fleet_workers(len(frames))
     else:
         workers = request.workers or paying_workers(len(frames), found.costs if method in FAST else None)
-    chunks = chunks_for(frames, found.motion, workers, request.chunk_frames)
+    most = round(EARLY_S * found.composition.fps) if request.early else None
+    chunks = chunks_for(frames, found.motion, workers, request.chunk_frames, most)
     workers = min(workers, len(chunks))
     return RenderPlan(
         found.composition,

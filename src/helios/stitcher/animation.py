@@ -89,7 +89,7 @@ def webp_times(data: bytes) -> list[Fraction]:
 def _check(segments: Sequence[Segment], found: Sequence[Fraction], tick: Fraction) -> None:
     """Makes sure that each picture ends where a frame does, and the last one with the film.
 
-    A picture may stand for several frames that are alike. How long the last one lasts, encoders guess from the one before.
+    A picture may stand for several frames that are alike. How long the last one lasts, encoders guess.
     """
     ends: list[Fraction] = []
     start = Fraction(0)
