@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -40,6 +41,7 @@ from helios.release import __version__
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.sound import AudioCodec, Sound, check_track, codec_for, parse_track
 from helios.stitcher import FfmpegStitcher, stitcher_for
+from helios.text import check_container, read_text
 
 _STREAMED = ("libx264", "libx265", "libsvtav1")
 _PLACES = ("local", "aws", "gcp")
@@ -83,6 +85,9 @@ class RenderOptions(CompositionOptions, total=False):
     ``audio`` are tracks such as "music.mp3@2.5,volume=0.6,fade-in=1,loop"; ``audio_codec`` is "aac", "opus" or "pcm";
     ``loudness`` is what the whole is brought to (LUFS). See docs/sound.md. ``hls`` is a folder for a stream of what is
     finished, which can be played before the rest is.
+
+    ``metadata`` is such as {"title": "Hello"}; ``chapters`` is a file of lines such as "1:02.500 Title"; ``subtitles``
+    are such as "film.srt,language=en", or "film.srt,burn" to have them drawn. See docs/text.md.
     """
 
     frame_range: str | None
@@ -109,6 +114,9 @@ class RenderOptions(CompositionOptions, total=False):
     audio_codec: AudioCodec | None
     loudness: float | None
     hls: str | PathLike[str] | None
+    metadata: Mapping[str, str] | None
+    chapters: str | PathLike[str] | None
+    subtitles: Sequence[str]
 
 
 async def render(
@@ -166,7 +174,10 @@ async def plan_job(
         raise UsageError(f"stitch is local, or, with a cloud, remote, not {options.get('stitch')!r}")
     if options.get("stitch") == "remote" and form.kind != "film":
         raise UsageError(f"{form.ending} files are made here: leave --stitch remote out")
-    request = _request(source, options, form)
+    text, burned = read_text(options.get("metadata"), options.get("chapters"), options.get("subtitles") or ())
+    if text:
+        check_container(text, path.suffix.lower())
+    request = replace(_request(source, options, form), captions=burned)
     sound = _sound(options, path.suffix.lower())
     async with open_adapter((*_clouds(places), *places)[0]) as adapter:
         plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
@@ -177,6 +188,7 @@ async def plan_job(
         output=path.absolute(),
         sound=sound,
         hls=hls,
+        text=text,
         places=_with_workers(places, plan.workers),
         stitch=options.get("stitch", "local"),
         attempts=options.get("attempts", 4),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -79,3 +80,18 @@ def read_props(text: str | None) -> object:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{label} is not JSON: {error}") from None
+
+
+def parse_metadata(pairs: Iterable[str]) -> dict[str, str]:
+    """What each --metadata, such as title=Hello, says.
+
+    Raises:
+        UsageError: one is no KEY=VALUE.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--metadata {pair}: it is KEY=VALUE, as in title=Hello")
+        found[key] = value
+    return found

@@ -93,6 +93,19 @@ def render(
         Path | None,
         typer.Option(metavar="FOLDER", help="Also a stream that plays what is finished while the rest is drawn."),
     ] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="What the file says of the film: title=Hello.")
+    ] = None,
+    chapters: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The film's chapters: a line such as 1:02.500 Title for each.")
+    ] = None,
+    subtitles: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Subtitles (.srt, .vtt): film.srt,language=en; to draw them: film.srt,burn.",
+        ),
+    ] = None,
     emit_job: Annotated[
         Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
     ] = None,
@@ -113,6 +126,8 @@ def render(
 
         helios render page.html -o out.mp4 --audio music.mp3,fade-out=2 --audio voice.wav@2.5 --loudness -14
 
+        helios render page.html -o out.mp4 --metadata title=Hello --chapters chapters.txt --subtitles film.srt,burn
+
         helios render page.html -o logo.webm --alpha
 
         helios render page.html -o frames/%05d.png
@@ -123,6 +138,7 @@ def render(
     try:
         count = _workers(workers)
         values = options.read_props(props)
+        said = options.parse_metadata(metadata or ())
     except HeliosError as error:
         fail(error, json=json)
     wanted = helios.RenderOptions(
@@ -159,6 +175,9 @@ def render(
         audio_codec=cast("AudioCodec | None", audio_codec),
         loudness=loudness,
         hls=hls,
+        metadata=said,
+        chapters=chapters,
+        subtitles=subtitles or (),
     )
     if emit_job:
         run(_emit(source, output, emit_job, wanted), json=json)

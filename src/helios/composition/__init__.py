@@ -1,6 +1,7 @@
 """What is to be drawn: source, size, exact rate, length, props. Not where, nor in how many parts."""
 
 from helios.composition.composition import DEFAULT_SIZE, MAX_FRAMES, Composition, Network, compose, parse_range
+from helios.composition.cue import Cue
 from helios.composition.declared import Declared, parse_meta
 from helios.composition.format import ENCODERS, FORMATS, Format, format_of, named, picture_name
 from helios.composition.rate import frame_time_ms, parse_rate, timescale
@@ -12,6 +13,7 @@ __all__ = [
     "FORMATS",
     "MAX_FRAMES",
     "Composition",
+    "Cue",
     "Declared",
     "Format",
     "Network",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from helios.composition.cue import Cue
 from helios.composition.declared import Declared
 from helios.composition.source import Source
 from helios.errors import UsageError
@@ -26,7 +27,8 @@ class Composition(BaseModel):
 
     ``props`` is JSON that the page finds as ``window.helios.props``; ``ready_timeout`` is how many
     seconds the page may take to become ready, before frame 0 and at any frame. ``network`` is what the page may reach
-    beside its own folder. With ``alpha`` the page stands on nothing, instead of on white.
+    beside its own folder. With ``alpha`` the page stands on nothing, instead of on white. ``captions`` are drawn over
+    it, none of them while another is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,7 @@ class Composition(BaseModel):
     ready_timeout: float = Field(default=30.0, gt=0)
     network: Network = "all"
     alpha: bool = False
+    captions: tuple[Cue, ...] = ()
 
     @property
     def duration(self) -> Fraction:
@@ -55,6 +58,7 @@ def compose(
     ready_timeout: float = 30.0,
     network: Network = "all",
     alpha: bool = False,
+    captions: tuple[Cue, ...] = (),
 ) -> Composition:
     """The composition of ``source`` with what was declared of it.
 
@@ -96,6 +100,7 @@ def compose(
         ready_timeout=ready_timeout,
         network=network,
         alpha=alpha,
+        captions=captions,
     )
 
 

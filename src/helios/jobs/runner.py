@@ -92,6 +92,7 @@ async def run_job(
                             stitch=spec.stitch,
                             sound=spec.sound,
                             hls=spec.hls,
+                            text=spec.text,
                         )
 
                 rendered = await _watched(journal, job, asyncio.create_task(work()), recorder, webhook)

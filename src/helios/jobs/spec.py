@@ -13,13 +13,14 @@ from helios.errors import UsageError
 from helios.orchestrator import CommandPlan, RenderPlan
 from helios.orchestrator.orchestrator import StitchChoice
 from helios.sound import Sound
+from helios.text import Text
 
 VERSION = 1
 
 
 class JobSpec(BaseModel):
-    """A job: a ``page`` as it was planned, with its ``sound``, or plain ``commands``, and the file that comes of it.
-    ``hls`` is a folder for a stream that can be played before the film is whole.
+    """A job: a ``page`` as it was planned, with its ``sound`` and ``text``, or plain ``commands``, and the file that
+    comes of it. ``hls`` is a folder for a stream that can be played before the film is whole.
 
     Chunks are made here, or at ``places``, from one queue. ``store`` is the URL where they are kept, if it is not the
     user's own folder. They are joined here, or, remote, at a place whose store that is: ``stitch``. ``attempts`` is how
@@ -35,6 +36,7 @@ class JobSpec(BaseModel):
     output: Path
     sound: Sound | None = None
     hls: Path | None = None
+    text: Text | None = None
     places: tuple[Place, ...] = ()
     stitch: StitchChoice = "local"
     attempts: int = Field(default=4, ge=1)
@@ -50,6 +52,8 @@ class JobSpec(BaseModel):
             raise ValueError("commands have no sound but their own")
         if self.hls and not self.page:
             raise ValueError("only films of pages can be played before their end")
+        if self.text and not self.page:
+            raise ValueError("only films of pages have metadata, chapters and subtitles")
         stores = [place.store for place in self.places if not isinstance(place, LocalPlace)]
         if self.stitch == "remote" and not (self.page and self.store in stores):
             raise ValueError("only chunks of a page that are kept at a place to run can be joined there")

@@ -20,6 +20,7 @@ from helios.orchestrator.ledger import Facts, Made, Place, digest_of, short_dige
 from helios.orchestrator.output import unwritable
 from helios.orchestrator.schedule import Policy
 from helios.stitcher import VideoStitcher
+from helios.text import Text
 from helios.worker import WorkerJob
 
 
@@ -145,6 +146,7 @@ class CommandPlan(_Frozen):
         folder: Path,
         output: Path,
         sound: Path | None = None,
+        text: Text | None = None,
     ) -> None:
         """Makes ``output`` of the chunks' outputs, by the command for that, in ``folder``, or by joining.
 
@@ -152,7 +154,7 @@ class CommandPlan(_Frozen):
             CommandFailed, WorkerError, StitchError, OutputError: it can't be made.
         """
         if self.merge is None:
-            await stitcher.stitch(segments, output, sound)
+            await stitcher.stitch(segments, output, sound, text)
             return
         await asyncio.to_thread(_lay_out, segments, folder)
         result = await Workplace(adapter).run(self.merge.job(folder), (), lambda percent: None)

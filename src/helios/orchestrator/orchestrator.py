@@ -45,6 +45,7 @@ from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, Prob
 from helios.sound import Sound
 from helios.stitcher import VideoStitcher
 from helios.storage import ArtifactStore
+from helios.text import Text, check_container, left_out
 from helios.worker import Artifact
 
 _DAMAGES = 3
@@ -113,6 +114,7 @@ class RenderOrchestrator:
                 ready_timeout=request.ready_timeout,
                 network=request.reach,
                 alpha=request.alpha,
+                captions=request.captions,
             )
         )
         if request.capture == "fast" and found.capture not in FAST:
@@ -135,6 +137,7 @@ class RenderOrchestrator:
         stitch: StitchChoice = "local",
         sound: Sound | None = None,
         hls: Path | None = None,
+        text: Text | None = None,
     ) -> Rendered:
         """Makes a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
@@ -143,16 +146,19 @@ class RenderOrchestrator:
         next best way; if chunks don't fit together where they meet, it is drawn in one. ``job`` names the job; a
         ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a worker join the segments, where
         workers don't share our disk; if it can't, they are joined here. ``sound``, which only films of pages have, is
-        mixed meanwhile. What is finished can be played from a playlist in the folder ``hls`` already. ``emit`` gets
-        every event, ``Rendered`` last.
+        mixed meanwhile; ``text``, which only they have too, goes in at the join. What is finished can be played from a
+        playlist in the folder ``hls`` already. ``emit`` gets every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
+            UsageError: the output can't hold the text.
             OutputError: the output can't be written.
             PageError, CommandFailed, StitchError, MissingTool: what else ended it.
         """
         begun = time.monotonic()
         check_output(output)
+        if text:
+            check_container(text, output.suffix.lower())
         job = job or secrets.token_hex(8)
         attempts = damaged = 0
         async with AsyncExitStack() as stack:
@@ -162,6 +168,11 @@ class RenderOrchestrator:
             if sound and isinstance(plan, RenderPlan):
                 mixed = mixing(sound, plan, folder / "sound", output.suffix.lower(), emit)
                 heard = await stack.enter_async_context(mixed)
+            read = None
+            if isinstance(plan, RenderPlan):
+                read = text and text.within(*plan.span)
+                for warning in left_out(text, plan.composition.captions, plan.composition.duration):
+                    emit(Warned(message=warning))
             thread.submit(import_module, "av")  # takes a while, and joining needs it: meanwhile others draw
             store = self._store or ArtifactStore.at(folder / "store")
             warned: set[str] = set()
@@ -181,7 +192,7 @@ class RenderOrchestrator:
                             records = await run.all_chunks(prefix)
                     else:
                         records = await run.all_chunks()
-                    silent = work / f"joined{output.suffix}" if heard else output
+                    silent = work / f"joined{output.suffix}" if heard or read else output
                     joined = stitch == "remote" and await run.join(records, silent)
                     segments = [] if joined else await run.bring(records, work / "segments")
                     break
@@ -204,11 +215,10 @@ class RenderOrchestrator:
                     attempts += run.attempts
             if not joined:
                 emit(Stitching(segments=len(records)))
-                await plan.join(
-                    self._here, self._stitcher, segments, work / "joined", output, await heard() if heard else None
-                )
-            elif heard:
-                await self._stitcher.stitch([silent], output, await heard())
+                sounding = await heard() if heard else None
+                await plan.join(self._here, self._stitcher, segments, work / "joined", output, sounding, read)
+            elif heard or read:
+                await self._stitcher.stitch([silent], output, await heard() if heard else None, read)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
         rendered = Rendered(

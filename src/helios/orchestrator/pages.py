@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from helios.orchestrator.ledger import REPORT, Facts, Made, Place, short_digest
 from helios.orchestrator.schedule import Policy
 from helios.renderer.spec import ChunkReport, ChunkSpec, Encoding, Probe
 from helios.stitcher import VideoStitcher
+from helios.text import Text
 from helios.worker import Artifact
 
 
@@ -63,6 +65,12 @@ class RenderPlan:
     def duration(self) -> float:
         """Seconds."""
         return float(self.frames / self.composition.fps)
+
+    @property
+    def span(self) -> tuple[Fraction, Fraction]:
+        """Where the film to be made begins and ends in the composition, in seconds."""
+        fps = self.composition.fps
+        return self.chunks[0].start / fps, self.chunks[-1].stop / fps
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -180,10 +188,11 @@ class RenderPlan:
         folder: Path,
         output: Path,
         sound: Path | None = None,
+        text: Text | None = None,
     ) -> None:
-        """Joins the chunks' segments, and the ``sound``, into ``output``.
+        """Joins the chunks' segments, the ``sound`` and the ``text``, into ``output``.
 
         Raises:
             StitchError, OutputError: it can't be made.
         """
-        await stitcher.stitch(segments, output, sound)
+        await stitcher.stitch(segments, output, sound, text)

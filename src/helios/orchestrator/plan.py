@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helios.composition import Declared, Network, Source, parse_range
+from helios.composition import Cue, Declared, Network, Source, parse_range
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.pages import RenderPlan
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Costs, Encoding, Motion, Probe
@@ -39,6 +39,7 @@ class RenderRequest:
     alpha: bool = False
     early: bool = False
     fleet: bool = False
+    captions: tuple[Cue, ...] = ()
 
     @property
     def reach(self) -> Network:

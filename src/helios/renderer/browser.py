@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from helios.composition import Network, Source
+from helios.composition import Cue, Network, Source
 from helios.errors import BrowserError, CaptureUnsafe, OutputError, PageError
 from helios.renderer.cdp import Connection, Params
 from helios.renderer.chromium import run_browser
@@ -45,6 +45,7 @@ class Browser:
         props: object = None,
         ready_timeout: float = 30.0,
         alpha: bool = False,
+        captions: Sequence[Cue] = (),
     ) -> Page:
         """The page, loaded into a target of its own; with ``alpha`` it stands on nothing.
 
@@ -71,6 +72,7 @@ class Browser:
             manual=capture == "screenshot",
             staged=staged,
             origin=ORIGIN if self._source.root else None,
+            captions=captions,
         )
         await asyncio.gather(
             page.call("Page.enable"),
@@ -148,6 +150,7 @@ async def open_page(
     ready_timeout: float = 30.0,
     network: Network = "all",
     alpha: bool = False,
+    captions: Sequence[Cue] = (),
 ) -> AsyncGenerator[Page]:
     """The page of ``source`` in a browser of its own, for as long as the block runs.
 
@@ -155,7 +158,9 @@ async def open_page(
         as ``open_browser`` and ``Browser.open``.
     """
     async with open_browser(source, size, capture, workspace, network=network) as browser:
-        yield await browser.open(size, capture, props=props, ready_timeout=ready_timeout, alpha=alpha)
+        yield await browser.open(
+            size, capture, props=props, ready_timeout=ready_timeout, alpha=alpha, captions=captions
+        )
 
 
 def _metrics(size: tuple[int, int]) -> Params:

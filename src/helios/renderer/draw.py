@@ -194,4 +194,5 @@ def _open(composition: Composition, method: CaptureMethod, workspace: Path) -> A
         ready_timeout=composition.ready_timeout,
         network=composition.network,
         alpha=composition.alpha,
+        captions=composition.captions,
     )

@@ -77,7 +77,13 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
     may_be_fast = spec.capture != "faithful" and faithful == "begin-frame"
     method = "stage" if may_be_fast else faithful
     async with open_browser(spec.source, size, method, workspace, network=spec.network, rings=2) as browser:
-        load = partial(browser.open, props=spec.props, ready_timeout=spec.ready_timeout, alpha=spec.alpha)
+        load = partial(
+            browser.open,
+            props=spec.props,
+            ready_timeout=spec.ready_timeout,
+            alpha=spec.alpha,
+            captions=spec.captions,
+        )
         if not may_be_fast:
             page, composition = await _load(spec, load, size, faithful)
             capture = capture_with(faithful, page, composition.fps)
@@ -159,6 +165,7 @@ async def _load(
         ready_timeout=spec.ready_timeout,
         network=spec.network,
         alpha=spec.alpha,
+        captions=spec.captions,
     )
     if spec.encoding:
         check_encoding(spec.encoding, composition)

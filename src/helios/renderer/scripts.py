@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 
+from helios.composition import Cue
 from helios.renderer.cdp import Params
 
 EPOCH_MS = 1_767_225_600_000
@@ -17,11 +19,12 @@ STAGE_PATH = "/.helios/stage"
 """Where the stage stands at the page's own origin, so that it may look into the page's frame."""
 
 
-def clock_script(*, props: object, manual: bool, staged: bool, origin: str | None) -> str:
+def clock_script(*, props: object, manual: bool, staged: bool, origin: str | None, captions: Sequence[Cue] = ()) -> str:
     """The files of clock/ as one function, which sees its ``config``. ``origin`` is that of the page's folder."""
     parts = sorted(files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: part.name)
     source = "\n".join(part.read_text("utf-8") for part in parts)
     config = {"epoch": EPOCH_MS, "seed": SEED, "props": props, "manual": manual, "staged": staged, "origin": origin}
+    config["captions"] = [(cue.start_ms, cue.end_ms, cue.text) for cue in captions]
     return _closure(source, config)
 
 

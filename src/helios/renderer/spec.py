@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from helios.composition import ENCODERS, Composition, Declared, Network, Source
+from helios.composition import ENCODERS, Composition, Cue, Declared, Network, Source
 from helios.errors import (
     BrowserError,
     CaptureUnsafe,
@@ -103,6 +103,7 @@ class ProbeSpec(_Message):
     ready_timeout: float = 30.0
     network: Network = "all"
     alpha: bool = False
+    captions: tuple[Cue, ...] = ()
 
 
 class Comparison(_Message):

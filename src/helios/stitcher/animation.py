@@ -12,6 +12,7 @@ from helios.adapters import WorkerAdapter
 from helios.errors import StitchError
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
 from helios.stitcher.segment import Segment
+from helios.text import Text
 
 _PALETTE = "palette.png"
 
@@ -23,9 +24,11 @@ class AnimationStitcher:
         """Finds ffmpeg. Raises MissingTool where there is none."""
         self._ffmpeg = Ffmpeg(adapter)
 
-    async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
-        """Makes ``output`` of ``inputs``. See ``VideoStitcher.stitch``; there is no ``sound`` in it."""
-        assert sound is None, "animations are silent"
+    async def stitch(
+        self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
+    ) -> None:
+        """Makes ``output`` of ``inputs``. See ``VideoStitcher.stitch``; neither ``sound`` nor ``text`` is in it."""
+        assert sound is text is None, "animations are silent"
         segments = await asyncio.to_thread(read_alike, inputs)
         gif = output.suffix.lower() == ".gif"
         alpha = "a" in segments[0].format.pixel_format

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from helios.text import Text
+
 
 class VideoStitcher(Protocol):
     """Joins segments into one film."""
 
-    async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
+    async def stitch(
+        self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
+    ) -> None:
         """Joins ``inputs``, in order, into ``output``, which appears whole or not at all. ``sound`` is a file with what
-        is heard, from the film's beginning.
+        is heard, and ``text`` what is to be read, from the film's beginning.
 
         Raises:
             StitchError: an input is missing, broken or unlike the others, or the film is not exact.

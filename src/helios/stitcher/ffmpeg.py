@@ -12,7 +12,9 @@ from helios.adapters import WorkerAdapter
 from helios.composition import format_of
 from helios.errors import StitchError, UsageError
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
+from helios.stitcher.labels import Labels, write_labels
 from helios.stitcher.segment import Format, Segment, read_segment, read_sound
+from helios.text import Text, check_container
 
 _MOV = frozenset({".mp4", ".m4v", ".mov"})
 _ROUNDED = Fraction(21, 10_000)
@@ -31,13 +33,18 @@ class FfmpegStitcher:
         """Finds ffmpeg. Raises MissingTool where there is none."""
         self._ffmpeg = Ffmpeg(adapter)
 
-    async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
+    async def stitch(
+        self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
+    ) -> None:
         """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
         form = format_of(output)
         if form.kind != "film":
             raise UsageError(f"{output.name}: {form.ending} files are no films, which this stitcher joins")
         suffix = output.suffix.lower()
+        if text:
+            check_container(text, suffix)
         segments = await asyncio.to_thread(read_alike, inputs)
+        length = sum((segment.duration for segment in segments), Fraction(0))
         try:
             with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.absolute().parent) as folder:
                 joined = Path(folder) / f"joined{suffix}"
@@ -45,7 +52,8 @@ class FfmpegStitcher:
                 heard = f"sound{sound.suffix}" if sound else None
                 if sound and heard:
                     (joined.parent / heard).symlink_to(sound.absolute())
-                arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard)
+                labels = text and write_labels(text, joined.parent, suffix, length)
+                arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard, labels)
                 await self._ffmpeg.run(joined.parent, arguments, joined.name)
                 await asyncio.to_thread(_check, segments, joined)
                 if sound:
@@ -73,11 +81,21 @@ def steady_decoding(segments: Sequence[Segment]) -> str | None:
 
 
 def concat_arguments(
-    suffix: str, format: Format, packet_filter: str | None = None, sound: str | None = None
+    suffix: str,
+    format: Format,
+    packet_filter: str | None = None,
+    sound: str | None = None,
+    labels: Labels | None = None,
 ) -> tuple[str, ...]:
-    """ffmpeg's arguments, but for the output, in a folder where segments of that ``format`` are laid out."""
-    heard = ["-i", sound, "-map", "0:v", "-map", "1:a"] if sound else ["-map", "0"]
-    arguments = [*SEGMENTS, *heard, "-c", "copy"]
+    """ffmpeg's arguments, but for the output, in a folder where segments of that ``format`` are laid out, and with them
+    the ``sound`` and the ``labels``.
+    """
+    heard = ["-i", sound] if sound else []
+    read = labels.inputs() if labels else []
+    streams = ["-map", "0:v", "-map", "1:a"] if sound else ["-map", "0"]
+    arguments = [*SEGMENTS, *heard, *read, *streams, "-c", "copy"]
+    if labels:
+        arguments += labels.outputs(2 if sound else 1)
     if suffix in _MOV:
         if packet_filter:  # the others keep no decoding times, or say no duration by them
             arguments += ["-bsf:v", packet_filter]

@@ -12,6 +12,7 @@ from helios.composition import picture_name
 from helios.errors import StitchError
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
 from helios.stitcher.segment import Segment
+from helios.text import Text
 
 
 class PicturesStitcher:
@@ -22,13 +23,15 @@ class PicturesStitcher:
         self._ffmpeg = Ffmpeg(adapter)
         self._first = first
 
-    async def stitch(self, inputs: Sequence[Path], output: Path, sound: Path | None = None) -> None:
+    async def stitch(
+        self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
+    ) -> None:
         """Has the frames of ``inputs`` as files; the name of ``output`` has a place for their numbers.
 
         A folder that is not there appears with all of them in it; into one that is, they are moved one by one, each
-        whole. See ``VideoStitcher.stitch``; there is no ``sound``.
+        whole. See ``VideoStitcher.stitch``; there is no ``sound``, and no ``text``.
         """
-        assert sound is None, "pictures are silent"
+        assert sound is text is None, "pictures are silent"
         segments = await asyncio.to_thread(read_alike, inputs)
         folder = output.absolute().parent
         beside = folder if folder.is_dir() else folder.parent

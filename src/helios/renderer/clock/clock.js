@@ -4,7 +4,8 @@
 //
 // One clock serves a page and its same-origin frames. page.py puts the files of this folder into one function,
 // with `config` in front of them: {epoch: ms since 1970 at frame 0, seed, props, manual: animations are held
-// still, where frames are not ours to begin; staged: the page stands in a frame of the stage's document}.
+// still, where frames are not ours to begin; staged: the page stands in a frame of the stage's document; captions:
+// [from, to (ms), text] of what is shown over the page}.
 
 const KEY = Symbol.for("helios.clock");
 const native = {
@@ -26,6 +27,7 @@ if (!window[KEY] && !isEmpty) {
 }
 
 function govern() {
+  if (config.captions.length && (config.staged ? onStage : window === window.top)) governCaptions();
   if (onStage) hideStage();
   governTime();
   governTimers();
@@ -76,6 +78,7 @@ function createClock() {
     media: new WeakMap(), // element -> what governMedia keeps of it
     players: new Set(), // those elements
     films: new Map(), // address -> what is known of the film there
+    captions: null, // what governCaptions keeps, if there are any
     contexts: new WeakMap(), // canvas -> the kind of its context
     tracked: new WeakSet(), // what the page has been found waiting for by looking
     helios: { props: config.props, seek: null },
@@ -155,6 +158,7 @@ function createClock() {
       for (const document of everyDocument()) document.documentElement?.getBoundingClientRect();
       await self.settle();
       animations.note();
+      self.captions?.show();
       if (config.staged) findUnfitStyles(self);
     },
 
@@ -196,6 +200,7 @@ function createClock() {
         await self.turn();
       }
       await self.settle();
+      self.captions?.show();
       animations.note();
       if (config.manual) {
         animations.place();

@@ -63,7 +63,8 @@ canvas.onpaint = () => {
 function wholeCanvas(page) {
   const elements = page.body?.getElementsByTagName("*") ?? [];
   const [found, another] = page.getElementsByTagName("canvas");
-  if (!found || another || elements.length > 64 || page.documentElement.children.length > 2) return null;
+  const standing = [...page.documentElement.children].filter((element) => element !== clock.captions?.host);
+  if (!found || another || elements.length > 64 || standing.length > 2 || clock.captions?.shown) return null;
   const { head } = page;
   if (head && page.defaultView.getComputedStyle(head).display !== "none") return null;
   if (clock.contexts.get(found) !== "2d" || found.width !== width || found.height !== height) return null;

@@ -1,0 +1,78 @@
+"""Metadata, chapters and subtitles, as they go into a film's file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from helios.composition import Cue
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Chapter(_Frozen):
+    """A part of the film, from ``start_ms`` (milliseconds) to where the next begins."""
+
+    start_ms: int = Field(ge=0)
+    title: str
+
+
+class Subtitles(_Frozen):
+    """Subtitles that a player can show. ``language`` is a code of ISO 639-2 (three letters)."""
+
+    cues: tuple[Cue, ...]
+    language: str | None = Field(default=None, pattern="^[a-z]{3}$")
+
+
+class Text(_Frozen):
+    """What a film's file says beside its picture and its sound. Times are the film's."""
+
+    metadata: dict[str, str] = {}
+    chapters: tuple[Chapter, ...] = ()
+    subtitles: tuple[Subtitles, ...] = ()
+
+    def within(self, begin: Fraction, end: Fraction) -> Text:
+        """The same for the part of the film from ``begin`` to ``end`` (seconds), whose times begin anew there."""
+
+        def moved(ms: int) -> int:
+            return min(max(0, round(ms - 1000 * begin)), length)
+
+        length = round(1000 * (end - begin))
+        stops = [chapter.start_ms for chapter in self.chapters[1:]] + [round(1000 * end) + 1]
+        chapters = (
+            Chapter(start_ms=moved(chapter.start_ms), title=chapter.title)
+            for chapter, stop in zip(self.chapters, stops, strict=False)
+            if moved(chapter.start_ms) < moved(stop)
+        )
+        parts = (
+            Subtitles(
+                cues=tuple(
+                    Cue(start_ms=moved(cue.start_ms), end_ms=moved(cue.end_ms), text=cue.text)
+                    for cue in part.cues
+                    if moved(cue.start_ms) < moved(cue.end_ms)
+                ),
+                language=part.language,
+            )
+            for part in self.subtitles
+        )
+        subtitles = tuple(part for part in parts if part.cues)
+        return Text(metadata=self.metadata, chapters=tuple(chapters), subtitles=subtitles)
+
+
+def left_out(text: Text | None, burned: Sequence[Cue], duration: Fraction) -> list[str]:
+    """Warnings of what begins after the end of a film of ``duration`` seconds."""
+    text = text or Text()
+    kinds: dict[str, Sequence[Cue | Chapter]] = {
+        "chapters": text.chapters,
+        "subtitles": [*burned, *(cue for part in text.subtitles for cue in part.cues)],
+    }
+    late = {name: sum(one.start_ms >= 1000 * duration for one in found) for name, found in kinds.items()}
+    return [
+        f"{count} of {len(kinds[name])} {name} begin after the film's end, at {float(duration):g} s, and are left out"
+        for name, count in late.items()
+        if count
+    ]
