@@ -22,6 +22,7 @@ from helios.jobs.runner import run_job
 from helios.storage import ArtifactStore
 from motoserver import moto_server
 from processes import wait_until
+from test_labels import metadata
 
 WORKER = "helios.worker.lambda_handler.handler"
 STORE = "s3://films/mine"
@@ -99,6 +100,9 @@ def test_a_fleet_draws_the_frames_that_this_machine_draws(
     assert (joined.hashes, joined.reused, front.invokes) == (here.hashes, 6, 10), "a probe, and what joins"
     assert (tmp_path / "joined.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
     assert asyncio.run(ArtifactStore.at(STORE).sizes("films")) == {}
+    said = remote(page, tmp_path / "said.mp4", events, capture=capture, stitch="remote", metadata={"title": "Hello"})
+    assert (said.hashes, said.reused, front.invokes) == (here.hashes, 6, 12)
+    assert metadata(tmp_path / "said.mp4")["title"] == "Hello"
     (page / "deep" / "style.css").write_text("p { color: red }")
     changed = remote(page, tmp_path / "changed.mp4", events, capture=capture)
     assert (changed.reused, changed.hashes == here.hashes) == (0, False)

@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_labels import chapters, metadata, subtitles
 
 import helios
 from films import frame_pixels
+from test_labels import chapters, metadata, subtitles
 
 PAGE = "<!doctype html><style>@keyframes k{to{margin-left:9px}}p{animation:k 1s}</style><p>a</p>"
 SRT = "1\n00:00:00,200 --> 00:00:00,400\nHello\n\n2\n00:00:00,600 --> 00:00:30,000\nyou\n\n3\n00:01:00,000 --> 00:02:00,000\nlate\n"
