@@ -14,9 +14,10 @@ MODULES = sorted(ROOT.rglob("*.py"))
 MAY_IMPORT = {
     "errors": set[str](),
     "release": set[str](),
+    "extras": {"errors"},
     "composition": {"errors"},
     "worker": {"storage", "errors", "release"},
-    "adapters": {"worker", "storage", "errors", "release"},
+    "adapters": {"worker", "storage", "errors", "extras", "release"},
     "stitcher": {"composition", "adapters", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},
@@ -32,7 +33,7 @@ MAY_IMPORT = {
         "renderer.spec",
         "renderer.agreement",
     },
-    "deploy": {"errors", "worker", "storage"},
+    "deploy": {"errors", "extras", "worker", "storage"},
     "jobs": {"adapters", "orchestrator", "sound", "stitcher", "storage", "errors"},
     "api": {
         "composition",
@@ -61,6 +62,7 @@ MAY_IMPORT = {
         "stitcher",
         "worker",
         "errors",
+        "extras",
         "release",
     },
     "__main__": {"cli"},
