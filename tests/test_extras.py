@@ -27,10 +27,6 @@ sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sy
     ("missing", "command", "said"),
     [
         ("aiobotocore", "deploy list", AWS),
-        ("aiobotocore", "plan page.html --adapter aws", AWS),
-        ("aiobotocore", "plan page.html --adapter aws --function f --store s3://b", AWS),
-        ("httpx", "deploy list --cloud gcp", GCP),
-        ("google", "plan page.html --adapter gcp", GCP),
         ("google.cloud", "plan page.html --adapter gcp --service https://a.example --store gs://b", GCP),
         ("google.cloud.run_v2", "deploy gcp --dry-run", GCP.replace("Google Cloud", "deploying")),
         ("starlette", "worker serve --behind-iam --port 0", HTTP),
