@@ -14,9 +14,10 @@ MODULES = sorted(ROOT.rglob("*.py"))
 MAY_IMPORT = {
     "errors": set[str](),
     "release": set[str](),
+    "extras": {"errors"},
     "composition": {"errors"},
     "worker": {"storage", "errors", "release"},
-    "adapters": {"worker", "storage", "errors", "release"},
+    "adapters": {"worker", "storage", "errors", "extras", "release"},
     "stitcher": {"composition", "adapters", "text", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
         "renderer.spec",
         "renderer.agreement",
     },
-    "deploy": {"errors", "worker", "storage"},
+    "deploy": {"errors", "extras", "worker", "storage"},
     "jobs": {"adapters", "orchestrator", "sound", "stitcher", "storage", "text", "errors"},
     "api": {
         "composition",
@@ -64,6 +65,7 @@ MAY_IMPORT = {
         "stitcher",
         "worker",
         "errors",
+        "extras",
         "release",
     },
     "__main__": {"cli"},

@@ -25,7 +25,7 @@ from helios.adapters import (
 )
 from helios.adapters.faults import check_faults
 from helios.composition import FORMATS, Declared, Format, Network, Source, format_of, named, parse_rate
-from helios.errors import UsageError
+from helios.errors import MissingTool, StoreError, UsageError, WorkerError
 from helios.jobs.job import Job
 from helios.jobs.journal import Journal
 from helios.jobs.runner import run_job
@@ -36,6 +36,7 @@ from helios.orchestrator.events import EventSink
 from helios.orchestrator.forecast import Forecast, measure, predict, worth_a_look
 from helios.orchestrator.orchestrator import StitchChoice
 from helios.orchestrator.output import check_output
+from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import chunks_for, cores
 from helios.release import __version__
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
@@ -179,8 +180,7 @@ async def plan_job(
         check_container(text, path.suffix.lower())
     request = replace(_request(source, options, form), captions=burned)
     sound = _sound(options, path.suffix.lower())
-    async with open_adapter((*_clouds(places), *places)[0]) as adapter:
-        plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
+    plan = await _plan(request, places)
     if form.finest and plan.composition.fps > form.finest:
         raise UsageError(f"{form.ending} files have at most {form.finest} frames a second: --fps {form.finest}")
     return JobSpec(
@@ -407,6 +407,23 @@ async def _cloud_run(service: str | None, store: str | None) -> CloudRunPlace:
     return CloudRunPlace(
         service=service or found.service, store=store or found.store, memory_mb=found.memory_mb, cpus=found.cpus
     )
+
+
+async def _plan(request: RenderRequest, places: Sequence[Place]) -> RenderPlan:
+    """The plan by the first place that can look at the page, clouds before this machine. Why one can't is told when
+    chunks are given to it.
+    """
+    clouds = _clouds(places)
+    *others, last = *clouds, *(place for place in places if place not in clouds)
+    for place in others:
+        with contextlib.suppress(WorkerError, StoreError, MissingTool):
+            return await _plan_at(place, request)
+    return await _plan_at(last, request)
+
+
+async def _plan_at(place: Place, request: RenderRequest) -> RenderPlan:
+    async with open_adapter(place) as adapter:
+        return await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
 
 
 def _clouds(places: Sequence[Place]) -> list[LambdaPlace | CloudRunPlace]:

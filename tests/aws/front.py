@@ -46,16 +46,20 @@ class LambdaFront:
         self.name = settings["FunctionName"]
         self.url = ""
         self.answer: Answering | None = None
+        self.under_way = 0
+        self._later: set[asyncio.Task[Outcome]] = set()
+        self._freed = asyncio.Event()
+        self.forget()
+
+    def forget(self) -> None:
+        """Counts from nothing again, and behaves."""
         self.payloads: list[dict[str, object]] = []
         self.invokes = 0
         self.throttled = 0
-        self.under_way = 0
         self.most = 0
         self.to_throttle = 0
         self.denied = False
         self.size = LARGEST
-        self._later: set[asyncio.Task[Outcome]] = set()
-        self._freed = asyncio.Event()
 
     def kill(self, number: int, *, full: bool = False) -> None:
         """Ends what runs in an environment; ``full``: as if its memory had not been enough."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator
@@ -31,31 +32,41 @@ PAGE = """<!doctype html><link rel=stylesheet href=deep/style.css>
 
 
 @pytest.fixture(scope="module")
-def aws() -> Generator[str]:
-    with moto_server() as url:
-        yield url
+def function(tmp_path_factory: pytest.TempPathFactory) -> Generator[LambdaFront]:
+    """Three environments that reach S3 and nothing else of these tests."""
+    with moto_server() as url, pytest.MonkeyPatch.context() as patch:
+        env = {**SETTINGS, "AWS_ENDPOINT_URL_S3": url, "HELIOS_STORE": STORE}
+        for name, value in env.items():
+            patch.setenv(name, value)
+        folder = tmp_path_factory.mktemp("function")
+        with lambda_front(folder / "front", WORKER, environments=3, timeout=25, env=env) as found:
+            patch.setenv("AWS_ENDPOINT_URL_LAMBDA", found.url)
+            yield found
 
 
 @pytest.fixture
-def front(aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[LambdaFront]:
-    """Three environments that reach S3 and nothing else of this test."""
-    for name, value in {**SETTINGS, "AWS_ENDPOINT_URL_S3": aws}.items():
-        monkeypatch.setenv(name, value)
+def front(function: LambdaFront) -> LambdaFront:
+    """The function as if nothing had happened there yet, and an empty bucket."""
+    wait_until(lambda: not function.under_way, "the end of what the last test has begun", 60)
+    function.forget()
     s3: Any = boto3.resource("s3")
     s3.create_bucket(Bucket="films").objects.all().delete()
-    env = {**SETTINGS, "AWS_ENDPOINT_URL_S3": aws, "HELIOS_STORE": STORE}
-    with lambda_front(tmp_path / "front", WORKER, environments=3, timeout=25, env=env) as found:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", found.url)
-        yield found
+    return function
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Path:
-    folder = tmp_path / "page"
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
     (folder / "deep").mkdir(parents=True)
     (folder / "index.html").write_text(PAGE)
     (folder / "deep" / "style.css").write_text("p { position: absolute; font: 40px sans-serif; color: teal }")
     return folder
+
+
+@pytest.fixture(scope="module")
+def here(page: Path, tmp_path_factory: pytest.TempPathFactory) -> helios.Rendered:
+    """What this machine draws, fast."""
+    return render(page, tmp_path_factory.mktemp("here") / "here.mp4", [])
 
 
 def render(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.Rendered:
@@ -79,13 +90,11 @@ def reports() -> list[str]:
     return [key for key in keys() if key.endswith(".report")]
 
 
-@pytest.mark.parametrize("capture", ["fast", "faithful"])
 def test_a_fleet_draws_the_frames_that_this_machine_draws(
-    capture: str, front: LambdaFront, page: Path, tmp_path: Path
+    front: LambdaFront, page: Path, here: helios.Rendered, tmp_path: Path
 ) -> None:
-    here = render(page, tmp_path / "here.mp4", [], capture=capture)
     events: list[helios.RenderEvent] = []
-    there = remote(page, tmp_path / "there.mp4", events, capture=capture)
+    there = remote(page, tmp_path / "there.mp4", events)
     assert there.hashes == here.hashes
     assert len(set(there.hashes)) == 36
     assert_exact(tmp_path / "there.mp4", 36, Fraction(30))
@@ -94,24 +103,36 @@ def test_a_fleet_draws_the_frames_that_this_machine_draws(
     assert 6 * 2e-7 < there.cost < 0.05
     assert front.invokes == 7, "a probe and six chunks"
     assert front.most > 1
-    again = remote(page, tmp_path / "again.mp4", events, capture=capture)
+    again = remote(page, tmp_path / "again.mp4", events)
     assert (again.hashes, again.reused, front.invokes) == (here.hashes, 6, 8), "only the probe"
-    joined = remote(page, tmp_path / "joined.mp4", events, capture=capture, stitch="remote")
+    joined = remote(page, tmp_path / "joined.mp4", events, stitch="remote")
     assert (joined.hashes, joined.reused, front.invokes) == (here.hashes, 6, 10), "a probe, and what joins"
     assert (tmp_path / "joined.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
     assert asyncio.run(ArtifactStore.at(STORE).sizes("films")) == {}
     said = remote(page, tmp_path / "said.mp4", events, capture=capture, stitch="remote", metadata={"title": "Hello"})
     assert (said.hashes, said.reused, front.invokes) == (here.hashes, 6, 12)
     assert metadata(tmp_path / "said.mp4")["title"] == "Hello"
-    (page / "deep" / "style.css").write_text("p { color: red }")
-    changed = remote(page, tmp_path / "changed.mp4", events, capture=capture)
-    assert (changed.reused, changed.hashes == here.hashes) == (0, False)
+
+
+def test_a_page_that_was_changed_is_drawn_anew(front: LambdaFront, page: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "page"
+    shutil.copytree(page, mine)
+
+    def two_chunks() -> helios.Rendered:
+        return remote(mine, tmp_path / "film.mp4", [], frame_range="0:12", capture="faithful")
+
+    first, again = two_chunks(), two_chunks()
+    assert (first.reused, again.reused, again.hashes) == (0, 2, first.hashes)
+    assert first.hashes == render(mine, tmp_path / "a.mp4", [], frame_range="0:12", capture="faithful").hashes
+    (mine / "deep" / "style.css").write_text("p { color: red }")
+    changed = two_chunks()
+    assert (changed.reused, changed.hashes == first.hashes) == (0, False)
+    assert front.invokes == 3 + 4
 
 
 def test_environments_that_die_or_hang_and_throttling_cost_attempts_and_no_frame(
-    front: LambdaFront, page: Path, tmp_path: Path
+    front: LambdaFront, page: Path, here: helios.Rendered, tmp_path: Path
 ) -> None:
-    here = render(page, tmp_path / "here.mp4", [])
     events: list[helios.RenderEvent] = []
     hit: list[int] = []
 
@@ -154,9 +175,8 @@ def test_a_plan_measures_workers_and_says_what_they_cost(front: LambdaFront, pag
 
 
 def test_what_workers_make_while_nobody_waits_is_taken_by_the_next_who_asks(
-    front: LambdaFront, page: Path, tmp_path: Path
+    front: LambdaFront, page: Path, here: helios.Rendered, tmp_path: Path
 ) -> None:
-    here = render(page, tmp_path / "here.mp4", [])
     path = tmp_path / "job.json"
     options = {"width": 320, "height": 180, "frames": 36, "chunk_frames": 6, "preset": "ultrafast", "workers": 3}
     job = asyncio.run(

@@ -1,6 +1,8 @@
 """Invocations of a real Lambda runtime: what comes of them, and every way in which they fail."""
 
 import asyncio
+import os
+import subprocess
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from helios.errors import (
     AccessDenied,
     HeliosError,
     OutOfMemory,
+    OutputError,
     Throttled,
     UsageError,
     WorkerError,
@@ -100,6 +103,24 @@ def test_lines_come_while_it_runs_and_cancelling_ends_the_work(
     wait_until(lambda: not front.under_way, "the end of the work")
     assert not [found for found in front.environments[0].processes() if alive(found) and script in found.cmdline()]
     assert run(front, store, WorkerJob("/bin/sh", ("-c", "echo next"))).stdout == "next\n", "the worker goes on"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_function_whose_disk_is_full_names_the_option(store: ArtifactStore, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    env = {"HELIOS_COMMANDS": "/bin/sh", "TMPDIR": str(small)}
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small], check=True)
+    try:
+        with lambda_front(tmp_path / "front", WORKER, env=env) as front:
+            write = WorkerJob("/bin/sh", ("-c", "head -c 2000000 /dev/zero > out"))
+            with pytest.raises(OutputError, match=r"No space left on device: .*helios deploy aws --disk"):
+                run(front, store, write)
+            brought = WorkerJob("/bin/sh", ("-c", "true"), inputs={"in": bytes(2_000_000)})
+            with pytest.raises(OutputError, match=r"the worker's disk can't hold the job: .*helios deploy aws --disk"):
+                run(front, store, brought)
+    finally:
+        subprocess.run(["umount", "--lazy", small], check=True)
 
 
 @pytest.mark.parametrize("front", [WORKER], indirect=True)

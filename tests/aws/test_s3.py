@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 
 from helios.errors import ArtifactMissing, StoreError, UsageError
@@ -60,8 +61,19 @@ def test_of_many_writers_one_wins() -> None:
 
 @pytest.mark.usefixtures("moto")
 def test_what_s3_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(StoreError, match="no-such-bucket"):
-        asyncio.run(ArtifactStore.at("s3://no-such-bucket/a").put("key", b"data"))
+    nowhere = ArtifactStore.at("s3://no-such-bucket/a")
+    for ask in (nowhere.put("key", b"data"), nowhere.get("key")):
+        with pytest.raises(StoreError, match=r"no-such-bucket/a .*: The specified bucket does not exist"):
+            asyncio.run(ask)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(UsageError, match=r"no AWS credentials here \(aws configure"):
         ArtifactStore.at("s3://films/a")
+
+
+def test_why_s3_lets_somebody_not_in_is_said(moto: str) -> None:
+    httpx.post(f"{moto}/moto-api/reset-auth", content=b"0").raise_for_status()  # from now on keys are looked at
+    try:
+        with pytest.raises(StoreError, match=r"Access Key Id you provided does not exist .*\(InvalidAccessKeyId\)"):
+            asyncio.run(ArtifactStore.at("s3://films/a").put("key", b"data"))
+    finally:
+        httpx.post(f"{moto}/moto-api/reset-auth", content=b"inf").raise_for_status()

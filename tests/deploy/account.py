@@ -97,7 +97,17 @@ class Account:
                     serviceRole="arn:aws:iam::123456789012:role/builds",
                 )
             case Building(phase="POST_BUILD", status="SUCCEEDED"):
-                manifest = _MANIFEST.replace("sha256:0", f"sha256:{self.tag}")
-                self.aws("ecr").put_image(repositoryName=name, imageTag=self.tag, imageManifest=manifest)
+                tag = self._newest_context(name)
+                manifest = _MANIFEST.replace("sha256:0", f"sha256:{tag}")
+                self.aws("ecr").put_image(repositoryName=name, imageTag=tag, imageManifest=manifest)
             case _:
                 pass
+
+    def _newest_context(self, name: str) -> str:
+        """The tag that an image is built for."""
+        parts = self.aws("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
+        bucket = next(part["PhysicalResourceId"] for part in parts if part["LogicalResourceId"] == "Bucket")
+        found = self.aws("s3").list_objects_v2(Bucket=bucket, Prefix="context/")["Contents"]
+        return (
+            str(max(found, key=lambda item: item["LastModified"])["Key"]).removeprefix("context/").removesuffix(".zip")
+        )

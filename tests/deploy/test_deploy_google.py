@@ -79,6 +79,12 @@ def test_from_nothing_to_nothing(cloud: GoogleCloud) -> None:
     assert "nothing is changed" in again.stderr
     assert len(cloud.changes) == asked
 
+    image = service(cloud)["template"]["containers"][0]["image"]
+    assert call("gcp", "--refresh").exit_code == 0
+    refreshed = service(cloud)["template"]["containers"][0]["image"]
+    assert refreshed.startswith(f"{image}-20"), "built again, under a tag of its own"
+    assert "nothing is changed" in call("gcp").stderr
+
     checked = call("check", "--cloud", "gcp", "--json")
     findings = {each["name"]: each for each in lines(checked)}
     assert {name for name, each in findings.items() if each["fine"] is not True} == {"quota"}

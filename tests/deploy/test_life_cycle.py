@@ -71,6 +71,24 @@ def test_other_code_gets_an_image_of_its_own(account: Account) -> None:
     assert len(account.aws("ecr").list_images(repositoryName=NAME)["imageIds"]) == 2
 
 
+def test_a_refresh_builds_the_same_again_and_stays(account: Account) -> None:
+    first = account.deploy()
+    account.said()
+    assert account.deploy(refresh=True, dry_run=True) is None
+    assert any("image would be built" in line for line in account.said())
+    second = account.deploy(refresh=True)
+    assert first is not None
+    assert second is not None
+    assert second.image.startswith(f"{first.image}-20")
+    assert account.aws("lambda").get_function(FunctionName=NAME)["Code"]["ImageUri"] == second.image
+    assert len(account.aws("ecr").list_images(repositoryName=NAME)["imageIds"]) == 2
+    account.said()
+    assert account.deploy() == second
+    assert account.said() == [f"{NAME} is as it should be: nothing is changed"]
+    with pytest.raises(UsageError, match="--refresh has an image built"):
+        account.deploy(refresh=True, image=second.image)
+
+
 def test_an_image_of_ones_own_is_not_built(account: Account) -> None:
     image = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine@sha256:{'0' * 64}"
     made = account.deploy(image=image)

@@ -25,12 +25,17 @@ class CloudRunFront:
     def __init__(self, workers: Sequence[Served], google: Google) -> None:
         self.workers = list(workers)
         self.url = ""
+        self._busy: set[str] = set()
+        self._google = google
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins anew, with the instances that are still there."""
+        self.workers[:] = [worker for worker in self.workers if worker.process.poll() is None]
         self.statuses: list[int] = []
         self.invokers = {ACCOUNT}
         self.asked = 0
         self.most = 0
-        self._busy: set[str] = set()
-        self._google = google
 
     def busy(self) -> list[Served]:
         return [worker for worker in self.workers if worker.url in self._busy]

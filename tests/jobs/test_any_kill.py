@@ -1,10 +1,11 @@
 """Whatever is killed, whenever: the job can be gone on with, nothing that is committed is made twice, the film is right."""
 
+import multiprocessing
 import os
 import random
-import subprocess
 import sys
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import psutil
@@ -12,11 +13,20 @@ import pytest
 
 from commands import expected, pictures, spec
 from helios.jobs import JobSpec, Journal
+from helios.jobs.__main__ import main
 from processes import descendants
 
 KILLS = int(os.environ.get("HELIOS_KILLS", "200"))
 CHUNKS, FRAMES = 10, 2
 VICTIMS = ("runner", "worker", "both")
+RUNNERS = multiprocessing.get_context("forkserver")
+"""Most of a runner's time would be imports, which a process does once of which all are forked."""
+RUNNERS.set_forkserver_preload(["av", "helios.jobs.__main__", "psutil", "pytest"])
+
+
+def run(folder: str, job: str) -> None:
+    sys.argv = ["helios.jobs", folder, job]
+    sys.exit(main())
 
 
 def logged(output: Path, log: Path) -> JobSpec:
@@ -44,9 +54,12 @@ def committed(journal: Journal, job: JobSpec) -> set[int]:
     }
 
 
-def kill(victim: str, runner: subprocess.Popen[bytes], luck: random.Random) -> None:
+def kill(victim: str, runner: ForkServerProcess, luck: random.Random) -> None:
+    assert runner.pid
     below = descendants(runner.pid)
-    victims = [psutil.Process(runner.pid)] if victim in ("runner", "both") and runner.poll() is None else []
+    if victim in ("runner", "both"):
+        runner.kill()
+    victims: list[psutil.Process] = []
     if victim == "both":
         victims += below
     elif victim == "worker" and below:
@@ -69,23 +82,21 @@ def test_a_job_survives_any_kill(seed: int, tmp_path: Path) -> None:
     while kills < KILLS // 4 or films == 0:
         before = committed(journal, job)
         log.write_text("")
-        runner = subprocess.Popen([sys.executable, "-P", "-m", "helios.jobs", str(journal.folder), name])
-        deadline = time.monotonic() + luck.uniform(0.2, 0.9) * (1 if kills < KILLS // 4 else 100)
-        while runner.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.005)
-        if runner.poll() is None:
+        runner = RUNNERS.Process(target=run, args=(str(journal.folder), name))
+        runner.start()
+        runner.join(luck.uniform(0, 0.6) * (1 if kills < KILLS // 4 else 100))
+        if runner.is_alive():
             kill(luck.choice(VICTIMS), runner, luck)
             kills += 1
             if luck.random() < 0.3:  # and once more, in whatever it does about it
                 time.sleep(luck.uniform(0, 0.3))
                 kill(luck.choice(VICTIMS), runner, luck)
-            if runner.poll() is None:
-                kill("runner", runner, luck)
-        code = runner.wait()
+            kill("runner", runner, luck)
+        runner.join()
         begun = {int(line) for line in log.read_text().split()}
         assert not begun & before, "what was committed was made again"
         assert committed(journal, job) >= before, "what was committed is still there"
-        if code == 0:
+        if runner.exitcode == 0:
             films += 1
             assert pictures(output) == expected(CHUNKS * FRAMES)
             assert journal.status(name).state == "done"

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import Any
 
-from helios.adapters.aws_errors import Report, advised, failure_of_function, failure_of_request
+from helios.adapters.aws_errors import Report, advised, failure_of_function, failure_of_request, full_disk
 from helios.adapters.prices import prices
 from helios.errors import HeliosError, UsageError, WorkerRefused
 from helios.release import __version__
@@ -61,7 +61,7 @@ class AwsLambdaAdapter:
 
         Raises:
             Throttled: too many invocations are under way.
-            OutOfMemory, WorkerTimeout, WorkerLost: the function came to no end.
+            OutOfMemory, OutputError, WorkerTimeout, WorkerLost: the function came to no end, for want of what is said.
             AccessDenied, WorkerRefused: it may not be invoked, or does not run such a job.
         """
         progress = f"progress/{secrets.token_hex(16)}"
@@ -117,6 +117,8 @@ class AwsLambdaAdapter:
             raise (report.out_of_memory(self._function) if report.is_full else advised(error)) from None
         if result.exit_code and report.is_full:
             raise report.out_of_memory(self._function)
+        if result.exit_code and (full := full_disk(f"{result.stdout}\n{result.stderr}")):
+            raise full
         usage = Usage(report.billed_s or found.seconds, report.used_mb or found.memory_mb, cost)
         result = WorkerResult(result.exit_code, result.stdout, result.stderr, result.duration_ms, result.outputs, usage)
         return result, found.lines

@@ -10,6 +10,7 @@ from helios.errors import (
     AccessDenied,
     HeliosError,
     OutOfMemory,
+    OutputError,
     Throttled,
     WorkerError,
     WorkerLost,
@@ -19,6 +20,9 @@ from helios.errors import (
 
 _LAST_LINES = 12
 _MORE_TIME = "give chunks fewer frames (--chunk-frames), or the function more time (helios deploy aws --timeout)"
+_MORE_DISK = "give the function more room in /tmp (helios deploy aws --disk)"
+_DISK_IS_FULL = re.compile(r"the disk is full: .*|.*No space left on device")
+"""What Helios' own commands say then, and others'."""
 _THROTTLED = {"TooManyRequestsException", "ThrottlingException", "EC2ThrottledException", "RequestLimitExceeded"}
 _DENIED = {
     "AccessDeniedException",
@@ -59,7 +63,15 @@ def failure_of_request(error: Exception, function: str, size: int) -> HeliosErro
 
 def advised(error: HeliosError) -> HeliosError:
     """An error of a worker's own, with what can be done about it."""
-    return WorkerTimeout(f"{error}: {_MORE_TIME}") if isinstance(error, WorkerTimeout) else error
+    if isinstance(error, WorkerTimeout):
+        return WorkerTimeout(f"{error}: {_MORE_TIME}")
+    return OutputError(f"{error}: {_MORE_DISK}") if isinstance(error, OutputError) else error
+
+
+def full_disk(said: str) -> OutputError | None:
+    """The error for a command that has ended because the function's disk is full, if that is what it ``said``."""
+    found = _DISK_IS_FULL.search(said)
+    return OutputError(f"{found[0].strip()}: {_MORE_DISK}") if found else None
 
 
 def failure_of_function(body: bytes, log: str, function: str) -> HeliosError:

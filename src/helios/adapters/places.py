@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from helios.adapters.base import WorkerAdapter
 from helios.adapters.local import LocalWorkerAdapter
-from helios.errors import MissingTool
+from helios.extras import check_extra
 from helios.storage import ArtifactStore
 
 
@@ -57,8 +56,7 @@ def check_aws() -> None:
     Raises:
         MissingTool: it is not.
     """
-    if not find_spec("aiobotocore"):
-        raise MissingTool('AWS needs the extra "aws": pip install "helios-render[aws]"')
+    check_extra("AWS", "aws", "aiobotocore")
 
 
 def check_gcp() -> None:
@@ -67,8 +65,7 @@ def check_gcp() -> None:
     Raises:
         MissingTool: it is not.
     """
-    if not (find_spec("httpx") and find_spec("google") and find_spec("google.cloud.storage")):
-        raise MissingTool('Google Cloud needs the extra "gcp": pip install "helios-render[gcp]"')
+    check_extra("Google Cloud", "gcp", "httpx", "google.auth", "google.cloud.storage")
 
 
 @asynccontextmanager

@@ -32,6 +32,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What 
 
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="The deployment's name; else helios-VERSION.")]
 Cloud = Annotated[str, typer.Option(metavar="aws|gcp", help="Which cloud.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Build the image anew, with the newest browser and fonts.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Agree to what would be lost, without being asked.")]
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 _STOPPED = "stopped; what AWS does already goes on, and the same command goes on from there"
@@ -53,6 +54,7 @@ def aws(
     image: Annotated[
         str | None, typer.Option(metavar="URI", help="An image of your own in ECR, each time; else one is built.")
     ] = None,
+    refresh: Refresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")] = False,
     yes: Yes = False,
     json: options.Json = False,
@@ -84,6 +86,7 @@ def aws(
             keep_days=keep_days,
             log_days=log_days,
             image=image,
+            refresh=refresh,
         )
     except HeliosError as error:
         fail(error, json=json)
@@ -123,6 +126,7 @@ def gcp(
     image: Annotated[
         str | None, typer.Option(metavar="URI", help="An image of your own, each time; else one is built.")
     ] = None,
+    refresh: Refresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")] = False,
     knative: Annotated[
         bool, typer.Option("--knative", help="Print the service as YAML, for gcloud run services replace, and end.")
@@ -159,6 +163,7 @@ def gcp(
             max_instances=max_instances,
             keep_days=keep_days,
             image=image,
+            refresh=refresh,
         )
         context = build_context() if image is None else b""
         named = digest(context) if context else ""

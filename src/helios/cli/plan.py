@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from json import dumps
 from typing import Annotated
@@ -14,6 +15,16 @@ import helios
 from helios.cli import options
 from helios.cli.run import fail, run
 from helios.errors import HeliosError
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def _seconds(text: str) -> float:
+    """A length of time such as 60, 60s, 10m or 1.5h, in seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not found:
+        raise typer.BadParameter(f"{text} is no length of time, such as 60s, 10m or 2h")
+    return float(found[1]) * _UNITS[found[2]]
 
 
 def plan(
@@ -30,7 +41,8 @@ def plan(
     service: options.Service = None,
     store: options.Store = None,
     deadline: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Choose the cheapest that is done by then.")
+        float | None,
+        typer.Option(metavar="TIME", parser=_seconds, help="Choose the cheapest that is done by then: 60s, 10m, 2h."),
     ] = None,
     max_cost: Annotated[
         float | None, typer.Option(metavar="USD", help="Choose the fastest that costs no more.")
@@ -46,7 +58,7 @@ def plan(
 
         helios plan page.html --duration 60
 
-        helios plan page.html --adapter aws --deadline 60 --max-cost 0.50
+        helios plan page.html --adapter aws --deadline 60s --max-cost 0.50
     """
     try:
         values = options.read_props(props)
@@ -71,7 +83,7 @@ def plan(
         for one in found:
             typer.echo(dumps({**asdict(one), "chosen": one is chosen}))
     else:
-        _print(found, chosen if deadline or max_cost else None)
+        _print(found, None if deadline is None and max_cost is None else chosen)
     if chosen is None:
         typer.echo("helios: no number of workers keeps within that", err=True)
         raise typer.Exit(1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,8 @@ import typer
 from pydantic import ValidationError
 
 from helios.cli.run import fail, run
-from helios.errors import HeliosError, MissingTool, UsageError
+from helios.errors import HeliosError, UsageError
+from helios.extras import check_extra
 from helios.release import __version__
 from helios.worker.message import Answer, Payload
 from helios.worker.runtime import worker_here
@@ -72,8 +72,7 @@ def serve(
         helios worker serve --behind-iam --port 9000
     """
     try:
-        if not (find_spec("uvicorn") and find_spec("google.auth")):
-            raise MissingTool('serving needs the extra "http": pip install "helios-render[http]"')
+        check_extra("serving", "http", "starlette", "uvicorn", "google.auth")
         from helios.worker.callers import callers_here
         from helios.worker.service import serve as serve_
 

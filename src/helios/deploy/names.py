@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from helios.errors import UsageError
 
@@ -12,6 +13,18 @@ _NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 def default_name(version: str) -> str:
     """The name of a version's deployment: ``helios-0-1-0``."""
     return "helios-" + re.sub(r"[^a-z0-9]+", "-", version.lower()).strip("-")
+
+
+def image_tag(content: str, image: str, *, refresh: bool) -> str:
+    """The tag of an image of that ``content``: the one of ``image``, which is there, if it is of it, else a new one.
+
+    The same content gives another image later: its browser and its fonts are then the newest. So a ``refresh`` has a
+    tag of its own, which is kept until the next.
+    """
+    if refresh:
+        return f"{content}-{datetime.now(UTC):%Y%m%d%H%M%S}"
+    tag = image.rpartition(":")[2]
+    return tag if tag.startswith(content) else content
 
 
 def check_name(name: str, *, shortest: int = 1, longest: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -29,6 +30,8 @@ _FINAL = (
     UnauthenticatedError,
     UnknownConfigurationKeyError,
 )
+_S3_SAYS = re.compile(r"<Code>(\w+)</Code>\s*<Message>([^<]+)</Message>")
+"""Source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 
 
 class ObstoreObjects:
@@ -102,7 +105,9 @@ class ObstoreObjects:
 def _told() -> Generator[None]:
     try:
         yield
-    except FileNotFoundError:  # obstore's own NotFoundError is one
+    except FileNotFoundError as error:  # obstore's own NotFoundError is one
+        if "NoSuchBucket" in str(error):
+            raise RefusedError(_said(error)) from error
         raise
     except _FINAL as error:
         raise RefusedError(_said(error)) from error
@@ -111,4 +116,7 @@ def _told() -> Generator[None]:
 
 
 def _said(error: Exception) -> str:
+    """What S3 says is wrong, or the first line of what obstore does."""
+    if found := _S3_SAYS.search(str(error)):
+        return f"{found[2]} ({found[1]})"
     return str(error).split("\n", 1)[0]

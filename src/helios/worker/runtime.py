@@ -46,8 +46,18 @@ SAYABLE = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ")
 """Variables that a job may set for commands of ours. Others choose what code is run, or what is read."""
 LOADING = re.compile(r"LD_\w+|GLIBC_TUNABLES|GCONV_PATH|PYTHON(PATH|HOME|USERBASE)|HELIOS_\w+")
 """Variables that have other code run than the command's own. No job may set them."""
-LEADING_OUT = re.compile(r"(^|[:=|,'\"])(/|\.\.(/|$))|/\.\.(/|$)")
-"""Arguments that name a place outside, or an address: also as options' values, or behind a protocol."""
+_BEFORE = r"(^|[:=|,'\"\\])[ \t\r\n]*"
+_AFAR = (
+    "ffrtmp[a-z]+|s?ftp|gophers?|https?|httpproxy|ip[fn]s|mms[ht]?|rist|rt[ms]p[a-z]*|s?rtp|srt|sctp|smb|tcp|tls|"
+    "udp(lite)?|unix|zmq|amqp|concatf"
+)
+LEADING_OUT = re.compile(
+    rf"{_BEFORE}((/|\.\.(/|$))|({_AFAR}):)|/\.\.(/|$)"
+    r"|^-(safe|protocol_whitelist|allowed_[a-z_]+|(filter|lavfi|filter_complex)_script(:.*)?|/.*)$"
+)
+"""Arguments that name a place outside, or an address: also as options' values, or behind a protocol or a backslash. And
+options that have ffmpeg take such names from a file.
+Source: https://ffmpeg.org/ffmpeg-protocols.html, https://ffmpeg.org/ffmpeg-formats.html#concat-1"""
 _BEAT = 1.0
 _QUIET_BEAT = 5.0
 _TAIL = 20

@@ -9,6 +9,7 @@ from helios.deploy.aws.deployment import Deployment, deployment_of
 from helios.deploy.aws.settings import Settings
 from helios.deploy.aws.stack import Found, Stack, open_stack, template
 from helios.deploy.events import Change, Confirm, Proposed, Said, Show
+from helios.deploy.names import image_tag
 from helios.errors import DeployError, UsageError
 
 
@@ -26,8 +27,9 @@ async def deploy(
     """Has a stack be as ``settings`` say. Each change is shown before it is made; what is so already is left alone.
 
     ``context`` is what the image is built of, a zip, and ``digest`` names it. A build in the account is only begun if
-    the repository has no image of it. A deploy that was interrupted goes on: CloudFormation and CodeBuild work by
-    themselves, and are waited for. With ``dry_run`` changes are shown only, and None is returned.
+    the repository has no image of it, or ``settings.refresh`` asks for a new one. A deploy that was interrupted goes
+    on: CloudFormation and CodeBuild work by themselves, and are waited for. With ``dry_run`` changes are shown only,
+    and None is returned.
 
     Raises:
         UsageError: rights are missing, the name is taken, or what would be lost was not agreed to.
@@ -38,7 +40,8 @@ async def deploy(
         before = dict(found.parameters) if found else {}
         wanted = settings.parameters(before) | {"HeliosVersion": version}
         architecture = wanted["Architecture"]
-        tag = f"{version}-{architecture}-{digest[:16]}"
+        content = f"{version}-{architecture}-{digest[:16]}"
+        tag = image_tag(content, before.get("ImageUri", ""), refresh=settings.refresh)
         repository = found.resources.get("Repository") if found else None
         image = settings.image or (f"{await address_of(session, repository)}:{tag}" if repository else tag)
         final = wanted | {"BuildArchitecture": architecture, "ImageUri": image}

@@ -32,7 +32,7 @@ class Settings:
 
     ``name`` is the stack's, the function's and the repository's. ``memory`` and ``disk`` are MB, ``timeout`` is in
     seconds, ``keep_days`` and ``log_days`` say after how many days what is in the store, and the logs, are deleted.
-    ``image`` is the URI of an image of one's own, instead of the one that is built.
+    ``image`` is the URI of an image of one's own, instead of the one that is built; ``refresh`` has it built anew.
     """
 
     name: str
@@ -43,12 +43,15 @@ class Settings:
     keep_days: int | None = None
     log_days: int | None = None
     image: str | None = None
+    refresh: bool = False
 
     def __post_init__(self) -> None:
         """
         Raises:
             UsageError: something can't be had.
         """
+        if self.refresh and self.image:
+            raise UsageError("--refresh has an image built, and --image names one: say one of them")
         check_name(self.name, longest=_LONGEST_NAME)
         if self.architecture not in (None, *ARCHITECTURES):
             raise UsageError(f"--architecture is one of {', '.join(ARCHITECTURES)}, not {self.architecture!r}")

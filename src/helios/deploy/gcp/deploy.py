@@ -24,6 +24,7 @@ from helios.deploy.gcp.deployment import (
 from helios.deploy.gcp.project import Project, told
 from helios.deploy.gcp.service import holds, wanted_service
 from helios.deploy.gcp.settings import REGION, Settings
+from helios.deploy.names import image_tag
 from helios.errors import UsageError
 
 ACCOUNT = "Helios: "
@@ -123,7 +124,8 @@ def look(project: Project, settings: Settings, *, version: str, digest: str) -> 
     before = numbers_of(service) if service else {}
     if bucket is not None and (kept := _kept_days(bucket)):
         before["keep_days"] = kept
-    tag = f"{version}-{digest[:16]}"
+    deployed = service.template.containers[0].image if service else ""
+    tag = image_tag(f"{version}-{digest[:16]}", deployed, refresh=settings.refresh)
     image = settings.image or names.image(tag)
     return Wanted(names, settings.over(before), image, tag, version, bucket, service)
 

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from importlib.util import find_spec
 from typing import Any
 
-from helios.errors import DeployError, HeliosError, MissingTool, Throttled, UsageError
+from helios.errors import DeployError, HeliosError, Throttled, UsageError
+from helios.extras import check_extra
 
 APIS = (
     "run.googleapis.com",
@@ -88,8 +88,7 @@ def open_project() -> Project:
         UsageError: there are none.
         MissingTool: Google's clients are not all here.
     """
-    if not find_spec("google.cloud.run_v2"):
-        raise MissingTool('deploying needs the extra "gcp": pip install "helios-render[gcp]"')
+    check_extra("deploying", "gcp", "google.cloud.run_v2")
     import google.auth
     from google.oauth2.credentials import Credentials
 

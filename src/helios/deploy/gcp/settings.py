@@ -25,7 +25,7 @@ class Settings:
 
     ``name`` is the service's and the repository's. ``memory`` is in MiB, ``timeout`` is the seconds of a request,
     ``keep_days`` says after how many days what is in the store is deleted. ``image`` is the URI of an image of one's
-    own, instead of the one that is built.
+    own, instead of the one that is built; ``refresh`` has it built anew.
     """
 
     name: str
@@ -36,12 +36,15 @@ class Settings:
     max_instances: int | None = None
     keep_days: int | None = None
     image: str | None = None
+    refresh: bool = False
 
     def __post_init__(self) -> None:
         """
         Raises:
             UsageError: something can't be had.
         """
+        if self.refresh and self.image:
+            raise UsageError("--refresh has an image built, and --image names one: say one of them")
         check_name(self.name, shortest=_NAME[0], longest=_NAME[1])
         if self.cpus is not None and self.cpus not in _CPUS:
             raise UsageError(f"--cpus is one of {', '.join(map(str, _CPUS))}, not {self.cpus}")
