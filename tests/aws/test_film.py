@@ -109,7 +109,7 @@ def test_a_fleet_draws_the_frames_that_this_machine_draws(
     assert (joined.hashes, joined.reused, front.invokes) == (here.hashes, 6, 10), "a probe, and what joins"
     assert (tmp_path / "joined.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
     assert asyncio.run(ArtifactStore.at(STORE).sizes("films")) == {}
-    said = remote(page, tmp_path / "said.mp4", events, capture=capture, stitch="remote", metadata={"title": "Hello"})
+    said = remote(page, tmp_path / "said.mp4", events, stitch="remote", metadata={"title": "Hello"})
     assert (said.hashes, said.reused, front.invokes) == (here.hashes, 6, 12)
     assert metadata(tmp_path / "said.mp4")["title"] == "Hello"
 
