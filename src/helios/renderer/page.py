@@ -6,8 +6,9 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from helios.errors import CaptureUnsafe, PageError
 from helios.renderer import footage
@@ -284,7 +285,13 @@ class Page:
         if response["status"] < 400:
             return
         kind, _ = self._requests.get(params["requestId"], ("", ""))
-        said = f"{_shown(response['url'])} was answered with {response['status']} {response['statusText']}".rstrip()
+        url: str = response["url"]
+        said = f"{_shown(url)} was answered with {response['status']} {response['statusText']}".rstrip()
+        if url.startswith(_FOOTAGE):
+            if response["status"] == HTTPStatus.NOT_FOUND:
+                return  # the browser has asked for it as well
+            film = unquote(urlsplit(url.removeprefix(_FOOTAGE)).path)
+            said = f"{film} is left to the browser to play: {response['statusText']}"
         if kind == "Document" and not self._loaded.is_set() and not self._ready and not self._failure:
             self._failure = PageError(said)
         else:

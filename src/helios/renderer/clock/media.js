@@ -28,7 +28,7 @@ function governMedia() {
   const position = Object.getOwnPropertyDescriptor(prototype, "currentTime");
   const filmOf = (element) => (element.localName === "video" ? filmAt(element.currentSrc) : null);
   const length = (element) => {
-    const duration = filmOf(element)?.duration ?? element.duration;
+    const { duration } = element;
     return Number.isFinite(duration) ? duration : Infinity;
   };
 
@@ -152,6 +152,11 @@ function governMedia() {
   redefine(prototype, "paused", () => ({
     get() {
       return !govern(this).playing();
+    },
+  }));
+  redefine(prototype, "duration", (original) => ({
+    get() {
+      return filmOf(this)?.duration ?? original.get.call(this);
     },
   }));
   redefine(prototype, "ended", () => ({
