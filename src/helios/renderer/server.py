@@ -96,7 +96,7 @@ class _Handler(SimpleHTTPRequestHandler):
         number = parse_qs(urlsplit(url).query).get("frame")
         try:
             if number is None:
-                told = {"times": film.times, "duration": film.duration, "tick": film.tick}
+                told = {"times": film.times, "duration": film.duration, "tick": film.tick, "sound": film.sound}
                 data, kind = json.dumps(told).encode(), "application/json"
             else:
                 data, kind = film.picture(int(number[0])), "image/png"
