@@ -34,13 +34,14 @@ from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, Rende
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import EventSink
 from helios.orchestrator.forecast import Forecast, measure, predict, worth_a_look
+from helios.orchestrator.hearing import tracks_found
 from helios.orchestrator.orchestrator import StitchChoice
 from helios.orchestrator.output import check_output
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import chunks_for, cores
 from helios.release import __version__
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
-from helios.sound import AudioCodec, Sound, check_track, codec_for, parse_track
+from helios.sound import AudioCodec, Sound, check_track, codec_for, holds_sound, parse_track
 from helios.stitcher import FfmpegStitcher, stitcher_for
 from helios.text import check_container, read_text
 
@@ -178,13 +179,20 @@ async def plan_job(
     text, burned = read_text(options.get("metadata"), options.get("chapters"), options.get("subtitles") or ())
     if text:
         check_container(text, path.suffix.lower())
-    request = replace(_request(source, options, form), captions=burned)
+    request = replace(_request(source, options, form), captions=burned, listen=holds_sound(form.ending))
     sound = _sound(options, path.suffix.lower())
     plan = await _plan(request, places)
+    found, warnings = await asyncio.to_thread(tracks_found, plan.probe, here=not request.fleet)
+    if found:
+        sound = Sound(
+            tracks=(*(sound.tracks if sound else ()), *found),
+            codec=codec_for(path.suffix.lower(), options.get("audio_codec")),
+            loudness=options.get("loudness"),
+        )
     if form.finest and plan.composition.fps > form.finest:
         raise UsageError(f"{form.ending} files have at most {form.finest} frames a second: --fps {form.finest}")
     return JobSpec(
-        page=plan,
+        page=plan.warned(warnings),
         output=path.absolute(),
         sound=sound,
         hls=hls,

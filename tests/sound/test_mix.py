@@ -153,6 +153,29 @@ def test_a_loop_begins_anew_to_the_sample(tmp_path: Path) -> None:
     assert np.flatnonzero(found[:, 0] > 0.1).tolist() == [RATE // 2 + 100 + k * RATE for k in range(4)][: len(found)]
 
 
+@pytest.mark.parametrize("period", [0.4, 0.6])
+def test_a_loop_with_a_period_repeats_all_of_its_source(period: float, tmp_path: Path) -> None:
+    path = str(write(tmp_path / "a.wav", clicks(RATE // 2, [RATE // 10])))
+    found = samples(tmp_path, Track(source=path, start=1, offset=0.25, length=1, loop=True, period=period))
+    expected = [round((1.1 - 0.25 + k * period) * RATE) for k in (1, 2, 3)]
+    assert np.flatnonzero(found[:, 0] > 0.1).tolist() == [at for at in expected if at < 2 * RATE]
+
+
+def test_an_envelope_is_linear_between_its_points_and_level_around_them(tmp_path: Path) -> None:
+    path = str(write(tmp_path / "a.wav", np.full((2 * RATE, 1), 0.5, np.float32)))
+    found = samples(tmp_path, Track(source=path, start=0.5, envelope=((0.5, 1.0), (1.0, 0.0), (1.5, 0.5))))
+    for second, level in ((0.25, 0), (0.6, 0.5), (1, 0.5), (1.25, 0.25), (1.5, 0), (1.75, 0.125), (2.4, 0.25)):
+        assert found[round(second * RATE), 0] == pytest.approx(level, abs=0.001)
+
+
+def test_what_was_found_in_a_page_and_breaks_is_left_out(tmp_path: Path) -> None:
+    good = Track(source=str(write(tmp_path / "a.wav", tone(1))))
+    found = mixed(tmp_path, good, Track(source=str(tmp_path / "gone.wav"), found=True))
+    (warning,) = found.warnings
+    assert "gone.wav: there is no such file: it is left out" in warning
+    assert np.abs(heard(found.path)).max() == pytest.approx(0.25, abs=0.01)
+
+
 @pytest.mark.parametrize("rate", [0.4, 2.0])
 def test_a_rate_changes_the_length_and_not_the_pitch(rate: float, tmp_path: Path) -> None:
     path = str(write(tmp_path / "a.wav", tone(1)))

@@ -113,6 +113,7 @@ class RenderOrchestrator:
                 props=request.props,
                 ready_timeout=request.ready_timeout,
                 network=request.reach,
+                listen=request.listen,
                 alpha=request.alpha,
                 captions=request.captions,
             )

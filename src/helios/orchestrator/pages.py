@@ -77,6 +77,10 @@ class RenderPlan:
         """What was off when the page was looked at."""
         return self.probe.warnings
 
+    def warned(self, warnings: Sequence[str]) -> RenderPlan:
+        """The same plan, with more that is off."""
+        return replace(self, probe=self.probe.model_copy(update={"warnings": (*self.warnings, *warnings)}))
+
     def draws_as(self, other: RenderPlan) -> bool:
         """Whether the other plan draws the same frames in the same way, if perhaps in other parts."""
         if (self.otherwise is None) != (other.otherwise is None):

@@ -23,7 +23,7 @@ class RenderRequest:
 
     ``frame_range`` is ``A:B`` (B not included); ``chunk_frames`` is the most frames that a chunk may have. With a
     ``fleet`` chunks are drawn elsewhere, each by a worker that has its machine to itself. An ``early`` film is to be
-    played before it is whole.
+    played before it is whole. With ``listen``, the plan's probe tells what is heard of the page.
     """
 
     source: Source
@@ -40,6 +40,7 @@ class RenderRequest:
     early: bool = False
     fleet: bool = False
     captions: tuple[Cue, ...] = ()
+    listen: bool = False
 
     @property
     def reach(self) -> Network:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from io import BytesIO
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
 
 PATH = "/.helios/footage/"
 """Below it the server tells of the films of the folder, by their paths there."""
+_FORMATS = ("mov", "matroska", "webm", "ogg", "avi", "mpegts", "mpeg", "flv")
+"""Those that hold their frames themselves: playlists lead to other files, and pages are not trusted."""
 _HD = 720  # lines from which Chromium takes colours that nothing is said of for BT.709's, and not BT.601's
 _UNSPECIFIED = 2  # ITU-T H.273
 _OPEN = 12
+_READERS = 4
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """Decoders that give the transparency which those of ffmpeg's own leave out."""
 
@@ -30,6 +35,7 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 class Footage:
     """A film. ``times`` are when its frames begin, in order, ``duration`` is when the last one ends, and ``tick`` is
     what they are counted in: seconds from its beginning. ``size`` is how large it is shown: turned, with square pixels.
+    ``sound`` tells whether it has any.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,23 +46,17 @@ class Footage:
         """
         self._path = path
         self._lock = threading.Lock()
-        self._container, self._stream = _open(path)
-        self._context: VideoCodecContext | None = None
-        self._frames: Iterator[VideoFrame] = iter(())
-        self._now: VideoFrame | None = None
-        self._pts, self._keys = _index(self._container, self._stream)
-        base = self._stream.time_base or Fraction(1)
-        start = Fraction(self._container.start_time or 0, 1_000_000)
-        self.tick = float(base)
-        self.times = tuple(max(0.0, float(pts * base - start)) for pts in self._pts)
-        self._start_at(self._pts[0])
-        first = self._decoded(self._pts[0])
+        reader = _Reader(path)
+        self._readers = [reader]
+        self._pts, self._decoded = reader.index()
+        self._keys = list(self._decoded)
+        self.tick, self.times, self.duration = reader.clocked(self._pts)
+        self.sound = reader.sound
+        reader.start_at(self._decoded[self._keys[0]])
+        first = reader.frame(self._pts[0])
         self._turns = round(first.rotation / 90) % 4
-        width = round(first.width * (self._stream.sample_aspect_ratio or 1))
+        width = round(first.width * reader.pixel_aspect)
         self.size = (first.height, width) if self._turns % 2 else (width, first.height)
-        length = self._container.duration
-        rate = self._stream.average_rate or 30
-        self.duration = length / 1_000_000 if length else self.times[-1] + float(1 / rate)
 
     def picture(self, number: int) -> bytes:
         """The frame of that number, as a PNG.
@@ -66,38 +66,24 @@ class Footage:
             ValueError, OSError: it can't be decoded.
         """
         pts = self._pts[number]
+        key = self._keys[max(0, bisect_right(self._keys, pts) - 1)]
         with self._lock:
-            now = self._now.pts if self._now and self._now.pts is not None else None
-            key = self._keys[max(0, bisect_right(self._keys, pts) - 1)]
-            if now is None or pts < now or key > now:
-                self._start_at(key)
-            frame = self._decoded(pts)
+            frame = self._reader(key, min(key, self._pts[max(0, number - 1)]), pts).frame(pts)
         return self._png(frame)
 
-    def _start_at(self, key: int) -> None:
-        self._container.seek(key, stream=self._stream)
-        self._frames, self._now = self._decode(), None
+    def _reader(self, key: int, earliest: int, pts: int) -> _Reader:
+        """A reader that stands between ``earliest`` and ``pts``, or else one that is put at ``key``.
 
-    def _decode(self) -> Iterator[VideoFrame]:
-        if (name := _decoder(self._stream)) is None:
-            yield from self._container.decode(self._stream)
-            return
-        from av.codec.context import CodecContext
-
-        context = cast("VideoCodecContext", CodecContext.create(name, "r"))
-        for packet in self._container.demux(self._stream):
-            yield from context.decode(packet)
-
-    def _decoded(self, pts: int) -> VideoFrame:
-        """The frame that is shown at ``pts``; where it is broken, the one before, or the next."""
-        while self._now is None or self._now.pts is None or self._now.pts < pts:
-            found = next(self._frames, None)
-            if found is None:
-                break
-            self._now = found
-        if self._now is None:
-            raise ValueError(f"{self._path.name} has no frame that can be decoded")
-        return self._now
+        A film may be seen at several places of a page, at another time at each.
+        """
+        near = [reader for reader in self._readers if earliest <= reader.at <= pts]
+        if near:
+            reader = max(near, key=lambda reader: reader.at)
+        else:
+            reader = _Reader(self._path) if len(self._readers) < _READERS else self._readers[0]
+            reader.start_at(self._decoded[key])
+        self._readers = [*(other for other in self._readers if other is not reader), reader]  # the last used last
+        return reader
 
     def _png(self, frame: VideoFrame) -> bytes:
         import av
@@ -151,25 +137,101 @@ class Footage:
         return file.getvalue()
 
 
+class _Reader:
+    """Decodes a film's frames in order, from wherever it is put. Times are in the film's own ticks."""
+
+    def __init__(self, path: Path) -> None:
+        self._container, self._stream = _open(path)
+        self._base = self._stream.time_base or Fraction(1)
+        self.pixel_aspect = self._stream.sample_aspect_ratio or 1
+        self.sound = bool(self._container.streams.audio)
+        self._frames: Iterator[VideoFrame] = iter(())
+        self._now: VideoFrame | None = None
+
+    @property
+    def at(self) -> float:
+        """Where it stands."""
+        return -math.inf if self._now is None or self._now.pts is None else self._now.pts
+
+    def index(self) -> tuple[list[int], dict[int, int]]:
+        """When frames begin, and those at which decoding can begin, with when they are decoded; in order."""
+        shown: set[int] = set()
+        keys: dict[int, int] = {}
+        for packet in self._container.demux(self._stream):
+            if packet.pts is None or packet.is_discard:
+                continue
+            shown.add(packet.pts)
+            if packet.is_keyframe:
+                keys[packet.pts] = packet.pts if packet.dts is None else packet.dts
+        if not keys:
+            raise ValueError("there is no frame in it")
+        return sorted(pts for pts in shown if pts >= min(keys)), dict(sorted(keys.items()))
+
+    def clocked(self, pts: list[int]) -> tuple[float, tuple[float, ...], float]:
+        """A tick, when frames begin, and when the film ends (s)."""
+        start = Fraction(self._container.start_time or 0, 1_000_000)
+        times = tuple(max(0.0, float(at * self._base - start)) for at in pts)
+        lengths = [
+            float(stream.duration * stream.time_base)
+            for stream in (*self._container.streams.video, *self._container.streams.audio)
+            if stream.duration and stream.time_base
+        ]
+        told = max(lengths, default=(self._container.duration or 0) / 1_000_000)
+        ends = told if told > times[-1] else times[-1] + float(1 / (self._stream.average_rate or 30))
+        return float(self._base), times, ends
+
+    def start_at(self, decoded: int) -> None:
+        """Puts it before the frame that is to be decoded at that time."""
+        self._container.seek(decoded, stream=self._stream)
+        self._frames, self._now = self._decoded(), None
+
+    def frame(self, pts: int) -> VideoFrame:
+        """The frame at ``pts``, which is ahead; where it is broken, the one before, or the next.
+
+        Raises:
+            ValueError, OSError: there is none.
+        """
+        while self.at < pts:
+            found = next(self._frames, None)
+            if found is None:
+                break
+            self._now = found
+        if self._now is None:
+            raise ValueError("no frame of it can be decoded")
+        return self._now
+
+    def _decoded(self) -> Generator[VideoFrame]:
+        from av.codec.context import CodecContext
+        from av.error import InvalidDataError
+
+        context = self._stream.codec_context
+        if self._stream.metadata.get("alpha_mode") == "1" and (name := _WITH_ALPHA.get(context.name)):
+            context = cast("VideoCodecContext", CodecContext.create(name, "r"))
+        for packet in self._container.demux(self._stream):
+            with contextlib.suppress(InvalidDataError):  # as players do
+                yield from context.decode(packet if packet.size else None)
+
+
 @lru_cache(maxsize=_OPEN)
-def open_footage(path: Path, changed: int) -> Footage | None:
-    """The film at ``path`` that was ``changed`` then (ns since 1970); None where there is none in it.
+def open_footage(path: Path, changed: int) -> Footage | str:
+    """The film at ``path`` that was ``changed`` then (ns since 1970); where there is none in it, the reason.
 
     The last few stay open.
     """
     try:
         return Footage(path)
-    except (ValueError, OSError):  # which the errors of PyAV are
-        return None
+    except (ValueError, OSError) as error:
+        return str(getattr(error, "strerror", None) or error)
 
 
 def _open(path: Path) -> tuple[InputContainer, VideoStream]:
     import av
 
-    container = av.open(str(path))
+    only = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+    container = av.open(str(path), options=only)
     stream = next((stream for stream in container.streams.video if not _is_cover(stream)), None)
     if stream is None:
-        raise ValueError(f"{path.name} has no video")
+        raise ValueError("there is no picture in it")
     stream.thread_count = 1  # there are as many renderers as cores
     return container, stream
 
@@ -178,23 +240,3 @@ def _is_cover(stream: VideoStream) -> bool:
     from av.stream import Disposition
 
     return bool(stream.disposition & Disposition.attached_pic)
-
-
-def _decoder(stream: VideoStream) -> str | None:
-    return _WITH_ALPHA.get(stream.codec_context.name) if stream.metadata.get("alpha_mode") == "1" else None
-
-
-def _index(container: InputContainer, stream: VideoStream) -> tuple[list[int], list[int]]:
-    """When frames begin, in order, and those among them at which decoding can begin, in ticks."""
-    shown: set[int] = set()
-    keys: set[int] = set()
-    for packet in container.demux(stream):
-        if packet.pts is None or packet.is_discard:
-            continue
-        shown.add(packet.pts)
-        if packet.is_keyframe:
-            keys.add(packet.pts)
-    if not shown or not keys:
-        raise ValueError("there is no frame in it")
-    first = min(keys)
-    return sorted(pts for pts in shown if pts >= first), sorted(keys)

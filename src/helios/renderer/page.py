@@ -6,8 +6,9 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from helios.errors import CaptureUnsafe, PageError
 from helios.renderer import footage
@@ -16,7 +17,7 @@ from helios.renderer.moving import moves
 from helios.renderer.ring import Ring
 from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, stage_document
 from helios.renderer.server import ORIGIN, Used
-from helios.renderer.spec import CaptureMethod, Motion
+from helios.renderer.spec import CaptureMethod, Heard, Motion
 
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
 BREAKOUT = "a page that breaks out of its frame"
@@ -98,7 +99,9 @@ class Page:
     async def advance(self, frame: int, time_ms: float, step_ms: float) -> None:
         """Moves the page to ``frame`` at ``time_ms`` and waits until nothing it began is under way."""
         told = await self._patiently(f"{CLOCK}.advance({frame}, {time_ms!r}, {step_ms!r})", f"at frame {frame}")
-        self.tells_damage = self.tells_damage and told
+        self.tells_damage = self.tells_damage and told["telling"]
+        for warning in told["warnings"]:
+            self.warn(warning.replace(f"{ORIGIN}/", ""))
         while self._loading:
             await self._arrivals(f"at frame {frame}")
             await self._patiently(f"{CLOCK}.settle()", f"at frame {frame}")
@@ -120,6 +123,18 @@ class Page:
     async def motion(self) -> Motion:
         """How this page gets to a frame."""
         return await self.evaluate(f"{CLOCK}.motion()")
+
+    async def heeds_sound(self) -> bool:
+        """Whether something that is on the page may be heard, now or later."""
+        return await self.evaluate(f"{CLOCK}.heeds()")
+
+    async def close_eyes(self) -> None:
+        """From here on, nobody looks at the films in it."""
+        await self.evaluate(f"{CLOCK}.blind = true")
+
+    async def heard(self) -> tuple[Heard, ...]:
+        """What was heard of it until now, and will be of what plays on."""
+        return tuple(Heard.of(ORIGIN, **found) for found in await self.evaluate(f"{CLOCK}.heard()"))
 
     async def load(self, url: str) -> None:
         """Goes to ``url`` and waits until its styles, fonts, pictures and scripts are there.
@@ -284,7 +299,13 @@ class Page:
         if response["status"] < 400:
             return
         kind, _ = self._requests.get(params["requestId"], ("", ""))
-        said = f"{_shown(response['url'])} was answered with {response['status']} {response['statusText']}".rstrip()
+        url: str = response["url"]
+        said = f"{_shown(url)} was answered with {response['status']} {response['statusText']}".rstrip()
+        if url.startswith(_FOOTAGE):
+            if response["status"] == HTTPStatus.NOT_FOUND:
+                return  # the browser has asked for it as well
+            film = unquote(urlsplit(url.removeprefix(_FOOTAGE)).path)
+            said = f"{film} is left to the browser to play: {response['statusText']}"
         if kind == "Document" and not self._loaded.is_set() and not self._ready and not self._failure:
             self._failure = PageError(said)
         else:

@@ -25,7 +25,7 @@ from helios.renderer.draw import draw_first
 from helios.renderer.identity import identity
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture
-from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Motion, Probe, ProbeSpec
+from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Heard, Motion, Probe, ProbeSpec
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -109,6 +109,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
         if long and motion != "step" and not await _is_splittable(composition, load, faithful, motion):
             warned = (_STEPPED,)
             motion = "step"
+        listens = spec.listen and await page.heeds_sound()
         return Probe(
             composition=composition,
             capture=found.capture,
@@ -119,6 +120,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
             browser=page.browser,
             renderer=identity(),
             warnings=(*page.warnings, *warned),
+            heard=await _listen(composition, load, faithful, motion) if listens else (),
         )
 
 
@@ -132,6 +134,21 @@ async def _is_splittable(composition: Composition, load: _Loader, method: Captur
         pictures.append(picture.file())
         await page.close()
     return pictures[0] == pictures[1]
+
+
+async def _listen(composition: Composition, load: _Loader, method: CaptureMethod, motion: Motion) -> tuple[Heard, ...]:
+    """What is heard. Where scripts may play later what there is at frame 0, all frames are passed, unseen."""
+    page = await load((composition.width, composition.height), method)
+    await page.close_eyes()
+    capture = capture_with(method, page, composition.fps)
+    await capture.warm_up()
+    await capture.step(0)
+    if motion != "jump" and await page.heeds_sound():
+        for frame in range(1, composition.frames):
+            await capture.step(frame)
+    heard = await page.heard()
+    await page.close()
+    return heard
 
 
 @asynccontextmanager

@@ -63,8 +63,8 @@ class _Handler(SimpleHTTPRequestHandler):
         path = self._file(self.path)
         if path is None:
             return None
-        film = self._film(path) if self.headers.get("Sec-Fetch-Dest") == "video" else None
-        if film:
+        film = self._film(path) if self.headers.get("Sec-Fetch-Dest") == "video" else ""
+        if not isinstance(film, str):
             return self._send(BytesIO(film.stand_in), len(film.stand_in), "video/webm")
         return self._send(path.open("rb"), path.stat().st_size, self.guess_type(path))
 
@@ -81,7 +81,7 @@ class _Handler(SimpleHTTPRequestHandler):
         self._used.setdefault(name, (found.st_size, found.st_mtime_ns))
         return path
 
-    def _film(self, path: Path) -> Footage | None:
+    def _film(self, path: Path) -> Footage | str:
         return footage.open_footage(path, path.stat().st_mtime_ns)
 
     def _footage(self, url: str) -> BytesIO | BinaryIO | None:
@@ -90,18 +90,18 @@ class _Handler(SimpleHTTPRequestHandler):
         if path is None:
             return None
         film = self._film(path)
-        if film is None:
-            self.send_error(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        if isinstance(film, str):
+            self.send_error(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, film)
             return None
         number = parse_qs(urlsplit(url).query).get("frame")
         try:
             if number is None:
-                told = {"times": film.times, "duration": film.duration, "tick": film.tick}
+                told = {"times": film.times, "duration": film.duration, "tick": film.tick, "sound": film.sound}
                 data, kind = json.dumps(told).encode(), "application/json"
             else:
                 data, kind = film.picture(int(number[0])), "image/png"
-        except (ValueError, IndexError, OSError):
-            self.send_error(HTTPStatus.UNPROCESSABLE_ENTITY)
+        except (ValueError, IndexError, OSError) as error:
+            self.send_error(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
             return None
         return self._send(BytesIO(data), len(data), kind)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import zlib
 from base64 import b64decode, b64encode
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -91,7 +92,8 @@ class ProbeSpec(_Message):
 
     With ``capture`` auto, frames are drawn both ways and compared; with fast, they are only drawn fast.
 
-    What ``declared`` says wins over the page; ``fallback`` is taken where neither says anything.
+    What ``declared`` says wins over the page; ``fallback`` is taken where neither says anything. With ``listen``, the
+    answer tells what is heard of the page.
     """
 
     source: Source
@@ -104,6 +106,35 @@ class ProbeSpec(_Message):
     network: Network = "all"
     alpha: bool = False
     captions: tuple[Cue, ...] = ()
+    listen: bool = False
+
+
+class Heard(_Message):
+    """What is heard of an ``<audio>`` or ``<video>`` of the page when it plays once. Times are seconds.
+
+    ``source`` is the path of a file in the page's folder if ``inside``, or else an address; ``video`` tells which of
+    the two it was. It begins at ``start`` of the film with what the source has at ``offset``, ``rate`` times as fast,
+    and lasts for ``length``, or as long as there is any. A ``loop`` begins anew after ``period``, which is of the
+    source, where that is known. ``volume`` are times, from its start, and factors, linear between.
+    """
+
+    source: str
+    inside: bool
+    video: bool
+    start: float = Field(ge=0, allow_inf_nan=False)
+    offset: float = Field(ge=0, allow_inf_nan=False)
+    length: float | None = Field(gt=0, allow_inf_nan=False)
+    rate: float
+    loop: bool
+    period: float | None = Field(gt=0, allow_inf_nan=False)
+    volume: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(cls, origin: str, url: str, **told: Any) -> Heard:
+        """As the clock tells it, where ``origin`` is that of the page's folder."""
+        inside = url.startswith(f"{origin}/")
+        path = unquote(urlsplit(url).path).lstrip("/")
+        return cls.model_validate({"source": path if inside else url, "inside": inside, **told})
 
 
 class Comparison(_Message):
@@ -134,7 +165,8 @@ class Costs(_Message):
 class Probe(_Message):
     """What is to be drawn, and how. ``browser`` is the browser's name and version, ``renderer`` is identity.py's.
 
-    ``faithful`` is the method to go back to where the stage proves unsafe later.
+    ``faithful`` is the method to go back to where the stage proves unsafe later. ``heard`` is what the page lets be
+    heard, if that was asked for.
     """
 
     composition: Composition
@@ -146,6 +178,7 @@ class Probe(_Message):
     faithful: CaptureMethod = "begin-frame"
     comparison: Comparison | None = None
     costs: Costs | None = None
+    heard: tuple[Heard, ...] = ()
 
 
 class ChunkSpec(_Message):

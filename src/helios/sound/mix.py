@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helios.errors import OutputError
+from helios.errors import OutputError, UsageError
 from helios.sound.source import RATE, Samples, open_source
 from helios.sound.track import AudioCodec, Sound, Track
 
@@ -86,10 +86,14 @@ def mix(
     mixed = Mixed(folder / f"sound{_ending(sound.codec, container)}", [])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        voices = [
-            _voice(track, folder / f"{number}.f32", sample_of(whole, fps), stopped)
-            for number, track in enumerate(sound.tracks)
-        ]
+        voices: list[_Voice] = []
+        for number, track in enumerate(sound.tracks):
+            try:
+                voices.append(_voice(track, folder / f"{number}.f32", sample_of(whole, fps), stopped))
+            except UsageError as error:
+                if not track.found:
+                    raise
+                mixed.warnings.append(f"{error}: it is left out")
         for voice in voices:
             if warning := voice.warning():
                 mixed.warnings.append(warning)
@@ -106,19 +110,22 @@ def mix(
 
 @dataclass(frozen=True, slots=True)
 class _Voice:
-    """A track's samples, and where on the film's grid they are heard: from ``begin``, ``last`` samples long."""
+    """A track's samples, and where on the film's grid they are heard: from ``begin``, ``last`` samples long, that at
+    ``phase`` first.
+    """
 
     track: Track
     samples: Samples
     begin: int
     last: int
+    phase: int = 0
 
     def add_to(self, block: Samples, start: int) -> None:
         """Adds what is heard of it in a block that begins at sample ``start`` of the film."""
         first, stop = max(0, start - self.begin), min(self.last, start + len(block) - self.begin)
         at = first
         while at < stop:
-            inside = at % len(self.samples)
+            inside = (at + self.phase) % len(self.samples)
             count = min(stop - at, len(self.samples) - inside)
             into = at + self.begin - start
             block[into : into + count] += self.samples[inside : inside + count] * self._gains(at, at + count)
@@ -127,6 +134,9 @@ class _Voice:
     def _gains(self, first: int, stop: int) -> Samples:
         at = np.arange(first, stop, dtype=np.float64)
         gains = np.full(len(at), self.track.volume)
+        if self.track.envelope:
+            times, factors = zip(*self.track.envelope, strict=True)
+            gains *= np.interp(at / RATE, times, factors)
         if self.track.fade_in:
             gains *= np.minimum(1, at / (self.track.fade_in * RATE))
         if self.track.fade_out:
@@ -148,22 +158,33 @@ class _Voice:
 def _voice(track: Track, path: Path, end: int, stopped: threading.Event | None) -> _Voice:
     """A track, decoded into a file at ``path`` as far as a film of ``end`` samples needs it."""
     begin = round(track.start * RATE)
-    most = max(0, end - begin)
+    lasts = max(0, end - begin)
     if track.length is not None:
-        most = min(most, round(track.length * RATE))
+        lasts = min(lasts, round(track.length * RATE))
     skipped = round(track.offset * RATE / track.rate)
-    with open_source(track.source) as source, path.open("wb") as file:
-        kept = 0
+    if track.loop and track.period:
+        count = round(track.period * RATE / track.rate)
+        found = _decode(track, path, range(count), stopped)
+        with path.open("ab") as file:
+            file.truncate(8 * count)
+        samples = np.memmap(path, np.float32, "r", shape=(count, 2))
+        return _Voice(track, samples, begin, lasts if found else 0, skipped % count)
+    found = _decode(track, path, range(skipped, skipped + lasts), stopped)
+    samples = np.memmap(path, np.float32, "r", shape=(found, 2)) if found else np.zeros((0, 2), np.float32)
+    return _Voice(track, samples, begin, lasts if track.loop and found else found)
+
+
+def _decode(track: Track, path: Path, wanted: range, stopped: threading.Event | None) -> int:
+    """Writes the samples that are ``wanted`` to ``path``, as far as there are any; returns how many there are."""
+    passed = 0
+    with open_source(track.source, plain=track.found) as source, path.open("wb") as file:
         for block in source.blocks(track.rate):
             _check(stopped)
-            part = block[skipped : skipped + most - kept]
-            skipped -= min(skipped, len(block))
-            file.write(part.tobytes())
-            kept += len(part)
-            if kept >= most:
+            file.write(block[max(0, wanted.start - passed) : max(0, wanted.stop - passed)].tobytes())
+            passed += len(block)
+            if passed >= wanted.stop:
                 break
-    samples = np.memmap(path, np.float32, "r", shape=(kept, 2)) if kept else np.zeros((0, 2), np.float32)
-    return _Voice(track, samples, begin, min(most, most if track.loop and kept else kept))
+    return len(range(wanted.start, min(passed, wanted.stop)))
 
 
 def _blocks(voices: Sequence[_Voice], window: range, stopped: threading.Event | None) -> Iterator[Samples]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -24,6 +25,15 @@ Samples = NDArray[np.float32]
 """Samples x 2 channels; 1 is full scale."""
 _GAP = RATE // 50
 """Samples by which a source's times may be off before it is taken for a gap."""
+
+
+_PLAIN = "mov,matroska,webm,ogg,mp3,wav,w64,flac,aac,aiff,caf,au,ac3,eac3,avi,mpegts,mpeg,flv,asf"
+"""Formats that hold all of their sound themselves."""
+_PROTOCOLS = {"": "file", "http://": "http,tcp", "https://": "https,tls,tcp", "data:": "data"}
+
+
+class NoSound(UsageError):
+    """A source that is all right, but has nothing to be heard in it."""
 
 
 class Source:
@@ -77,24 +87,29 @@ class Source:
 
 
 @contextmanager
-def open_source(label: str) -> Generator[Source]:
-    """The source at a path or an address.
+def open_source(label: str, *, plain: bool = False) -> Generator[Source]:
+    """The source at a path or an address. A ``plain`` one leads to no other file or address, as playlists do.
 
     Raises:
-        UsageError: there is none, or it has no sound.
+        NoSound: there is no sound in it.
+        UsageError: there is no such source, or it can't be read.
     """
     import av
     from av.error import FFmpegError
 
-    if "://" not in label and not Path(label).is_file():
+    scheme = re.match(r"data:|[a-z0-9+.-]+://", label, re.IGNORECASE)
+    if not scheme and not Path(label).is_file():
         raise UsageError(f"{label}: there is no such file")
+    protocols = _PROTOCOLS.get(scheme[0].lower() if scheme else "", "none")
+    only = {"format_whitelist": _PLAIN, "protocol_whitelist": protocols} if plain else {}
+    address, label = label, label[:40] if protocols == "data" else label
     try:
-        container = av.open(label)
+        container = av.open(address, options=only)
     except (FFmpegError, OSError, ValueError) as error:
         raise UsageError(f"{label} can't be read as sound: {_said(error)}") from None
     with container:
         if not container.streams.audio:
-            raise UsageError(f"{label} has no sound in it")
+            raise NoSound(f"{label} has no sound in it")
         yield Source(container, label)
 
 

@@ -20,7 +20,11 @@ _FITTING: dict[str, tuple[AudioCodec, ...]] = {
     ".ts": ("aac",),
 }
 """What each container carries, the usual one first."""
+_SETTINGS = frozenset(("volume", "fade_in", "fade_out", "offset", "length", "rate", "loop", "source", "start"))
 _FORM = "FILE[@SECONDS][,volume=0.6][,fade-in=1][,fade-out=2][,offset=5][,length=10][,rate=1.5][,loop]"
+
+
+SLOWEST, FASTEST = 0.1, 10.0
 
 
 class Track(BaseModel):
@@ -28,7 +32,11 @@ class Track(BaseModel):
 
     It begins at ``start`` of the film with what the source has at ``offset``, and lasts for ``length``, or as long as
     the source and the film; a ``loop`` begins anew when the source ends. ``volume`` is a factor, ``rate`` is how much
-    faster than recorded it is played, at the same pitch. ``fade_in`` and ``fade_out`` are linear.
+    faster than recorded it is played, at the same pitch. ``fade_in`` and ``fade_out`` are linear, and so is the
+    ``envelope`` between its points, which are seconds from ``start`` and factors.
+
+    With a ``period``, a loop repeats all of the source, each time for as many of its seconds. ``found`` is for what was
+    not given but found in a page: it leads to no other file, and what is wrong with it is no error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,10 +46,13 @@ class Track(BaseModel):
     offset: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     length: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     volume: float = Field(default=1.0, ge=0, le=100)
-    rate: float = Field(default=1.0, ge=0.1, le=10)
+    rate: float = Field(default=1.0, ge=SLOWEST, le=FASTEST)
     fade_in: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     fade_out: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     loop: bool = False
+    envelope: tuple[tuple[float, float], ...] = ()
+    period: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    found: bool = False
 
 
 class Sound(BaseModel):
@@ -56,7 +67,7 @@ class Sound(BaseModel):
     def from_folder(self, folder: Path) -> Sound:
         """The same, whose files are taken from ``folder``."""
         tracks = (
-            track if "://" in track.source else track.model_copy(update={"source": str(folder / track.source)})
+            track if is_address(track.source) else track.model_copy(update={"source": str(folder / track.source)})
             for track in self.tracks
         )
         return self.model_copy(update={"tracks": tuple(tracks)})
@@ -94,12 +105,22 @@ def check_track(track: Track) -> Track:
     """
     from helios.sound.source import open_source  # here, for numpy takes a while, and most films are silent
 
-    if "://" not in track.source:
+    if not is_address(track.source):
         path = Path(track.source).expanduser().absolute()
         track = track.model_copy(update={"source": str(path)})
-    with open_source(track.source) as source:
+    with open_source(track.source, plain=track.found) as source:
         next(source.blocks(), None)
     return track
+
+
+def is_address(source: str) -> bool:
+    """Whether a source is no file's path."""
+    return "://" in source or source.startswith("data:")
+
+
+def holds_sound(container: str) -> bool:
+    """Whether such a file, by its ending, can hold sound."""
+    return container in _FITTING
 
 
 def codec_for(suffix: str, wanted: AudioCodec | None) -> AudioCodec:
@@ -120,7 +141,7 @@ def codec_for(suffix: str, wanted: AudioCodec | None) -> AudioCodec:
 
 def _is_setting(text: str) -> bool:
     key, equals, _ = text.partition("=")
-    return text.strip() == "loop" or (bool(equals) and key.strip().replace("-", "_") in Track.model_fields)
+    return text.strip() == "loop" or (bool(equals) and key.strip().replace("-", "_") in _SETTINGS)
 
 
 def _is_number(text: str) -> bool:

@@ -77,6 +77,10 @@ function createClock() {
     roots: new Set(), // shadow roots, weakly held
     media: new WeakMap(), // element -> what governMedia keeps of it
     players: new Set(), // those elements
+    spans: [], // what was heard of them
+    heeded: false, // whether all of the film is listened to, or nothing is to be heard later
+    blind: false, // whether nobody looks at films
+    warnings: [], // what is to be told
     films: new Map(), // address -> what is known of the film there
     captions: null, // what governCaptions keeps, if there are any
     contexts: new WeakMap(), // canvas -> the kind of its context
@@ -173,7 +177,7 @@ function createClock() {
     /**
      * Moves the page from where it stands to `time` (ms), the time of `frame`. `step` is how far (ms) the
      * compositor's own time will move with the frame that is drawn next. Resolves to whether all that can
-     * change on the page shows as a change of its layers.
+     * change on the page shows as a change of its layers, and to warnings.
      */
     async advance(frame, time, step) {
       animations.note();
@@ -212,8 +216,18 @@ function createClock() {
         const running = animations.lead(step) > 0;
         if (running || self.changed || self.restless) self.placeWhenDrawn();
       }
-      return !self.unseen && !self.sought;
+      if (frame <= 0) self.heeded = self.heeds();
+      else if (!self.heeded) {
+        for (const { url } of heard(self)) self.warn(`${url} is not heard: it begins to play later (--audio)`);
+      }
+      return { telling: !self.unseen && !self.sought, warnings: self.warnings.splice(0) };
     },
+
+    warn: (text) => void self.warnings.push(text),
+    heard: () => heard(self),
+
+    /** Whether something that is on the page, or was made for it, may be heard. */
+    heeds: () => self.heeded || [...self.players].some(hasSound),
 
     /** Puts running animations to their exact place inside of the next frame that is drawn. */
     placeWhenDrawn: () =>

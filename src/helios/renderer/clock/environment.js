@@ -67,6 +67,14 @@ function governTimers() {
       return context;
     };
   }
+  if (window.AudioContext) {
+    window.AudioContext = new Proxy(window.AudioContext, {
+      construct(target, args, self) {
+        clock.warn("what the page plays by AudioContext is not heard: give it by --audio");
+        return Reflect.construct(target, args, self);
+      },
+    });
+  }
   for (const name of ["Worker", "SharedWorker", "WebSocket", "EventSource"]) {
     if (!window[name]) continue;
     window[name] = new Proxy(window[name], {

@@ -3,6 +3,9 @@
 
 const FOOTAGE = "/.helios/footage";
 
+/** Where the server tells of the film at `url`. */
+const addressOf = (url) => config.origin + FOOTAGE + new URL(url).pathname;
+
 /** When frames of the film at `url` begin, its duration and the length of a tick (s); null where the browser has to play it, undefined as
  * long as that is not known: then there is a promise under `coming`. */
 function filmAt(url) {
@@ -12,7 +15,7 @@ function filmAt(url) {
   const entry = { film: undefined, coming: null };
   clock.films.set(url, entry);
   entry.coming = native
-    .fetch(FOOTAGE + new URL(url).pathname)
+    .fetch(addressOf(url))
     .then((answer) => (answer.ok ? answer.json() : null), () => null)
     .then((film) => (entry.film = film));
   return undefined;
@@ -50,12 +53,12 @@ function screenOf(element) {
 
     /** Shows the frame at `time`, and fetches the one at `next`; resolves when it is shown. */
     show(film, url, time, next) {
-      const address = (at) => `${FOOTAGE}${new URL(url).pathname}?frame=${frameAt(film, at)}`;
+      const address = (at) => `${addressOf(url)}?frame=${frameAt(film, at)}`;
       const wanted = address(time);
       const coming = address(next);
       for (const known of pictures.keys()) if (known !== wanted && known !== coming) pictures.delete(known);
       const { picture, ready } = fetched(wanted);
-      if (coming !== wanted) fetched(coming);
+      ready.then(() => fetched(coming), () => {}); // in the order of the film: it is decoded so
       if (shown === wanted) return ready;
       shown = wanted;
       return ready.then(() => {

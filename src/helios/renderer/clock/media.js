@@ -24,32 +24,60 @@ async function placeMedia(self) {
 // second that `data-start` says, for `data-duration` seconds, with what it has at `data-media-start`.
 function governMedia() {
   const prototype = HTMLMediaElement.prototype;
-  const pause = prototype.pause;
+  const { load, pause } = prototype;
   const position = Object.getOwnPropertyDescriptor(prototype, "currentTime");
   const filmOf = (element) => (element.localName === "video" ? filmAt(element.currentSrc) : null);
   const length = (element) => {
-    const duration = filmOf(element)?.duration ?? element.duration;
+    const { duration } = element;
     return Number.isFinite(duration) ? duration : Infinity;
   };
+
+  const seconds = (text) => (Number.isFinite(Number(text)) ? Math.max(0, Number(text)) : 0);
 
   function govern(element) {
     const known = clock.media.get(element);
     if (known) return known;
     const screen = screenOf(element);
+    const ear = earOf(element);
     let [playing, at, from, until] = [false, clock.now, position.get.call(element), Infinity];
-    let begun = false;
+    let begun = false; // what it had as a poster is seen until then
+    let reloading = false; // which is told of later
+    let placed = element.isConnected;
+    let { autoplay } = element;
     const where = (now = clock.now) => {
       const passed = Math.max(0, Math.min(now, until) - at) / 1000;
       const time = from + (playing ? passed * element.playbackRate : 0);
       const end = length(element);
-      return element.loop && end < Infinity ? time % end : Math.min(time, end);
+      return element.loop && end < Infinity ? Math.max(0, ((time + 1e-6) % end) - 1e-6) : Math.min(time, end);
     };
-    const anchor = (time) => ([at, from] = [clock.now, time]);
+    const anchor = (time) => ([at, from] = [playing ? Math.max(at, clock.now) : clock.now, time]);
+    const listen = () => (playing ? ear.begin(at, from, until) : ear.end());
     const tell = (type) => element.dispatchEvent(new Event(type));
     const stop = (...events) => {
-      anchor(where());
+      const stopped = where();
       [playing, until] = [false, Infinity];
+      anchor(stopped);
+      listen();
       events.forEach(tell);
+    };
+    /** Does what its attributes say, from its beginning on. */
+    const begin = () => {
+      const { start, duration, mediaStart } = element.dataset;
+      [playing, at, from, until] = [autoplay, clock.now, 0, Infinity];
+      if (start !== undefined) [playing, at, from] = [true, seconds(start) * 1000, seconds(mediaStart)];
+      if (start !== undefined && duration !== undefined) until = at + seconds(duration) * 1000;
+      begun = playing;
+      listen();
+    };
+    const isSought = () => element.localName === "video" && filmOf(element) === null && element.readyState >= 1;
+    const seekNatively = () => {
+      clock.sought ||= element.isConnected;
+      // Half a millisecond in, so that a position on a frame's border shows the frame that begins there.
+      const wanted = Math.min(where() + 0.0005, length(element));
+      if (Math.abs(position.get.call(element) - wanted) <= 1e-6) return;
+      const sought = ended(element, "seeked", "error", "emptied");
+      position.set.call(element, wanted);
+      return clock.track(sought, `video ${element.currentSrc}`);
     };
     /** Resolves when the picture of this moment is shown. */
     const show = () => {
@@ -57,30 +85,25 @@ function governMedia() {
       const url = element.currentSrc;
       const film = filmOf(element);
       if (film === undefined) return clock.track(clock.films.get(url).coming, `video ${url}`).then(show);
-      if (film) {
-        if (!begun && element.hasAttribute("poster")) return; // its own
-        return clock.track(screen.show(film, url, where(), where(clock.now + clock.pace)), `a frame of ${url}`);
-      }
-      if (element.readyState < 1) return;
-      clock.sought ||= element.isConnected;
-      // Half a millisecond in, so that a position on a frame's border shows the frame that begins there.
-      const wanted = Math.min(where() + 0.0005, length(element));
-      if (Math.abs(position.get.call(element) - wanted) <= 1e-6) return;
-      const sought = ended(element, "seeked", "error", "emptied");
-      position.set.call(element, wanted);
-      return clock.track(sought, `video ${url}`);
+      if (clock.blind) return;
+      if (!film) return isSought() ? seekNatively() : undefined;
+      if (!begun && element.hasAttribute("poster")) return; // its own
+      return clock.track(screen.show(film, url, where(), where(clock.now + clock.pace)), `a frame of ${url}`);
     };
     const state = {
       screen,
+      ear,
       where,
       playing: () => playing && clock.now >= at,
       play() {
-        if (!playing) {
-          anchor(where() >= length(element) ? 0 : where());
-          playing = begun = true;
-          tell("play");
-          tell("playing");
-        }
+        if (playing) return Promise.resolve();
+        anchor(where() >= length(element) ? 0 : where());
+        playing = begun = true;
+        listen();
+        tell("play");
+        tell("playing");
+        const { localName, currentSrc, src, readyState, error } = element;
+        if (readyState < 1 && !error && (currentSrc || src)) clock.track(loaded(element), `${localName} ${currentSrc || src}`);
         return Promise.resolve();
       },
       pause() {
@@ -88,14 +111,30 @@ function governMedia() {
         if (playing) stop("pause");
       },
       seek(time) {
+        if (!Number.isFinite(Number(time))) throw new TypeError("currentTime is a finite number");
         begun = true;
         anchor(Math.max(0, Math.min(Number(time), length(element))));
-        if (filmOf(element) === null) return void show();
+        listen();
+        if (isSought()) return void seekNatively();
         tell("seeking");
         Promise.resolve(show()).catch(() => {}).then(() => ["timeupdate", "seeked"].forEach(tell));
       },
-      rate: () => anchor(where()),
+      /** Has `change` change how fast it plays. */
+      rate(change) {
+        anchor(where());
+        change();
+        listen();
+      },
+      /** It is given another source, or the same once more. */
+      reload(plays = autoplay) {
+        ear.end();
+        autoplay = plays;
+        reloading = element.networkState !== element.NETWORK_EMPTY;
+        begin();
+      },
       async place() {
+        if (placed && !element.isConnected && playing) stop("pause"); // as browsers do
+        placed = element.isConnected;
         const before = screen.picture;
         await Promise.resolve(show()).catch(() => {}); // what can't be had is a warning already
         if (screen.picture !== before) tell("timeupdate");
@@ -103,36 +142,25 @@ function governMedia() {
         if (!element.loop && where() >= length(element)) stop("pause", "ended");
         else if (clock.now >= until) stop("pause");
       },
-      /** What is heard of it from here on, if it plays (seconds). */
-      heard: () => playing && {
-        source: element.currentSrc || element.src,
-        start: at / 1000,
-        offset: from,
-        length: until < Infinity ? (until - at) / 1000 : null,
-        volume: element.muted ? 0 : element.volume,
-        rate: element.playbackRate,
-        loop: element.loop,
-      },
     };
     clock.media.set(element, state);
     clock.players.add(element);
-    const { start, duration, mediaStart, volume } = element.dataset;
-    if (start !== undefined) {
-      [playing, at, from] = [true, Number(start) * 1000, Number(mediaStart ?? 0)];
-      if (duration !== undefined) until = at + Number(duration) * 1000;
-    } else if (element.autoplay) {
-      [playing, at, from] = [true, clock.now, 0];
-    }
-    if (volume !== undefined) element.volume = Math.min(1, Math.max(0, Number(volume)));
-    begun = playing;
-    element.autoplay = false;
-    if (element.localName === "video" && element.preload !== "auto") element.preload = "auto";
+    const { volume } = element.dataset;
+    if (volume !== undefined) element.volume = Math.min(1, seconds(volume));
+    autoplays.set.call(element, false);
+    if (element.localName === "video") element.preload = "auto";
+    else if (element.preload === "none") element.preload = "metadata";
+    begin();
     element.addEventListener("emptied", () => {
       screen.clear();
-      if (start === undefined) anchor(0);
+      if (!reloading) begin();
+      reloading = false;
     });
     // A poster is shown only as long as nothing was played.
-    if (!native.paused.call(element) || position.get.call(element) > 0) element.load();
+    if (!native.paused.call(element) || position.get.call(element) > 0) {
+      reloading = true;
+      load.call(element);
+    }
     pause.call(element);
     return state;
   }
@@ -143,15 +171,57 @@ function governMedia() {
     new MutationObserver(() => [...found].forEach(govern)).observe(document, { childList: true, subtree: true });
   }
   governPictures();
+  // One that is made may begin to play later, and be nowhere to be found.
+  const foresee = (element) => {
+    clock.heeded ||= clock.frame <= 0 && element instanceof HTMLMediaElement;
+    return element;
+  };
+  const create = Document.prototype.createElement;
+  Document.prototype.createElement = function (...args) {
+    return foresee(create.apply(this, args));
+  };
+  window.Audio = new Proxy(window.Audio, {
+    construct: (target, args, self) => foresee(Reflect.construct(target, args, self)),
+  });
   prototype.play = function () {
     return govern(this).play();
   };
   prototype.pause = function () {
     govern(this).pause();
   };
+  prototype.load = function () {
+    clock.media.get(this)?.reload();
+    load.call(this);
+  };
+  redefine(prototype, "src", (original) => ({
+    set(url) {
+      clock.media.get(this)?.reload();
+      original.set.call(this, url);
+    },
+  }));
+  const autoplays = redefine(prototype, "autoplay", (original) => ({
+    set(plays) {
+      const state = clock.media.get(this);
+      if (state) state.reload(Boolean(plays));
+      else original.set.call(this, plays);
+    },
+  }));
+  for (const name of ["volume", "muted"]) {
+    redefine(prototype, name, (original) => ({
+      set(value) {
+        original.set.call(this, value);
+        clock.media.get(this)?.ear.change();
+      },
+    }));
+  }
   redefine(prototype, "paused", () => ({
     get() {
       return !govern(this).playing();
+    },
+  }));
+  redefine(prototype, "duration", (original) => ({
+    get() {
+      return filmOf(this)?.duration ?? original.get.call(this);
     },
   }));
   redefine(prototype, "ended", () => ({
@@ -169,8 +239,7 @@ function governMedia() {
   }));
   redefine(prototype, "playbackRate", (original) => ({
     set(rate) {
-      govern(this).rate();
-      original.set.call(this, rate);
+      govern(this).rate(() => original.set.call(this, rate));
     },
   }));
 }
