@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import floors, overhead, stages, table
+from benchmarks.batch import batch
 from benchmarks.compare import Options, compare
 from benchmarks.contenders import PEERS
 from benchmarks.dispatch import dispatch, measure
@@ -24,7 +25,7 @@ from benchmarks.scenes import SCENES, WORK
 from helios.errors import HeliosError
 from helios.renderer.spec import CaptureMethod
 
-_FRAMES = {"encoders": 60, "memory": 10_000, "dispatch": 10_000, "invokes": 5_000}
+_FRAMES = {"encoders": 60, "memory": 10_000, "dispatch": 10_000, "invokes": 5_000, "batch": 30}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 asyncio.run(_encoders(scenes, asked.frames))
             case "memory":
                 _memory(asked.frames)
+            case "batch":
+                _batch(asked.frames, asked.runs, asked.workers[0] if asked.workers else _cores())
             case "invokes":
                 _invokes(asked.frames)
             case "dispatch" if asked.kind:
@@ -62,11 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "what", nargs="?", default="compare",
-        choices=["compare", "stages", "encoders", "memory", "dispatch", "invokes", "install", "floor"],
+        choices=["compare", "stages", "encoders", "memory", "dispatch", "invokes", "batch", "install", "floor"],
         help="compare: Helios, its peers and the floor (the default); stages: where a frame's time goes; "
         "encoders: ways from pixels to H.264; memory: what more workers and more frames hold; "
         "dispatch: what orchestration costs, beside Dask (--frames: chunks); "
         "invokes: what a thousand invocations at once cost (--frames: how many in all); "
+        "batch: a hundred short films, beside their frames as one film (--frames: of each); "
         "install: the peers, into benchmarks/.work; floor: one floor, by itself",
     )  # fmt: skip
     parser.add_argument("kind", nargs="?", choices=["draw", "encode", "helios", "asyncio"], help="which part")
@@ -75,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "--frames",
         type=int,
         metavar="N",
-        help="frames of a film (150; encoders 60, memory's long film and chunks of dispatch 10,000)",
+        help="frames of a film (150; encoders 60, batch 30, memory's long film and chunks of dispatch 10,000)",
     )
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each is run (3)")
     parser.add_argument("--workers", type=_counts, default=(), metavar="N,N", help="Helios with so many workers")
@@ -163,6 +167,17 @@ def _invokes(count: int) -> None:
         f"{cost.invokes} invocations, {cost.at_once} at once: {cost.cpu_ms:.2f} CPU ms each, {cost.wall_s:.1f} s, "
         f"{cost.sockets} sockets, {cost.peak_mb:.1f} MB"
     )
+
+
+def _batch(frames: int, runs: int, workers: int) -> None:
+    for cost in batch(frames, runs, workers):
+        made = cost.batch
+        _print(
+            f"{cost.films} films of {cost.frames} frames: {made.cpu:.1f} CPU s, {made.cpu / cost.own_cpu:.2f} times "
+            f"their frames' own {cost.own_cpu:.1f}; {made.wall:.1f} s, {made.wall / cost.own_wall:.2f} times their own "
+            f"{cost.own_wall:.1f}, {made.wall / cost.drawing:.2f} times the {cost.drawing:.1f} s of drawing that "
+            f"each worker tells of (and {cost.loading:.1f} s of loading)"
+        )
 
 
 def _cores() -> int:

@@ -14,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 import helios
+from helios.batches import BatchEvent
 from helios.cli import app
 from helios.orchestrator.events import Failed, RenderEvent
 
@@ -75,14 +76,26 @@ def test_a_command_that_a_document_shows_is_understood(
         called.append((arguments, options))
         return [helios.Forecast(workers=1, chunks=1, seconds=1.0, cost=0.1)]
 
+    async def batch(*arguments: Any, **options: Any) -> tuple[helios.FilmResult, ...]:
+        called.append((arguments, options))
+        return (helios.FilmResult(row=1, output=Path("1.mp4"), outcome="made", frames=1, seconds=1.0),)
+
     for verb in ("render", "still", "stitch", "plan_job"):
         monkeypatch.setattr(helios, verb, stand_in)
     monkeypatch.setattr(helios, "forecast", forecast)
+    monkeypatch.setattr(helios, "batch", batch)
     monkeypatch.chdir(tmp_path)
     Path("props.json").write_text("{}")
     outcome = CliRunner().invoke(app, call[1:])
     assert outcome.exit_code == 0, outcome.output
     assert called
+
+
+def test_every_event_of_a_batch_is_documented_with_its_fields() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+) \|$", (ROOT / "docs/batch.md").read_text("utf-8"), re.MULTILINE)
+    documented = {name: set(re.findall(r"`(\w+)`", cells)) for name, cells in rows}
+    events = get_args(BatchEvent)
+    assert documented == {event.model_fields["event"].default: {*event.model_fields} - {"event"} for event in events}
 
 
 def test_make_commands_that_documents_show_exist() -> None:

@@ -40,8 +40,11 @@ from helios.release import __version__
 
 if TYPE_CHECKING:
     from helios.api import (
+        BatchOptions,
         CompositionOptions,
         RenderOptions,
+        batch,
+        batch_sync,
         forecast,
         plan_job,
         render,
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
         stitch,
         submit,
     )
+    from helios.batches import BatchEvent, FilmResult
     from helios.jobs.job import Job
     from helios.orchestrator import Rendered, RenderEvent
     from helios.orchestrator.forecast import Forecast
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessDenied",
     "ArtifactMissing",
+    "BatchEvent",
+    "BatchOptions",
     "BrowserError",
     "CaptureUnsafe",
     "ChunkFailed",
@@ -65,6 +71,7 @@ __all__ = [
     "CommandNotFound",
     "CompositionOptions",
     "DeployError",
+    "FilmResult",
     "Forecast",
     "HeliosError",
     "Job",
@@ -88,6 +95,8 @@ __all__ = [
     "WorkerRefused",
     "WorkerTimeout",
     "__version__",
+    "batch",
+    "batch_sync",
     "forecast",
     "plan_job",
     "render",
@@ -99,6 +108,8 @@ __all__ = [
 ]
 
 _ELSEWHERE = {
+    "BatchEvent": "batches",
+    "FilmResult": "batches",
     "RenderEvent": "orchestrator",
     "Rendered": "orchestrator",
     "Job": "jobs.job",

@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import TypedDict, Unpack, get_args
+from typing import Any, TypedDict, Unpack, cast, get_args
 
 from helios.adapters import (
     CloudRunPlace,
@@ -24,13 +24,24 @@ from helios.adapters import (
     open_adapter,
 )
 from helios.adapters.faults import check_faults
+from helios.batches import (
+    BatchRun,
+    BatchSink,
+    FilmResult,
+    batch_state,
+    format_for,
+    make_room,
+    name_films,
+    plan_batch,
+    read_rows,
+)
 from helios.composition import FORMATS, Declared, Format, Network, Source, format_of, named, parse_rate
 from helios.errors import MissingTool, StoreError, UsageError, WorkerError
 from helios.jobs.job import Job
 from helios.jobs.journal import Journal
 from helios.jobs.runner import run_job
 from helios.jobs.spec import JobSpec
-from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, RenderRequest
+from helios.orchestrator import Crew, Rendered, RenderEvent, RenderOrchestrator, RenderRequest
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import EventSink
 from helios.orchestrator.forecast import Forecast, measure, predict, worth_a_look
@@ -43,6 +54,7 @@ from helios.release import __version__
 from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
 from helios.sound import AudioCodec, Sound, check_track, codec_for, holds_sound, parse_track
 from helios.stitcher import FfmpegStitcher, stitcher_for
+from helios.storage import ArtifactStore
 from helios.text import check_container, read_text
 
 _STREAMED = ("libx264", "libx265", "libsvtav1")
@@ -121,6 +133,24 @@ class RenderOptions(CompositionOptions, total=False):
     subtitles: Sequence[str]
 
 
+class BatchOptions(CompositionOptions, total=False):
+    """What a caller may say of a batch: see ``RenderOptions``. ``props`` are those that all films share."""
+
+    workers: int | None
+    preview: bool
+    codec: str | None
+    crf: float | None
+    preset: str | None
+    pixel_format: str | None
+    capture: CaptureChoice
+    attempts: int
+    store: str | None
+    fresh: bool
+    adapter: str
+    function: str | None
+    service: str | None
+
+
 async def render(
     source: str | PathLike[str],
     output: str | PathLike[str] | None = None,
@@ -189,8 +219,7 @@ async def plan_job(
             codec=codec_for(path.suffix.lower(), options.get("audio_codec")),
             loudness=options.get("loudness"),
         )
-    if form.finest and plan.composition.fps > form.finest:
-        raise UsageError(f"{form.ending} files have at most {form.finest} frames a second: --fps {form.finest}")
+    _check_rate(form, plan.composition.fps)
     return JobSpec(
         page=plan.warned(warnings),
         output=path.absolute(),
@@ -204,6 +233,74 @@ async def plan_job(
         fresh=options.get("fresh", False),
         webhook=options.get("webhook"),
     )
+
+
+async def batch(
+    template: str | PathLike[str],
+    rows: str | PathLike[str] | Sequence[Mapping[str, Any]],
+    output: str,
+    *,
+    on_event: BatchSink = lambda event: None,
+    **options: Unpack[BatchOptions],
+) -> tuple[FilmResult, ...]:
+    """Makes a film of a page for each row: of a .csv or .jsonl file, or as given. A row is its page's props.
+
+    ``output`` names the films by columns, as in "out/{id}.mp4"; folders are made. A row that can't be made fails alone.
+    What is made is kept: the same batch goes on where it was stopped, and draws nothing that it has drawn before.
+
+    Returns what became of each row. See docs/batch.md.
+
+    Raises:
+        HeliosError: what keeps any film from being made.
+    """
+    wanted = cast("RenderOptions", options)
+    if options.get("attempts", 4) < 1:
+        raise UsageError(f"a film must be tried at least once, not {options.get('attempts')} times")
+    data = read_rows(Path(rows)) if isinstance(rows, str | PathLike) else rows
+    films = name_films(output, data, options.get("props"))
+    places, url = await _places(wanted)
+    form = format_for(films)
+    request = _request(template, wanted, form)
+    make_room(films)
+    stitcher = stitcher_for(films[0].output, LocalWorkerAdapter())
+    async with AsyncExitStack() as stack:
+        journal = stack.enter_context(closing(Journal()))
+        name = (str(request.source), str(Path(output).absolute()), url or "")
+        state = stack.enter_context(batch_state(journal.folder, name, keeps=url is None))
+        adapters = [await stack.enter_async_context(open_adapter(place)) for place in places]
+        looks = RenderOrchestrator(next((one for one in adapters if one.store), adapters[0]), stitcher)
+        plan = await plan_batch(looks, request, films)
+        _check_rate(form, plan.template.composition.fps)
+        crews = [
+            Crew(adapter, place.workers)
+            for adapter, place in zip(adapters, _with_workers(places, plan.workers), strict=True)
+        ]
+        run = BatchRun(
+            plan,
+            crews,
+            stitcher,
+            ArtifactStore.at(url or journal.folder / "artifacts"),
+            state.folder,
+            on_event,
+            job=state.job,
+            attempts=options.get("attempts", 4),
+            fresh=options.get("fresh", False),
+        )
+        results = await run.run()
+        state.done = all(result.outcome != "failed" for result in results)
+        return results
+
+
+def batch_sync(
+    template: str | PathLike[str],
+    rows: str | PathLike[str] | Sequence[Mapping[str, Any]],
+    output: str,
+    *,
+    on_event: BatchSink = lambda event: None,
+    **options: Unpack[BatchOptions],
+) -> tuple[FilmResult, ...]:
+    """``batch`` for callers without an event loop."""
+    return asyncio.run(batch(template, rows, output, on_event=on_event, **options))
 
 
 def render_sync(
@@ -331,6 +428,11 @@ def _request(source: str | PathLike[str], options: RenderOptions, form: Format) 
         early=options.get("hls") is not None,
         fleet=set(_named(options)) != {"local"},
     )
+
+
+def _check_rate(form: Format, fps: Fraction) -> None:
+    if form.finest and fps > form.finest:
+        raise UsageError(f"{form.ending} files have at most {form.finest} frames a second: --fps {form.finest}")
 
 
 def _sound(options: RenderOptions, container: str) -> Sound | None:

@@ -203,6 +203,31 @@ def test_what_workers_make_while_nobody_waits_is_taken_by_the_next_who_asks(
     journal.close()
 
 
+def test_a_batch_by_a_fleet_makes_the_films_of_this_machine_and_keeps_them(
+    front: LambdaFront, page: Path, tmp_path: Path
+) -> None:
+    (page / "index.html").write_text(f"{PAGE}<script>p.title = helios.props.id; if (p.title === 'b') none()</script>")
+    rows = [{"id": name} for name in "abcd"]
+    events: list[helios.BatchEvent] = []
+
+    def run() -> list[str]:
+        results = helios.batch_sync(
+            page, rows, f"{tmp_path}/{{id}}.mp4", on_event=events.append, adapter="aws", function="helios",
+            store=STORE, workers=2, width=320, height=180, frames=6, preset="ultrafast",
+        )  # fmt: skip
+        return [result.outcome for result in results]
+
+    assert run() == ["made", "failed", "made", "made"]
+    assert front.invokes == 3, "a probe, and two groups"
+    made = {event.row: event for event in events if event.event == "film-made"}
+    here = render(page, tmp_path / "here.mp4", [], frames=6, props=rows[3])
+    assert made[4].hashes == here.hashes
+    assert_exact(tmp_path / "d.mp4", 6, Fraction(30))
+    assert events[-1].event == "batched"
+    assert events[-1].cost
+    assert run() == ["kept", "failed", "kept", "kept"]
+
+
 def test_commands_that_are_not_ours_are_distributed_too(front: LambdaFront, tmp_path: Path) -> None:
     job = json.loads(spec(tmp_path / "film.mp4", chunks=6, frames=5, workers=3).model_dump_json())
     (tmp_path / "words.txt").write_text("of no use")

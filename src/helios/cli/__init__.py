@@ -9,6 +9,7 @@ import typer
 
 import helios
 from helios.cli import deploy, job, worker
+from helios.cli.batch import batch
 from helios.cli.doctor import doctor
 from helios.cli.plan import plan
 from helios.cli.render import render
@@ -19,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
 )
 app.command()(render)
+app.command()(batch)
 app.command()(still)
 app.command()(plan)
 app.command()(stitch)

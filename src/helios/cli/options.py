@@ -58,7 +58,36 @@ Inject = Annotated[
         help="Have things go wrong, to see for yourself: kill=0.1,slow=4x@0.05,throttle=0.2,corrupt=0.02,store=0.1.",
     ),
 ]
+Workers = Annotated[str, typer.Option(metavar="N|auto", help="How many workers draw at once.")]
+Codec = Annotated[
+    str | None,
+    typer.Option(help="h264, h265, vp9, av1, prores, or an encoder of ffmpeg's. Else as is usual for the file."),
+]
+Preview = Annotated[bool, typer.Option("--preview", help="Half as wide and high, and encoded in a hurry.")]
+Crf = Annotated[float | None, typer.Option(help="Quality; lower is better. Else 18 for h264.")]
+Preset = Annotated[str | None, typer.Option(help="The encoder's preset. Else medium for h264.")]
+PixelFormat = Annotated[str | None, typer.Option(help="Else yuv420p.")]
+Capture = Annotated[
+    str,
+    typer.Option(metavar="auto|fast|faithful", help="Draw fast, or as the browser shows it, or fast where both agree."),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Draw all anew, even what is kept from before.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON, a line each, on stdout.")]
+
+
+def read_workers(text: str) -> int | None:
+    """The value of --workers; None where it is left to Helios.
+
+    Raises:
+        UsageError: it is no number.
+    """
+    if text == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--workers is a number or auto, not {text!r}") from None
 
 
 def read_props(text: str | None) -> object:

@@ -11,7 +11,7 @@ import helios
 from helios.cli import options
 from helios.cli.progress import Reporter, reporter
 from helios.cli.run import fail, run
-from helios.errors import HeliosError, OutputError, UsageError
+from helios.errors import HeliosError, OutputError
 
 if TYPE_CHECKING:
     from helios.composition import Network
@@ -43,31 +43,23 @@ def render(
         str | None, typer.Option("--range", metavar="A:B", help="Only frames A to B, B not included.")
     ] = None,
     props: options.Props = None,
-    workers: Annotated[str, typer.Option(metavar="N|auto", help="How many chunks are drawn at once.")] = "auto",
+    workers: options.Workers = "auto",
     chunk_frames: options.ChunkFrames = None,
     encoder: Annotated[
         str, typer.Option(metavar="ffmpeg|browser", help="Who encodes; the browser is faster, at a lesser quality.")
     ] = "ffmpeg",
-    codec: Annotated[
-        str | None,
-        typer.Option(help="h264, h265, vp9, av1, prores, or an encoder of ffmpeg's. Else as is usual for the file."),
-    ] = None,
+    codec: options.Codec = None,
     alpha: options.Alpha = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Half as wide and high, and encoded in a hurry.")] = False,
-    crf: Annotated[float | None, typer.Option(help="Quality; lower is better. Else 18 for h264.")] = None,
-    preset: Annotated[str | None, typer.Option(help="The encoder's preset. Else medium for h264.")] = None,
-    pixel_format: Annotated[str | None, typer.Option(help="Else yuv420p.")] = None,
-    capture: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|fast|faithful", help="Draw fast, or as the browser shows it, or fast where both agree."
-        ),
-    ] = "auto",
+    preview: options.Preview = False,
+    crf: options.Crf = None,
+    preset: options.Preset = None,
+    pixel_format: options.PixelFormat = None,
+    capture: options.Capture = "auto",
     ready_timeout: options.ReadyTimeout = 30.0,
     network: options.NetworkPolicy = None,
     attempts: Annotated[int, typer.Option(help="How often a chunk may be tried.")] = 4,
     store: options.Store = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Draw all anew, even what is kept from before.")] = False,
+    fresh: options.Fresh = False,
     webhook: Annotated[
         str | None, typer.Option(metavar="URL", help="An address that is told what becomes of the job.")
     ] = None,
@@ -110,7 +102,7 @@ def render(
         Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
     ] = None,
     inject: options.Inject = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
     """Render a page into a film.
@@ -136,7 +128,7 @@ def render(
     """
     report: Reporter = reporter(quiet=quiet, json=json)
     try:
-        count = _workers(workers)
+        count = options.read_workers(workers)
         values = options.read_props(props)
         said = options.parse_metadata(metadata or ())
     except HeliosError as error:
@@ -192,12 +184,3 @@ async def _emit(source: str, output: Path | None, path: Path, wanted: helios.Ren
         path.write_text(spec.model_dump_json(indent=1) + "\n", "utf-8")
     except OSError as error:
         raise OutputError(f"{path} can't be written: {error.strerror}") from None
-
-
-def _workers(text: str) -> int | None:
-    if text == "auto":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise UsageError(f"--workers is a number or auto, not {text!r}") from None

@@ -51,7 +51,7 @@ def lay_out(spec: JobSpec, index: int, folder: Path) -> str:
             job = plan.chunks[index].job(folder)
         else:
             (folder / "spec.json").write_text(plan.spec(chunk).model_dump_json(indent=1), "utf-8")
-            job = renderer_job("chunk", folder, {f"segment{plan.suffix}": ""})
+            job = renderer_job("chunk", folder, {}, f"segment{plan.suffix}")
     except OSError as error:
         raise OutputError(f"{folder} can't be written: {error.strerror}") from error
     names = [f"{name}={value}" for name, value in job.env.items()]

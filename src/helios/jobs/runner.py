@@ -53,7 +53,7 @@ async def run_job(
     with journal.running(job):
         journal.step(job, "start")
         workspace = journal.folder / "work" / job
-        _end_all_in(workspace)
+        end_all_in(workspace)
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
         try:
@@ -175,11 +175,11 @@ def clear(journal: Journal, job: str) -> None:
     """
     with journal.running(job):
         workspace = journal.folder / "work" / job
-        _end_all_in(workspace)
+        end_all_in(workspace)
         shutil.rmtree(workspace, ignore_errors=True)
 
 
-def _end_all_in(workspace: Path) -> None:
+def end_all_in(workspace: Path) -> None:
     """Ends what a runner that was killed has left behind: processes that work in its folder (Linux: proc(5))."""
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):

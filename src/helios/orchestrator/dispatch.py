@@ -16,7 +16,7 @@ from helios.adapters import WorkerAdapter
 from helios.errors import CommandFailed, HeliosError, StitchError, WorkerError
 from helios.orchestrator.output import unwritable
 from helios.orchestrator.schedule import Policy, pause_before
-from helios.renderer.spec import EXIT_CODES, ChunkSpec, ProbeSpec, Stamp, StillSpec
+from helios.renderer.spec import EXIT_CODES, ChunkSpec, FilmsSpec, ProbeSpec, Stamp, StillSpec
 from helios.storage import ArtifactStore, Bundle, pack
 from helios.worker import Artifact, WorkerJob, WorkerResult
 from helios.worker.runtime import RENDERER, STITCHER
@@ -34,7 +34,10 @@ _TRIES = 4
 Progress = Callable[[float], None]
 """Called with the percentage that is done."""
 
-Spec = ChunkSpec | StillSpec | ProbeSpec
+Told = Callable[[str], None]
+"""Called with what is said of how far it is, in words."""
+
+Spec = ChunkSpec | FilmsSpec | StillSpec | ProbeSpec
 
 
 class RendererCrashed(WorkerError):
@@ -64,9 +67,19 @@ class Workplace:
         return (await self._bundle()).digest[:12] if self._adapter.store and self._root else "here"
 
     async def draw(
-        self, kind: str, spec: Spec, folder: Path, outputs: Mapping[str, str], progress: Progress = lambda percent: None
+        self,
+        kind: str,
+        spec: Spec,
+        folder: Path,
+        outputs: Mapping[str, str],
+        progress: Progress = lambda percent: None,
+        *,
+        told: Told = lambda text: None,
+        into: str | None = None,
     ) -> WorkerResult:
         """Runs one command of the renderer, in ``folder`` (made new) if it shares our disk.
+
+        All ``outputs`` must come of it; of those that go ``into`` a folder, any may be missing.
 
         Raises:
             HeliosError: of the class that the renderer's exit code tells, with what it said.
@@ -79,20 +92,22 @@ class Workplace:
                 failures.append(text)
             elif key == "openjd_progress":
                 progress(_percentage(text))
+            elif key == "openjd_status":
+                told(text)
 
-        (first, *_) = outputs
+        output = into or next(iter(outputs))
         if self._adapter.store:
             page = {_PAGE: await self._page()} if self._root else {}
             inputs = {"spec.json": _moved(spec).model_dump_json().encode(), **page}
-            job = WorkerJob(RENDERER, (kind, "spec.json", first), _EVERYWHERE, inputs=inputs, outputs=outputs)
+            job = WorkerJob(RENDERER, (kind, "spec.json", output), _EVERYWHERE, inputs=inputs, outputs=outputs)
         else:
             folder.mkdir(parents=True)
             (folder / "spec.json").write_text(spec.model_dump_json(), "utf-8")
-            job = renderer_job(kind, folder, outputs)
+            job = renderer_job(kind, folder, outputs, output)
         result = await self._adapter.execute(job, on_line)
         if result.exit_code:
             raise _failure(job, result, failures)
-        if missing := [name for name in outputs if name not in result.outputs]:
+        if missing := [name for name in outputs if name not in result.outputs and not into]:
             raise RendererCrashed(f"the renderer made no {missing[0]}: {job}{last_lines(result)}")
         return result
 
@@ -201,22 +216,23 @@ class Workplace:
         return artifact
 
 
-def renderer_job(kind: str, folder: Path, outputs: Mapping[str, str]) -> WorkerJob:
+def renderer_job(kind: str, folder: Path, outputs: Mapping[str, str], output: str) -> WorkerJob:
     """The command that draws ``folder``/spec.json here. Its environment is named here, and is all that it gets."""
     env = {name: os.environ[name] for name in _NAMED if name in os.environ}
     env |= {**_EVERYWHERE, "TMPDIR": str(folder)}
     # -P: the workspace is no place to import from.
-    args = ("-P", "-m", "helios.renderer", kind, "spec.json", next(iter(outputs)))
+    args = ("-P", "-m", "helios.renderer", kind, "spec.json", output)
     return WorkerJob(sys.executable, args, env=env, cwd=folder, outputs=outputs)
 
 
 def _moved(spec: Spec) -> Spec:
     """A spec for a worker that has the project folder in its own."""
-    source = spec.source if isinstance(spec, ProbeSpec) else spec.composition.source
+    bare = isinstance(spec, ProbeSpec | FilmsSpec)
+    source = spec.source if bare else spec.composition.source
     if source.root is None:
         return spec
     source = source.model_copy(update={"root": Path(_PAGE)})
-    if isinstance(spec, ProbeSpec):
+    if bare:
         return spec.model_copy(update={"source": source})
     return spec.model_copy(update={"composition": spec.composition.model_copy(update={"source": source})})
 

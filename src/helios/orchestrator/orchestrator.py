@@ -230,7 +230,7 @@ class RenderOrchestrator:
             attempts=attempts,
             reused=run.reused,
             hashes=tuple(hashes),
-            cost=_sum(crew.adapter.spent for crew in self._crews),
+            cost=sum_of(crew.adapter.spent for crew in self._crews),
         )
         emit(rendered)
         return rendered
@@ -377,7 +377,7 @@ class _Run:
         key = partial(place.key, f"{self._job}-{await workplace.version()}-{secrets.token_hex(4)}")
         made = await self._plan.make(workplace, chunk, folder, key, heard)
         if workplace.store and not self._is_at_the_store(workplace):
-            made = await _fetched(made, workplace.store, folder)
+            made = await fetched(made, workplace.store, folder)
         if await asyncio.to_thread(self._plan.place, chunk) != place:
             raise PageChanged(f"an input of {chunk} was changed while it was made")
         record = await self._ledger.commit(place, made)
@@ -421,7 +421,7 @@ class _Run:
             self._prefix.add(chunk, record)
 
 
-async def _fetched(made: Made, store: ArtifactStore, folder: Path) -> Made:
+async def fetched(made: Made, store: ArtifactStore, folder: Path) -> Made:
     """A chunk that lies in the store of a place, as a file of ours."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "fetched"
@@ -430,7 +430,7 @@ async def _fetched(made: Made, store: ArtifactStore, folder: Path) -> Made:
     return replace(made, path=path)
 
 
-def _sum(costs: Iterable[float | None]) -> float | None:
+def sum_of(costs: Iterable[float | None]) -> float | None:
     """What all have cost together, where anything is paid."""
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None

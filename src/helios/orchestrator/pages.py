@@ -156,7 +156,7 @@ class RenderPlan:
             lambda percent: heard(round(percent * chunk.frames / 100)),
         )
         report = await at.read(result, folder, f"{name}.json")
-        return await self._made(at, chunk, result.outputs[name], at.path(folder, name), report)
+        return await self._made(at, result.outputs[name], at.path(folder, name), report)
 
     async def adopt(self, at: Workplace, chunk: Chunk, key: Callable[[str], str]) -> Made:
         """A chunk that a worker has made after whoever sent it was gone.
@@ -169,20 +169,10 @@ class RenderPlan:
         segment = key(self.suffix)
         data = await at.store.get(segment)
         artifact = Artifact(segment, hashlib.sha256(data).hexdigest(), len(data))
-        return await self._made(at, chunk, artifact, None, report)
+        return await self._made(at, artifact, None, report)
 
-    async def _made(self, at: Workplace, chunk: Chunk, artifact: Artifact, path: Path | None, text: bytes) -> Made:
-        report = ChunkReport.model_validate_json(text)
-        facts = Facts(
-            frames=chunk.frames,
-            hashes=report.hashes,
-            first=report.first,
-            after=report.after,
-            repeated=report.repeated,
-            warnings=report.warnings,
-        )
-        used = await at.used(report.used)
-        return Made(artifact, path, facts, used, report.foreign or self.root is None)
+    async def _made(self, at: Workplace, artifact: Artifact, path: Path | None, text: bytes) -> Made:
+        return await made_of(at, self.root, artifact, path, ChunkReport.model_validate_json(text))
 
     async def join(
         self,
@@ -200,3 +190,16 @@ class RenderPlan:
             StitchError, OutputError: it can't be made.
         """
         await stitcher.stitch(segments, output, sound, text)
+
+
+async def made_of(at: Workplace, root: Path | None, artifact: Artifact, path: Path | None, report: ChunkReport) -> Made:
+    """What was drawn of a page in the folder ``root``: the segment ``artifact``, and what its worker says of it."""
+    facts = Facts(
+        frames=report.stop - report.start,
+        hashes=report.hashes,
+        first=report.first,
+        after=report.after,
+        repeated=report.repeated,
+        warnings=report.warnings,
+    )
+    return Made(artifact, path, facts, await at.used(report.used), report.foreign or root is None)

@@ -55,6 +55,10 @@ class Connection:
         """
         self._listeners[session] = listener, lost
 
+    def ignore(self, session: str) -> None:
+        """Nobody listens to a session any more."""
+        self._listeners.pop(session, None)
+
     @classmethod
     async def open(cls, read_fd: int, write_fd: int) -> Connection:
         """A connection over two pipe ends, which it owns from here on."""

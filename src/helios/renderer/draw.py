@@ -49,33 +49,40 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
     Raises:
         MissingTool, PageError, BrowserError, CaptureUnsafe, OutputError: what kept it from being drawn.
     """
-    composition = spec.composition
     begun = time.monotonic()
-    async with _open(composition, spec.capture, workspace) as page:
-        _check(spec, page)
-        from helios.renderer.segment import SegmentFile  # its libraries load while the browser starts
+    async with _open(spec.composition, spec.capture, workspace) as page:
+        return await draw_on(page, spec, segment, progress, begun)
 
-        capture = capture_with(spec.capture, page, composition.fps)
-        with SegmentFile(segment, composition.fps) as file:
-            sink = await _sink(spec, file, capture)
-            first = await draw_first(capture, spec.motion, spec.start)
-            ready_ms = (time.monotonic() - begun) * 1000
-            line = _Line(sink, lambda done: progress(done, spec.stop - spec.start))
-            await line.run(capture, first, range(spec.start + 1, spec.stop), spec.stop if spec.seam else None)
-        assert line.first, "a chunk has a frame"
-        return ChunkReport(
-            start=spec.start,
-            stop=spec.stop,
-            hashes=tuple(line.hashes),
-            first=line.first,
-            after=line.after,
-            repeated=line.repeated,
-            ready_ms=ready_ms,
-            draw_ms=(time.monotonic() - begun) * 1000 - ready_ms,
-            warnings=tuple(page.warnings),
-            used=dict(page.used),
-            foreign=page.foreign,
-        )
+
+async def draw_on(
+    page: Page, spec: ChunkSpec, segment: Path, progress: Progress, begun: float, *, index_first: bool = False
+) -> ChunkReport:
+    """As ``draw_chunk``, on a page that was loaded for it; ``begun`` is when that began (``time.monotonic``)."""
+    _check(spec, page)
+    from helios.renderer.segment import SegmentFile  # its libraries load while the browser starts
+
+    fps = spec.composition.fps
+    capture = capture_with(spec.capture, page, fps)
+    with SegmentFile(segment, fps, index_first=index_first) as file:
+        sink = await _sink(spec, file, capture)
+        first = await draw_first(capture, spec.motion, spec.start)
+        ready_ms = (time.monotonic() - begun) * 1000
+        line = _Line(sink, lambda done: progress(done, spec.stop - spec.start))
+        await line.run(capture, first, range(spec.start + 1, spec.stop), spec.stop if spec.seam else None)
+    assert line.first, "a chunk has a frame"
+    return ChunkReport(
+        start=spec.start,
+        stop=spec.stop,
+        hashes=tuple(line.hashes),
+        first=line.first,
+        after=line.after,
+        repeated=line.repeated,
+        ready_ms=ready_ms,
+        draw_ms=(time.monotonic() - begun) * 1000 - ready_ms,
+        warnings=tuple(page.warnings),
+        used=dict(page.used),
+        foreign=page.foreign,
+    )
 
 
 def _check(spec: ChunkSpec, page: Page) -> None:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from helios.composition import Declared, parse_meta
 from helios.errors import CaptureUnsafe, PageError
 from helios.renderer import footage
 from helios.renderer.cdp import Connection, OnLoss, Params, ProtocolError, Unanswered
@@ -84,6 +85,7 @@ class Page:
     async def close(self) -> None:
         """Lets go of the page; the browser stays."""
         await self.call("Page.close")
+        self._connection.ignore(self._session)
 
     async def evaluate(self, expression: str, *, timeout: float = 60.0) -> Any:
         """The value of a JavaScript expression, once it is settled."""
@@ -120,6 +122,15 @@ class Page:
         """Puts animations to their exact place in the next frame that is drawn, without moving the clock."""
         await self.evaluate(f"{CLOCK}.placeWhenDrawn()")
 
+    async def declared(self) -> Declared:
+        """What it says of itself.
+
+        Raises:
+            UsageError: that makes no sense.
+        """
+        page = "frames[0].document" if self.ring else "document"
+        return parse_meta(await self.evaluate(f"{page}.querySelector('meta[name=helios]')?.content ?? ''"))
+
     async def motion(self) -> Motion:
         """How this page gets to a frame."""
         return await self.evaluate(f"{CLOCK}.motion()")
@@ -142,7 +153,7 @@ class Page:
         Raises:
             PageError: it can't be loaded, a script of it throws, or it is not ready in time.
         """
-        self._origin = _origin(url)
+        self._origin = origin_of(url)
         where = url
         if self.ring:
             where = self._origin + STAGE_PATH
@@ -322,7 +333,7 @@ class Page:
             self.warnings.append(text)
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
     """The origin as browsers write it: lower case, without names and passwords, and without a port that is usual."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname

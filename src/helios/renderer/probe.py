@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
-from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
+from helios.composition import DEFAULT_SIZE, Composition, compose
 from helios.errors import BrowserError, CaptureUnsafe, PageError, UsageError
 from helios.renderer.agreement import THRESHOLD, block_means, change, largest_difference
 from helios.renderer.browser import open_browser
@@ -173,8 +173,7 @@ async def _load(
     await encoder
     from helios.renderer.codec import check_encoding
 
-    content = await page.evaluate("document.querySelector('meta[name=helios]')?.content ?? ''")
-    declared = spec.declared.over(parse_meta(content)).over(spec.fallback)
+    declared = spec.declared.over(await page.declared()).over(spec.fallback)
     composition = compose(
         spec.source,
         declared,

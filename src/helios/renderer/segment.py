@@ -25,11 +25,14 @@ class SegmentFile:
         OutputError: it can't be written.
     """
 
-    def __init__(self, path: Path, fps: Fraction) -> None:
+    def __init__(self, path: Path, fps: Fraction, *, index_first: bool = False) -> None:
+        """With ``index_first`` an mp4 or mov is one that players can start before they have all of it."""
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self.fps = fps
         options = {} if self._counts_milliseconds else {"video_track_timescale": str(timescale(fps))}
+        if index_first and not self._counts_milliseconds:
+            options["movflags"] = "+faststart"
         try:
             self.container = av.open(str(self._part), "w", format=path.suffix[1:], options=options)
         except OSError as error:

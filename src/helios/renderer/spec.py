@@ -207,6 +207,37 @@ class ChunkSpec(_Message):
         return self
 
 
+class Film(BaseModel):
+    """One film of several: what its page gets, and the name of the segment that it becomes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+    name: str = Field(pattern=r"^\w[\w.-]*$")
+    props: Any = None
+
+
+class FilmsSpec(_Message):
+    """Whole films of one page, each with props of its own, to be drawn one after another in one browser.
+
+    How long a film is, and how large, is told by its own page, under what is ``declared``; ``size`` is what most are
+    expected to have. Once ``seconds`` have passed, no other is begun. The rest is as in ``ChunkSpec``.
+    """
+
+    source: Source
+    declared: Declared
+    films: tuple[Film, ...] = Field(min_length=1)
+    size: tuple[int, int]
+    seconds: float
+    encoding: Encoding
+    encoder_threads: int = Field(default=1, ge=1)
+    capture: CaptureMethod
+    browser: str | None = None
+    renderer: str | None = None
+    ready_timeout: float = 30.0
+    network: Network = "all"
+    alpha: bool = False
+
+
 class StillSpec(_Message):
     """One frame of a composition, to be drawn into a PNG."""
 
@@ -259,3 +290,17 @@ class ChunkReport(_Message):
     warnings: tuple[str, ...]
     used: dict[str, Stamp | None]
     foreign: bool
+
+
+class FilmFailure(_Message):
+    """Why a film could not be drawn: the code of an error of ``helios.errors``, and what it says."""
+
+    code: str
+    message: str
+
+
+class FilmOutcome(_Message):
+    """What came of one film of several: its report, or why there is none."""
+
+    report: ChunkReport | None = None
+    failure: FilmFailure | None = None

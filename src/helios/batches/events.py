@@ -1,0 +1,101 @@
+"""What happens to a batch, as a stream of typed events. ``helios batch --json`` prints them, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from helios.orchestrator.events import Warned
+from helios.renderer.spec import CaptureMethod, Comparison
+
+Outcome = Literal["made", "kept", "failed"]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BatchPlanned(_Event):
+    """The page was looked at with a row's data, and so many ``films`` are to be there in the end.
+
+    Size and rate are that row's; others may have others.
+    """
+
+    event: Literal["batch-planned"] = "batch-planned"
+    films: int
+    workers: int
+    width: int
+    height: int
+    fps: Fraction
+    capture: CaptureMethod
+    comparison: Comparison | None
+    browser: str
+
+
+class FilmMade(_Event):
+    """A row's film was drawn, and is at ``output``. It took ``seconds``, of them ``loading`` up to its first picture.
+
+    ``hashes`` are those of its frames, as in ``Rendered``.
+    """
+
+    event: Literal["film-made"] = "film-made"
+    row: int
+    output: Path
+    frames: int
+    seconds: float
+    loading: float
+    worker: int
+    hashes: tuple[str, ...]
+
+
+class FilmKept(_Event):
+    """A row's film need not be drawn: it was made of the same before. It is at ``output``."""
+
+    event: Literal["film-kept"] = "film-kept"
+    row: int
+    output: Path
+    frames: int
+    hashes: tuple[str, ...]
+
+
+class FilmFailed(_Event):
+    """A row's film can't be made; the others are. ``code`` is that of the error's class in ``helios.errors``."""
+
+    event: Literal["film-failed"] = "film-failed"
+    row: int
+    output: Path
+    error: str
+    code: str
+
+
+class Batched(_Event):
+    """All rows have been seen to, in ``seconds``. ``cost`` is what workers have cost (US dollars), if anything."""
+
+    event: Literal["batched"] = "batched"
+    made: int
+    kept: int
+    failed: int
+    frames: int
+    seconds: float
+    cost: float | None = None
+
+
+class FilmResult(_Event):
+    """What became of a row: ``seconds`` is what drawing took, if it was; ``error`` is why there is no film."""
+
+    row: int
+    output: Path
+    outcome: Outcome
+    frames: int | None = None
+    seconds: float | None = None
+    error: str | None = None
+
+
+BatchEvent = BatchPlanned | Warned | FilmMade | FilmKept | FilmFailed | Batched
+"""Any of them; ``event`` tells which."""
+
+BatchSink = Callable[[BatchEvent], None]

@@ -1,0 +1,138 @@
+"""What a batch draws, and in which groups."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from helios.batches.rows import Row
+from helios.composition import Declared
+from helios.errors import PageError, UsageError
+from helios.orchestrator import RenderOrchestrator, RenderPlan, RenderRequest
+from helios.orchestrator.chunks import Chunk, split
+from helios.orchestrator.ledger import Place, short_digest
+from helios.orchestrator.plan import FLEET, FLEET_CORES, cores
+from helios.orchestrator.schedule import Policy
+from helios.renderer.spec import CaptureMethod, Film, FilmsSpec
+
+GROUP_S = 40.0
+"""Seconds that a group should take: long beside a browser's start, short enough for workers to end together."""
+SPELL_S = 120.0
+"""Seconds after which a worker begins no other film, and what is left of its group goes on with a new browser."""
+_LOOKS = 3
+_MOST = 50
+_MOST_BYTES = 2_000_000
+"""What the props of a group may have in all: they travel with the job."""
+_LOADING_S = 0.2
+_FRAME_S = 0.1
+"""What a frame may take where none was timed."""
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Films of one page. ``template`` is that of the row the page was looked at with: what it says of how frames are
+    taken holds for all, what it says of size and length for it alone. ``declared`` is what the caller says of all.
+    """
+
+    template: RenderPlan
+    declared: Declared
+    rows: tuple[Row, ...]
+    asked_workers: int | None = None
+    fleet: bool = False
+
+    @property
+    def workers(self) -> int:
+        """How many films are drawn at once."""
+        usual = min(FLEET, round(len(self.rows) * self._film_s / GROUP_S)) if self.fleet else cores()
+        return max(1, min(self.asked_workers or usual, len(self.rows)))
+
+    @cached_property
+    def methods(self) -> tuple[CaptureMethod, ...]:
+        """How pictures are taken: the first, and the others for films that turn out to be unsafe for it."""
+        found: list[CaptureMethod] = []
+        plan: RenderPlan | None = self.template
+        while plan:
+            found.append(plan.probe.capture)
+            plan = plan.otherwise
+        return tuple(found)
+
+    @property
+    def policy(self) -> Policy:
+        """As of any page."""
+        return self.template.policy
+
+    @property
+    def suffix(self) -> str:
+        """The ending of a film's segment."""
+        return self.template.suffix
+
+    def groups(self, rows: Sequence[Row]) -> tuple[Chunk, ...]:
+        """Which of ``rows`` go together."""
+        largest = max((len(json.dumps(row.props)) for row in rows), default=1)
+        most = max(1, min(_MOST, round(GROUP_S / self._film_s), _MOST_BYTES // largest))
+        return split(range(len(rows)), most, multiple=self.workers) if rows else ()
+
+    def spec(self, films: Sequence[Film], method: CaptureMethod) -> FilmsSpec:
+        """The message that has ``films`` drawn."""
+        film, probe = self.template.composition, self.template.probe
+        return FilmsSpec(
+            source=film.source,
+            declared=self.declared,
+            films=tuple(films),
+            size=(film.width, film.height),
+            seconds=SPELL_S,
+            encoding=self.template.encoding,
+            encoder_threads=FLEET_CORES if self.fleet else max(1, cores() // self.workers),
+            capture=method,
+            browser=probe.browser,
+            renderer=probe.renderer,
+            ready_timeout=film.ready_timeout,
+            network=film.network,
+            alpha=film.alpha,
+        )
+
+    def place(self, row: Row, method: CaptureMethod) -> Place:
+        """Where a row's film is kept: under all that makes it what it is, but for the page's own files."""
+        return Place(self._shared[method], short_digest(json.dumps(row.props)))
+
+    @cached_property
+    def _shared(self) -> dict[CaptureMethod, str]:
+        source = self.template.composition.source
+        shared = {
+            "declared": self.declared.model_dump(mode="json"),
+            "source": {"entry": source.entry, "folder": source.root is not None},
+            "encoding": self.template.encoding.model_dump(mode="json"),
+            "alpha": self.template.composition.alpha,
+            "browser": self.template.probe.browser,
+            "renderer": self.template.probe.renderer,
+        }
+        return {
+            method: "films-" + short_digest(json.dumps({**shared, "capture": method}, sort_keys=True))
+            for method in self.methods
+        }
+
+    @property
+    def _film_s(self) -> float:
+        """What a film will take, if others are like the first."""
+        costs = self.template.probe.costs
+        frame = max(costs.draw_ms, costs.encode_ms) / 1000 if costs else _FRAME_S
+        return _LOADING_S + frame * self.template.composition.frames
+
+
+async def plan_batch(orchestrator: RenderOrchestrator, request: RenderRequest, rows: Sequence[Row]) -> BatchPlan:
+    """Looks at the page with the first row that it can be drawn with; where the first few can't be, none is likely to.
+
+    Raises:
+        HeliosError: it can't be drawn.
+    """
+    *tried, last = rows[:_LOOKS]
+    for row in tried:
+        with contextlib.suppress(PageError, UsageError):
+            template = await orchestrator.plan(replace(request, props=row.props))
+            break
+    else:
+        template = await orchestrator.plan(replace(request, props=last.props))
+    return BatchPlan(template, request.declared, tuple(rows), request.workers, request.fleet)

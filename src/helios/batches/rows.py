@@ -1,0 +1,80 @@
+"""Rows of data, each the props of a film."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from helios.errors import UsageError
+
+Data = Mapping[str, Any]
+"""A row as it was given: values by the names of their columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A film to be made: its number, from 1, where it goes, and what its page gets."""
+
+    number: int
+    output: Path
+    props: dict[str, Any]
+
+
+def read_rows(path: Path) -> list[Data]:
+    """The rows of a .csv file, whose first line names the columns and whose values are texts, or of a .jsonl file,
+    which has a JSON object in each line.
+
+    Raises:
+        UsageError: it can't be read; the line is named.
+    """
+    read = {".csv": _read_csv, ".jsonl": _read_jsonl}.get(path.suffix.lower())
+    if not read:
+        raise UsageError(f"{path}: rows are in a .csv or a .jsonl file")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}, line {line}: this is not UTF-8: save the file as UTF-8") from None
+    return list(read(text, path))
+
+
+def _read_csv(text: str, path: Path) -> Iterator[Data]:
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = next(lines, list[str]())
+        if twice := [name for name in columns if columns.count(name) > 1]:
+            raise UsageError(f"{path}, line 1: there are two columns {twice[0]!r}")
+        for values in lines:
+            if not values:
+                continue
+            if len(values) != len(columns):
+                raise UsageError(
+                    f"{path}, line {lines.line_num}: it has {len(values)} values for {len(columns)} columns"
+                )
+            yield dict(zip(columns, values, strict=True))
+    except csv.Error as error:
+        raise UsageError(f"{path}, line {lines.line_num}: this is not CSV: {error}") from None
+
+
+def _read_jsonl(text: str, path: Path) -> Iterator[Data]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row: object = json.loads(line, parse_constant=_refuse)
+        except ValueError as error:
+            raise UsageError(f"{path}, line {number}: this is not JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise UsageError(f'{path}, line {number}: a row is a JSON object, such as {{"name": "Ada"}}')
+        yield cast("dict[str, Any]", row)
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,255 @@
+"""A batch being carried out: what is not kept is drawn in groups; each film has its place as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from helios.batches.command import draw_films
+from helios.batches.events import Batched, BatchPlanned, BatchSink, FilmFailed, FilmKept, FilmMade, FilmResult
+from helios.batches.plan import BatchPlan
+from helios.batches.rows import Row
+from helios.errors import CaptureUnsafe, HeliosError, Throttled
+from helios.orchestrator.chunks import Chunk
+from helios.orchestrator.dispatch import Workplace
+from helios.orchestrator.events import ChunkAttemptFailed, RenderEvent, Warned
+from helios.orchestrator.ledger import Damaged, Ledger, Record
+from helios.orchestrator.orchestrator import Crew, fetched, sum_of
+from helios.orchestrator.pages import made_of
+from helios.orchestrator.schedule import Schedule
+from helios.renderer.spec import FAST, CaptureMethod, ChunkReport, Film, FilmFailure, FilmOutcome
+from helios.stitcher import VideoStitcher
+from helios.stitcher.single import place_film
+from helios.storage import ArtifactStore
+from helios.worker import Artifact
+
+
+class BatchRun:
+    """Films of ``plan``, made by ``crews`` and kept in ``store`` for ``job``; ``folder`` is where attempts are made."""
+
+    def __init__(
+        self,
+        plan: BatchPlan,
+        crews: Sequence[Crew],
+        stitcher: VideoStitcher,
+        store: ArtifactStore,
+        folder: Path,
+        emit: BatchSink,
+        *,
+        job: str,
+        attempts: int = 4,
+        fresh: bool = False,
+    ) -> None:
+        self._plan = plan
+        self._crews = crews
+        self._stitcher = stitcher
+        self._store = store
+        self._folder = folder
+        self._emit = emit
+        self._job = job
+        self._attempts = attempts
+        self._ledger = Ledger(store, job, plan.template.root, fresh=fresh)
+        self._workplaces = [Workplace(crew.adapter, plan.template.root) for crew in crews]
+        self._where = [number for number, crew in enumerate(crews) for _ in range(crew.workers or plan.workers)]
+        self._waiting: dict[int, int] = {}
+        """Rows whose films are not there yet, and which of the plan's methods they are drawn by."""
+        self._missing: list[Row] = []
+        self._losses: dict[int, int] = {}
+        """How often a row's film was under way when its worker was lost."""
+        self._sizes: dict[int, int] = {}
+        """How many films of a group a command may have at most, where one was lost."""
+        self._results: dict[int, FilmResult] = {}
+        self._warned: set[str] = set()
+
+    async def run(self) -> tuple[FilmResult, ...]:
+        """Makes all films that can be made; what became of each, in the order of rows.
+
+        Raises:
+            HeliosError: what keeps any from being made.
+        """
+        begun = time.monotonic()
+        plan = self._plan
+        self._emit(self._planned())
+        for warning in plan.template.warnings:
+            self._warn(warning)
+        await self._ledger.read(plan.place(plan.rows[0], method).folder for method in plan.methods)
+        self._missing = [row for row in plan.rows if not await self._is_kept(row)]
+        self._waiting = {row.number: 0 for row in self._missing}
+        groups = plan.groups(self._missing)
+        attempts = 2 * self._attempts * max((group.frames for group in groups), default=1)  # rows are what may fail
+        policy = replace(plan.policy, attempts=attempts)
+        where = self._where if len(self._workplaces) > 1 else self._where[: max(1, len(groups))]
+        await Schedule(groups, where, self._draw_group, lambda attempt, result: None, self._heard, policy).run()
+        results = tuple(self._results[row.number] for row in plan.rows)
+        self._emit(
+            Batched(
+                made=sum(result.outcome == "made" for result in results),
+                kept=sum(result.outcome == "kept" for result in results),
+                failed=sum(result.outcome == "failed" for result in results),
+                frames=sum(result.frames or 0 for result in results),
+                seconds=time.monotonic() - begun,
+                cost=sum_of(crew.adapter.spent for crew in self._crews),
+            )
+        )
+        return results
+
+    async def _is_kept(self, row: Row) -> bool:
+        """Whether a row's film was made before; it has its place then."""
+        for method in self._plan.methods:
+            if record := await self._ledger.find(self._plan.place(row, method)):
+                try:
+                    await self._deliver(row, record)
+                except Damaged as error:
+                    self._warn(f"row {row.number}: {error}. It is made again")
+                    return False
+                hashes = (await self._ledger.facts(self._plan.place(row, method), record)).hashes
+                frames = record.facts.frames
+                self._results[row.number] = FilmResult(row=row.number, output=row.output, outcome="kept", frames=frames)
+                self._emit(FilmKept(row=row.number, output=row.output, frames=frames, hashes=hashes))
+                return True
+        return False
+
+    async def _draw_group(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> None:
+        """Draws what is left of a group: by one command, unless it takes very long or films need different methods."""
+        group = self._missing[chunk.start : chunk.stop]
+        while left := self._left(group):
+            method = self._waiting[left[0].number]
+            some = self._left(left[: self._sizes.get(chunk.index, len(left))], method)
+            try:
+                await self._draw(some, self._plan.methods[method], worker, heard)
+            except HeliosError as error:
+                if not error.retryable or isinstance(error, Throttled):
+                    raise
+                self._blame(chunk, self._left(some, method), worker, error)
+                if self._left(group):
+                    raise
+
+    def _left(self, rows: Sequence[Row], method: int | None = None) -> list[Row]:
+        """Those of ``rows`` that are still to be drawn, by that method."""
+        return [row for row in rows if row.number in self._waiting and method in (None, self._waiting[row.number])]
+
+    def _blame(self, group: Chunk, undone: list[Row], worker: int, error: HeliosError) -> None:
+        """A command was lost: at the first film that is not done, if we can see which are; else at any of them."""
+        suspects = undone if self._at(worker).store else undone[:1]
+        if len(suspects) > 1:
+            self._sizes[group.index] = len(suspects) // 2
+        for row in suspects if len(suspects) == 1 else ():
+            self._losses[row.number] = self._losses.get(row.number, 0) + 1
+            if self._losses[row.number] >= self._attempts:
+                self._fail(row, FilmFailure(code=error.code, message=f"in {self._attempts} attempts: {error}"))
+
+    def _at(self, worker: int) -> Workplace:
+        return self._workplaces[self._where[worker]]
+
+    async def _draw(self, rows: list[Row], method: CaptureMethod, worker: int, heard: Callable[[int], None]) -> None:
+        """Has films drawn by one command. Those that it brings to an end count, even if it is lost."""
+        at, plan, attempt = self._at(worker), self._plan, secrets.token_hex(4)
+        own = f"{self._job}-{await at.version()}-{attempt}"
+        films = {f"{row.number:06}{plan.suffix}": row for row in rows}
+        folder = self._folder / attempt
+
+        async def take(name: str, outcome: FilmOutcome, artifact: Artifact | None, path: Path | None) -> None:
+            row = films[name]
+            if row.number not in self._waiting:
+                return  # another attempt was first
+            if outcome.failure:
+                self._failed(row, method, outcome.failure)
+            if not (outcome.report and artifact):
+                return
+            made = await made_of(at, plan.template.root, artifact, path, outcome.report)
+            if at.store and at.store.url != self._store.url:
+                made = await fetched(made, at.store, folder / name)
+            record = await self._ledger.commit(plan.place(row, method), made)
+            await self._deliver(row, record, made.path)
+            self._made(row, outcome.report, worker)
+
+        spec = plan.spec([Film(name=name, props=row.props) for name, row in films.items()], method)
+        keys = {name: partial(plan.place(row, method).key, own) for name, row in films.items()}
+        try:
+            await draw_films(at, spec, plan.suffix, folder, keys, lambda: heard(0), take)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _deliver(self, row: Row, record: Record, path: Path | None = None) -> None:
+        """Gives a film its place; ``path`` is its segment, if it is here.
+
+        Raises:
+            Damaged: what is kept is not what was made.
+            StitchError, OutputError: it can't be put there.
+        """
+        if path is None:
+            path = self._folder / f"kept-{row.number:06}{Path(record.segment).suffix}"
+            await self._ledger.bring(record, path)
+        if not await asyncio.to_thread(place_film, path, row.output):
+            await self._stitcher.stitch([path], row.output)
+        path.unlink()
+
+    def _made(self, row: Row, report: ChunkReport, worker: int) -> None:
+        if self._waiting.pop(row.number, None) is None:
+            return
+        for warning in report.warnings:
+            self._warn(f"row {row.number}: {warning}")
+        seconds = (report.ready_ms + report.draw_ms) / 1000
+        frames = report.stop
+        self._results[row.number] = FilmResult(
+            row=row.number, output=row.output, outcome="made", frames=frames, seconds=seconds
+        )
+        self._emit(
+            FilmMade(
+                row=row.number,
+                output=row.output,
+                frames=frames,
+                seconds=seconds,
+                loading=report.ready_ms / 1000,
+                worker=worker,
+                hashes=report.hashes,
+            )
+        )
+
+    def _failed(self, row: Row, method: CaptureMethod, failure: FilmFailure) -> None:
+        """A film could not be drawn so: it is drawn in the next best way, if there is one."""
+        step = self._plan.methods.index(method) + 1
+        if failure.code != CaptureUnsafe.code or step == len(self._plan.methods):
+            self._fail(row, failure)
+            return
+        self._waiting[row.number] = step
+        how = "" if self._plan.methods[step] in FAST else " faithfully"
+        self._warn(f"row {row.number}: fast capture is not safe: {failure.message}. It is drawn again{how}")
+
+    def _fail(self, row: Row, failure: FilmFailure) -> None:
+        del self._waiting[row.number]
+        self._results[row.number] = FilmResult(
+            row=row.number, output=row.output, outcome="failed", error=failure.message
+        )
+        self._emit(FilmFailed(row=row.number, output=row.output, error=failure.message, code=failure.code))
+
+    def _heard(self, event: RenderEvent) -> None:
+        """Of what a schedule tells, what there is to say of films."""
+        if isinstance(event, Warned):
+            self._warn(event.message)
+        elif isinstance(event, ChunkAttemptFailed) and event.retried:
+            self._warn(f"a worker was lost, and what it has not done is drawn again: {event.error}")
+
+    def _warn(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            self._emit(Warned(message=message))
+
+    def _planned(self) -> BatchPlanned:
+        film, probe = self._plan.template.composition, self._plan.template.probe
+        return BatchPlanned(
+            films=len(self._plan.rows),
+            workers=self._plan.workers,
+            width=film.width,
+            height=film.height,
+            fps=film.fps,
+            capture=probe.capture,
+            comparison=probe.comparison,
+            browser=probe.browser,
+        )

@@ -1,0 +1,46 @@
+"""The table of what became of each row, as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from helios.batches.events import FilmResult
+from helios.errors import OutputError, UsageError
+
+_ENDINGS = (".csv", ".jsonl")
+
+
+def check_table(path: Path) -> None:
+    """Makes sure that a table can have that name.
+
+    Raises:
+        UsageError: it can't.
+    """
+    if path.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"{path}: results are written into a .csv or a .jsonl file")
+
+
+def write_table(results: Sequence[FilmResult], path: Path) -> None:
+    """Writes results into a .csv or a .jsonl file, which appears whole.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    if path.suffix.lower() == ".csv":
+        file = io.StringIO(newline="")
+        table = csv.DictWriter(file, list(FilmResult.model_fields))
+        table.writeheader()
+        table.writerows(result.model_dump(mode="json") for result in results)
+        text = file.getvalue()
+    else:
+        text = "".join(f"{result.model_dump_json()}\n" for result in results)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(text.encode())
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"{path} can't be written: {error.strerror}") from None

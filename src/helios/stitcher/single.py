@@ -1,0 +1,48 @@
+"""A segment that is a film of its own: nothing is to be joined."""
+
+from __future__ import annotations
+
+import filecmp
+import shutil
+import tempfile
+from pathlib import Path
+
+from helios.errors import StitchError
+from helios.stitcher.command import unwritable
+from helios.stitcher.segment import read_segment
+
+_ENDINGS = frozenset({".mp4", ".mov"})
+_RETAGGED = "hevc"
+"""What a join gives another name, which players want."""
+
+
+def place_film(segment: Path, output: Path) -> bool:
+    """Copies a segment to ``output``, which appears whole or not at all, unless it is there already. It blocks.
+
+    It is read from end to end before: its frames must stand at equal distances from 0 on. Returns False, and does
+    nothing, where a join would make another file of it.
+
+    Raises:
+        StitchError: the segment is broken.
+        OutputError: the output can't be written.
+    """
+    if segment.suffix not in _ENDINGS or output.suffix.lower() != segment.suffix:
+        return False
+    film = read_segment(segment)
+    if film.format.codec == _RETAGGED:
+        return False
+    frame = film.duration / len(film.times)
+    if film.times != tuple(k * frame for k in range(len(film.times))):
+        raise StitchError(f"the frames of {segment} don't stand at equal distances")
+    try:
+        if output.is_file() and filecmp.cmp(segment, output, shallow=False):
+            return True
+        with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.parent) as folder:
+            copy = Path(folder) / f"film{segment.suffix}"
+            shutil.copyfile(segment, copy)
+            if not filecmp.cmp(segment, copy, shallow=False):
+                raise StitchError(f"the copy of {segment} is another than what was copied")
+            copy.replace(output)
+    except OSError as error:
+        raise unwritable(output, error) from error
+    return True
