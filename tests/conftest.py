@@ -2,8 +2,10 @@
 
 import signal
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 # Whoever is started in the background of a shell ignores SIGINT, and so would all that is started here.
@@ -24,3 +26,11 @@ def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     folder = tmp_path_factory.mktemp("state")
     monkeypatch.setenv("HELIOS_STATE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _descriptions_are_read_once() -> Iterator[None]:
+    """botocore reads AWS' descriptions of its services anew for each session, which takes longer than what is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", cache(botocore.session.create_loader))
+        yield

@@ -59,6 +59,7 @@ from helios.text import check_container, read_text
 
 _STREAMED = ("libx264", "libx265", "libsvtav1")
 _PLACES = ("local", "aws", "gcp")
+_BUCKETS = ("s3://", "gs://", "az://")
 
 
 class CompositionOptions(TypedDict, total=False):
@@ -475,6 +476,8 @@ async def _places(options: RenderOptions) -> tuple[tuple[Place, ...], str | None
     for name, option in (("aws", "function"), ("gcp", "service")):
         if options.get(option) and name not in named:
             raise UsageError(f"a {option} is for --adapter {name}")
+    if store and {"aws", "gcp"} & set(named) and any(not url.startswith(_BUCKETS) for url in store.split(",")):
+        raise UsageError(f"workers in a cloud can't reach {store}: --store s3://BUCKET/PREFIX, or gs:// with gcp")
     places: list[Place] = []
     for name in dict.fromkeys(named):
         match name:

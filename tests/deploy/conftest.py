@@ -4,21 +4,11 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import cache
 
-import botocore.session
 import pytest
 
 from account import Account
 from motoserver import moto_server
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _descriptions_are_read_once() -> Iterator[None]:
-    """botocore reads AWS' descriptions of its services anew for each session, which takes longer than what is tested."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("botocore.session.create_loader", cache(botocore.session.create_loader))
-        yield
 
 
 @pytest.fixture(scope="module")

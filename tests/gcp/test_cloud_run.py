@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from google.auth import jwt
@@ -32,7 +33,7 @@ def signer() -> Generator[Google]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def worker() -> Generator[Served]:
     with served("--behind-iam", HELIOS_COMMANDS=SHELL) as found:
         yield found
@@ -42,6 +43,7 @@ def worker() -> Generator[Served]:
 def front(worker: Served, signer: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[CloudRunFront]:
     no_cloud(monkeypatch, tmp_path)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(signer.key_file(tmp_path / "key.json")))
+    wait_until(lambda: not httpx.get(f"{worker.url}/healthz").json()["busy"], "the end of the last test's job")
     with cloud_run([worker], signer) as found:
         yield found
 
@@ -170,15 +172,16 @@ def test_cancelling_ends_the_job_there(front: CloudRunFront, worker: Served, tmp
 
 
 @pytest.mark.parametrize("how", ["kill", "terminate"])
-def test_a_worker_that_goes_in_mid_stream_is_lost(
-    how: str, front: CloudRunFront, worker: Served, tmp_path: Path
-) -> None:
-    def go(line: str) -> None:
-        worker.process.kill() if how == "kill" else worker.terminate()
+def test_a_worker_that_goes_in_mid_stream_is_lost(how: str, front: CloudRunFront, tmp_path: Path) -> None:
+    job = WorkerJob(SHELL, ("-c", "echo begun; sleep 20"))
+    with served("--behind-iam", HELIOS_COMMANDS=SHELL) as worker:
 
-    job = WorkerJob(SHELL, ("-c", "echo begun; sleep 600"))
-    with pytest.raises(WorkerLost, match=r"broken|shut down"):
-        with_adapter(front, tmp_path, lambda adapter: adapter.execute(job, go))
+        def go(line: str) -> None:
+            worker.process.kill() if how == "kill" else worker.terminate()
+
+        front.workers[:] = [worker]
+        with pytest.raises(WorkerLost, match=r"broken|shut down"):
+            with_adapter(front, tmp_path, lambda adapter: adapter.execute(job, go))
 
 
 def test_a_worker_that_says_nothing_any_more_is_lost(

@@ -177,7 +177,8 @@ def test_the_openapi_document_is_right(secured: bool, signer: Google, tmp_path: 
     with served(*([] if secured else ["--behind-iam"]), **(callers if secured else {}), HELIOS_STORE=store) as worker:
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "run", f"{worker.url}/openapi.json", *token,
-            "--phases", "examples,coverage,fuzzing", "--max-examples", "30", "--seed", "1", "--no-color",
+            "--phases", "coverage" if secured else "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1",
+            "--no-color",
         ]  # fmt: skip
         with (tmp_path / "report").open("wb") as file:
             code = psutil.Popen(command, stdout=file, stderr=file, cwd=tmp_path).wait(300)
@@ -228,6 +229,19 @@ def test_nobody_else_is(checking: Served, signer: Google, tmp_path: Path) -> Non
         token = signer.token(audience, **claims)
         answer = send(checking, payload(tmp_path, "true"), authorization=f"Bearer {token}")
         assert (answer.status_code, "may not send jobs" in answer.json()["detail"]) == (403, True), claims
+
+
+def test_without_googles_certificates_nobody_is_let_in_and_nobody_turned_away(signer: Google, tmp_path: Path) -> None:
+    with served(
+        HELIOS_AUDIENCE="https://worker.example",
+        HELIOS_CALLERS=ACCOUNT,
+        HELIOS_CERTIFICATES="http://127.0.0.1:9/certs",
+        HELIOS_COMMANDS=SHELL,
+    ) as worker:
+        token = signer.token("https://worker.example")
+        answer = send(worker, payload(tmp_path, "true"), authorization=f"Bearer {token}")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert "Google's certificates can't be had" in answer.json()["detail"]
 
 
 def test_a_worker_is_never_open_by_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from helios.errors import AccessDenied, UsageError, WorkerError
+from helios.errors import AccessDenied, UsageError, WorkerError, WorkerLost
 
 CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 """Where Google publishes the certificates of its signatures.
@@ -48,6 +48,7 @@ class Callers:
         Raises:
             Unknown: there is no token, or it does not hold: foreign, expired, for another audience.
             AccessDenied: the account may not send jobs.
+            WorkerLost: Google's certificates can't be had.
         """
         from google.auth import exceptions, jwt
 
@@ -55,7 +56,11 @@ class Callers:
         if kind.lower() != "bearer" or not token.strip():
             raise Unknown("there is no ID token: Authorization: Bearer TOKEN")
         try:
-            certificates = await self._certificates(str(jwt.decode_header(token.strip()).get("kid")))
+            key = str(jwt.decode_header(token.strip()).get("kid"))
+        except ValueError:
+            raise Unknown("this is no ID token") from None
+        certificates = await self._certificates(key)
+        try:
             claims: Mapping[str, Any] = jwt.decode(
                 token.strip(), certs=certificates, audience=self._audience, clock_skew_in_seconds=_SKEW
             )
@@ -100,7 +105,10 @@ def _fetch(url: str) -> Mapping[str, Any]:
     from google.auth import exceptions
     from google.auth.transport.requests import Request
 
-    answer: Any = Request()(url, method="GET", timeout=20)
-    if answer.status != 200:
-        raise exceptions.TransportError(f"{url} answers with {answer.status}")
-    return json.loads(answer.data)
+    try:
+        answer: Any = Request()(url, method="GET", timeout=20)
+        if answer.status != 200:
+            raise WorkerLost(f"Google's certificates can't be had: {url} answers with {answer.status}")
+        return json.loads(answer.data)
+    except (exceptions.TransportError, ValueError) as error:
+        raise WorkerLost(f"Google's certificates can't be had: {str(error)[:200]}") from error

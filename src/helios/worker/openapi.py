@@ -88,7 +88,7 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
                                 "422": "The worker runs no such job: of another version, command, store or path.",
                                 "429": "The worker has a job already.",
                                 "500": "The worker broke.",
-                                "503": "The worker is being shut down.",
+                                "503": "The worker is being shut down, or can't look at ID tokens now.",
                             }
                         ),
                     },

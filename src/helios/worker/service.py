@@ -112,6 +112,8 @@ class Door:
                 raise HTTPException(401, str(error), {"WWW-Authenticate": "Bearer"}) from error
             except AccessDenied as error:
                 raise HTTPException(403, str(error)) from error
+            except WorkerLost as error:
+                raise HTTPException(503, str(error)) from error
 
 
 def service(worker: Worker, callers: Callers | None) -> Starlette:
