@@ -26,7 +26,7 @@ from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
 from helios.orchestrator import Crew, Rendered, RenderEvent, RenderOrchestrator
 from helios.orchestrator.events import ChunkFinished, ChunkProgress, ChunkReused, CommandsPlanned, EventSink, Planned
-from helios.stitcher import stitcher_for
+from helios.stitcher import FfmpegStitcher, VideoStitcher, stitcher_for
 from helios.storage import ArtifactStore
 
 _BEAT = 0.2  # seconds between looks at what is wanted, and between writes
@@ -76,7 +76,7 @@ async def run_job(
                         ]
                         orchestrator = RenderOrchestrator(
                             faulty or here,
-                            stitcher_for(spec.output, here, spec.plan.parts[0].start),
+                            _stitcher(spec, here),
                             store,
                             workspace=workspace,
                             policy=policy,
@@ -101,6 +101,13 @@ async def run_job(
     if spec.store is None:
         await asyncio.to_thread(prune, journal.folder)
     return rendered
+
+
+def _stitcher(spec: JobSpec, here: LocalWorkerAdapter) -> VideoStitcher:
+    """Who joins the chunks; where a command of the job's own does, the output may be of any kind."""
+    if spec.commands and spec.commands.merge:
+        return FfmpegStitcher(here)
+    return stitcher_for(spec.output, here, spec.plan.parts[0].start)
 
 
 async def _watched(
