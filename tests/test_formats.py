@@ -140,6 +140,20 @@ def test_transparency_comes_through_every_join(name: str, off: int, capture: str
         ]
 
 
+def test_a_transparent_film_stands_on_what_is_behind_it_in_another_page(page: Path, tmp_path: Path) -> None:
+    rendered(page, tmp_path / "film.webm", alpha=True)
+    viewer = tmp_path / "viewer.html"
+    viewer.write_text(
+        '<style>body{margin:0;background:#0f0}video{display:block}</style><video autoplay src="film.webm">'
+    )
+    helios.render_sync(viewer, tmp_path / "seen-%d.png", width=96, height=64, fps=FILM, frames=FRAMES)
+    for number in range(FRAMES):
+        (pixels,) = decoded(tmp_path / f"seen-{number}.png")
+        assert_colours(pixels, within=8)
+        assert pixels[36:38, :, :3].reshape(-1, 3) == pytest.approx(np.tile([0, 255, 0], (192, 1)), abs=3)
+        assert square(pixels, number)[:, :3] == pytest.approx(np.tile([0, 127, 127], (64, 1)), abs=8)
+
+
 def test_transparent_frames_are_the_same_in_one_chunk(page: Path, tmp_path: Path) -> None:
     parts = rendered(page, tmp_path / "parts.webm", alpha=True)
     whole = helios.render_sync(page, tmp_path / "whole.webm", alpha=True, workers=1, chunk_frames=FRAMES, fresh=True)

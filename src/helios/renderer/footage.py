@@ -205,7 +205,8 @@ class _Reader:
         from av.error import InvalidDataError
 
         context = self._stream.codec_context
-        if self._stream.metadata.get("alpha_mode") == "1" and (name := _WITH_ALPHA.get(context.name)):
+        tags = {name.lower(): value for name, value in self._stream.metadata.items()}  # ffmpeg writes them in capitals
+        if tags.get("alpha_mode") == "1" and (name := _WITH_ALPHA.get(context.name)):
             context = cast("VideoCodecContext", CodecContext.create(name, "r"))
         for packet in self._container.demux(self._stream):
             with contextlib.suppress(InvalidDataError):  # as players do
