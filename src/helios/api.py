@@ -261,7 +261,7 @@ async def batch(
     films = name_films(output, data, options.get("props"))
     places, url = await _places(wanted)
     form = format_for(films)
-    request = _request(template, wanted, form)
+    request = replace(_request(template, wanted, form), listen=holds_sound(form.ending))
     make_room(films)
     stitcher = stitcher_for(films[0].output, LocalWorkerAdapter())
     async with AsyncExitStack() as stack:

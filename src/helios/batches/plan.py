@@ -18,12 +18,14 @@ from helios.orchestrator.plan import FLEET, FLEET_CORES, cores
 from helios.orchestrator.schedule import Policy
 from helios.renderer.spec import CaptureMethod, Film, FilmsSpec
 
-GROUP_S = 40.0
-"""Seconds that a group should take: long beside a browser's start, short enough for workers to end together."""
-SPELL_S = 120.0
+GROUP_S = 120.0
+"""Seconds that a group may take: so long that to start a browser for it is nothing beside that."""
+FLEET_GROUP_S = 40.0
+"""And where its films only come back together: so short that not much is lost with a worker."""
+SPELL_S = 240.0
 """Seconds after which a worker begins no other film, and what is left of its group goes on with a new browser."""
 _LOOKS = 3
-_MOST = 50
+_MOST = 100
 _MOST_BYTES = 2_000_000
 """What the props of a group may have in all: they travel with the job."""
 _LOADING_S = 0.2
@@ -46,7 +48,7 @@ class BatchPlan:
     @property
     def workers(self) -> int:
         """How many films are drawn at once."""
-        usual = min(FLEET, round(len(self.rows) * self._film_s / GROUP_S)) if self.fleet else cores()
+        usual = min(FLEET, round(len(self.rows) * self._film_s / self._group_s)) if self.fleet else cores()
         return max(1, min(self.asked_workers or usual, len(self.rows)))
 
     @cached_property
@@ -72,7 +74,7 @@ class BatchPlan:
     def groups(self, rows: Sequence[Row]) -> tuple[Chunk, ...]:
         """Which of ``rows`` go together."""
         largest = max((len(json.dumps(row.props)) for row in rows), default=1)
-        most = max(1, min(_MOST, round(GROUP_S / self._film_s), _MOST_BYTES // largest))
+        most = max(1, min(_MOST, round(self._group_s / self._film_s), _MOST_BYTES // largest))
         return split(range(len(rows)), most, multiple=self.workers) if rows else ()
 
     def spec(self, films: Sequence[Film], method: CaptureMethod) -> FilmsSpec:
@@ -113,6 +115,10 @@ class BatchPlan:
             method: "films-" + short_digest(json.dumps({**shared, "capture": method}, sort_keys=True))
             for method in self.methods
         }
+
+    @property
+    def _group_s(self) -> float:
+        return FLEET_GROUP_S if self.fleet else GROUP_S
 
     @property
     def _film_s(self) -> float:
