@@ -389,3 +389,9 @@ def test_the_store_tells_how_far_a_job_is_and_can_end_it(store: ArtifactStore, w
     assert (pulse.lines, pulse.tail[-1]) == (30, "openjd_progress: 29")
     assert pulse.memory_mb > 1
     assert left(tmp_path / "worker") == []
+
+
+def test_a_folder_that_is_not_here_is_no_empty_bundle(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"there is no folder .*/page: .* needs its page at the same path"):
+        pack(tmp_path / "page", tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()

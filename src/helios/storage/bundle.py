@@ -39,9 +39,11 @@ def pack(folder: Path, path: Path) -> Bundle:
     """Packs a folder's files into ``path``. What is hidden (.git, .env) or leads out of the folder stays behind.
 
     Raises:
-        UsageError: the folder is too large to travel.
+        UsageError: the folder is not there, or is too large to travel.
         OutputError: it can't be read.
     """
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}: a job that was begun elsewhere needs its page at the same path")
     stamps: dict[str, tuple[int, int]] = {}
     try:
         with path.open("wb") as file:
