@@ -191,7 +191,7 @@ def test_a_row_that_kills_its_workers_fails_alone(page: Path, monkeypatch: pytes
     async def opened(place: LocalPlace) -> AsyncGenerator[Poisoned]:
         yield poisoned
 
-    monkeypatch.setattr("helios.api.open_adapter", opened)
+    monkeypatch.setattr("helios.api.batches.open_adapter", opened)
     results = batch(page, ROWS[:4], workers=1, attempts=2)
     assert [result.outcome for result in results] == ["made", "failed", "made", "made"]
     assert "in 2 attempts" in str(results[1].error)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 import helios
 from google_cloud import PROJECT, GoogleCloud, description, google_cloud, schema_of
 from helios.adapters import CloudRunPlace, LocalPlace
-from helios.api import _places
+from helios.api.places import places_of
 from helios.cli import app
 from helios.deploy.gcp import open_project
 from helios.deploy.names import default_name
@@ -368,9 +368,9 @@ def test_requests_of_ones_own_account_count_for_the_project(
 
 def test_what_is_deployed_is_found_by_itself(cloud: GoogleCloud) -> None:
     with pytest.raises(helios.UsageError, match=f"is not deployed to {PROJECT} as {OURS}: run helios deploy gcp"):
-        asyncio.run(_places({"adapter": "gcp"}))
+        asyncio.run(places_of({"adapter": "gcp"}))
     assert call("gcp", "--image", IMAGE, "--memory", "8192").exit_code == 0
-    places, store = asyncio.run(_places({"adapter": "local,gcp"}))
+    places, store = asyncio.run(places_of({"adapter": "local,gcp"}))
     found = CloudRunPlace(service=f"https://{OURS}.a.run.app", store=f"gs://{BUCKET}/store", memory_mb=8192, cpus=2)
     assert (places, store) == ((LocalPlace(), found), f"gs://{BUCKET}/store")
 
@@ -385,7 +385,7 @@ def test_a_bucket_of_somebody_else_is_left_alone(cloud: GoogleCloud) -> None:
 def test_a_bucket_in_another_project_is_not_taken_for_ones_own(cloud: GoogleCloud) -> None:
     cloud.foreign.add(BUCKET)
     with pytest.raises(helios.UsageError, match="is not deployed"):
-        asyncio.run(_places({"adapter": "gcp"}))
+        asyncio.run(places_of({"adapter": "gcp"}))
     refused = call("gcp")
     assert refused.exit_code == 2
     assert f"the bucket {BUCKET} is somebody else's: choose another --name" in refused.stderr

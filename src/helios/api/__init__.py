@@ -1,0 +1,21 @@
+"""The verbs of ``import helios``. The command line calls these and adds nothing to them."""
+
+from helios.api.batches import batch, batch_sync
+from helios.api.films import forecast, plan_job, render, render_events, render_sync, still, stitch, submit
+from helios.api.options import BatchOptions, CompositionOptions, RenderOptions
+
+__all__ = [
+    "BatchOptions",
+    "CompositionOptions",
+    "RenderOptions",
+    "batch",
+    "batch_sync",
+    "forecast",
+    "plan_job",
+    "render",
+    "render_events",
+    "render_sync",
+    "still",
+    "stitch",
+    "submit",
+]

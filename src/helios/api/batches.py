@@ -1,0 +1,100 @@
+"""Many films of one page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, closing
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, Unpack, cast
+
+from helios.adapters import LocalWorkerAdapter, open_adapter
+from helios.api.options import BatchOptions, RenderOptions, check_rate, request_of
+from helios.api.places import places_of, with_workers
+from helios.batches import (
+    BatchRun,
+    BatchSink,
+    FilmResult,
+    batch_state,
+    format_for,
+    make_room,
+    name_films,
+    plan_batch,
+    read_rows,
+)
+from helios.errors import UsageError
+from helios.jobs.journal import Journal
+from helios.orchestrator import Crew, RenderOrchestrator
+from helios.sound import holds_sound
+from helios.stitcher import stitcher_for
+from helios.storage import ArtifactStore
+
+
+async def batch(
+    template: str | PathLike[str],
+    rows: str | PathLike[str] | Sequence[Mapping[str, Any]],
+    output: str,
+    *,
+    on_event: BatchSink = lambda event: None,
+    **options: Unpack[BatchOptions],
+) -> tuple[FilmResult, ...]:
+    """Makes a film of a page for each row: of a .csv or .jsonl file, or as given. A row is its page's props.
+
+    ``output`` names the films by columns, as in "out/{id}.mp4"; folders are made. A row that can't be made fails alone.
+    What is made is kept: the same batch goes on where it was stopped, and draws nothing that it has drawn before.
+
+    Returns what became of each row. See docs/batch.md.
+
+    Raises:
+        HeliosError: what keeps any film from being made.
+    """
+    wanted = cast("RenderOptions", options)
+    if options.get("attempts", 4) < 1:
+        raise UsageError(f"a film must be tried at least once, not {options.get('attempts')} times")
+    data = read_rows(Path(rows)) if isinstance(rows, str | PathLike) else rows
+    films = name_films(output, data, options.get("props"))
+    places, url = await places_of(wanted)
+    form = format_for(films)
+    request = replace(request_of(template, wanted, form), listen=holds_sound(form.ending))
+    make_room(films)
+    stitcher = stitcher_for(films[0].output, LocalWorkerAdapter())
+    async with AsyncExitStack() as stack:
+        journal = stack.enter_context(closing(Journal()))
+        name = (str(request.source), str(Path(output).absolute()), url or "")
+        state = stack.enter_context(batch_state(journal.folder, name, keeps=url is None))
+        adapters = [await stack.enter_async_context(open_adapter(place)) for place in places]
+        looks = RenderOrchestrator(next((one for one in adapters if one.store), adapters[0]), stitcher)
+        plan = await plan_batch(looks, request, films)
+        check_rate(form, plan.template.composition.fps)
+        crews = [
+            Crew(adapter, place.workers)
+            for adapter, place in zip(adapters, with_workers(places, plan.workers), strict=True)
+        ]
+        run = BatchRun(
+            plan,
+            crews,
+            stitcher,
+            ArtifactStore.at(url or journal.folder / "artifacts"),
+            state.folder,
+            on_event,
+            job=state.job,
+            attempts=options.get("attempts", 4),
+            fresh=options.get("fresh", False),
+        )
+        results = await run.run()
+        state.done = all(result.outcome != "failed" for result in results)
+        return results
+
+
+def batch_sync(
+    template: str | PathLike[str],
+    rows: str | PathLike[str] | Sequence[Mapping[str, Any]],
+    output: str,
+    *,
+    on_event: BatchSink = lambda event: None,
+    **options: Unpack[BatchOptions],
+) -> tuple[FilmResult, ...]:
+    """``batch`` for callers without an event loop."""
+    return asyncio.run(batch(template, rows, output, on_event=on_event, **options))
