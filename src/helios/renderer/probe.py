@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -15,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
-from helios.composition import DEFAULT_SIZE, Composition, compose
+from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
 from helios.errors import BrowserError, CaptureUnsafe, PageError, UsageError
 from helios.renderer.agreement import THRESHOLD, block_means, change, largest_difference
 from helios.renderer.browser import open_browser
@@ -39,6 +41,7 @@ _STEPPED = (
     f"frame {_CHECKED} is another one when the page was at all frames before it, so the page is stepped through: "
     "drawing it in parts costs more"
 )
+_META = re.compile(r"""<meta\s+name=["']?helios["']?\s+content=["']([^"']*)""", re.IGNORECASE)
 _SHORT = 300
 """Frames of a film up to which three are compared; a longer one gets one more for as many again, to nine."""
 
@@ -66,11 +69,25 @@ class _OtherSize(Exception):
 
 
 async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> Probe:
-    size = (spec.declared.width or DEFAULT_SIZE[0], spec.declared.height or DEFAULT_SIZE[1])
+    size = expected_size(spec)
     try:
         return await _probe_at(size, spec, faithful, workspace)
     except _OtherSize as other:
         return await _probe_at(other.size, spec, faithful, workspace / "sized")
+
+
+def expected_size(spec: ProbeSpec) -> tuple[int, int]:
+    """The size that a page will most likely declare: as its file says, before any script of it could say otherwise.
+
+    Another would cost a second browser, for one has one size.
+    """
+    declared = spec.declared
+    if spec.source.root:
+        with contextlib.suppress(OSError, UsageError):
+            text = (spec.source.root / spec.source.entry).read_text("utf-8", "replace")
+            if found := _META.search(text):
+                declared = declared.over(parse_meta(found[1]))
+    return declared.width or DEFAULT_SIZE[0], declared.height or DEFAULT_SIZE[1]
 
 
 async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> Probe:
