@@ -35,7 +35,25 @@ class CompositionOptions(TypedDict, total=False):
     alpha: bool
 
 
-class RenderOptions(CompositionOptions, total=False):
+class BatchOptions(CompositionOptions, total=False):
+    """What a caller may say of a batch: see ``RenderOptions``. ``props`` are those that all films share."""
+
+    workers: int | None
+    preview: bool
+    codec: str | None
+    crf: float | None
+    preset: str | None
+    pixel_format: str | None
+    capture: CaptureChoice
+    attempts: int
+    store: str | None
+    fresh: bool
+    adapter: str
+    function: str | None
+    service: str | None
+
+
+class RenderOptions(BatchOptions, total=False):
     """What a caller may say of a film.
 
     ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here; ``chunk_frames``
@@ -59,24 +77,11 @@ class RenderOptions(CompositionOptions, total=False):
     """
 
     frame_range: str | None
-    workers: int | None
     chunk_frames: int | None
     encoder: EncoderChoice
     format: str | None
-    preview: bool
-    codec: str | None
-    crf: float | None
-    preset: str | None
-    pixel_format: str | None
-    capture: CaptureChoice
-    attempts: int
-    store: str | None
-    fresh: bool
     webhook: str | None
     inject: str | None
-    adapter: str
-    function: str | None
-    service: str | None
     stitch: StitchChoice
     audio: Sequence[str]
     audio_codec: AudioCodec | None
@@ -85,24 +90,6 @@ class RenderOptions(CompositionOptions, total=False):
     metadata: Mapping[str, str] | None
     chapters: str | PathLike[str] | None
     subtitles: Sequence[str]
-
-
-class BatchOptions(CompositionOptions, total=False):
-    """What a caller may say of a batch: see ``RenderOptions``. ``props`` are those that all films share."""
-
-    workers: int | None
-    preview: bool
-    codec: str | None
-    crf: float | None
-    preset: str | None
-    pixel_format: str | None
-    capture: CaptureChoice
-    attempts: int
-    store: str | None
-    fresh: bool
-    adapter: str
-    function: str | None
-    service: str | None
 
 
 def request_of(source: str | PathLike[str], options: RenderOptions, form: Format) -> RenderRequest:
