@@ -146,7 +146,10 @@ def test_a_transparent_film_stands_on_what_is_behind_it_in_another_page(page: Pa
     viewer.write_text(
         '<style>body{margin:0;background:#0f0}video{display:block}</style><video autoplay src="film.webm">'
     )
-    helios.render_sync(viewer, tmp_path / "seen-%d.png", width=96, height=64, fps=FILM, frames=FRAMES)
+    size = {"width": 96, "height": 64, "fps": FILM, "frames": FRAMES}
+    parts = rendered(viewer, tmp_path / "seen-%d.png", **size)
+    whole = helios.render_sync(viewer, tmp_path / "seen.mp4", workers=1, **size)  # type: ignore[arg-type]
+    assert parts.hashes == whole.hashes
     for number in range(FRAMES):
         (pixels,) = decoded(tmp_path / f"seen-{number}.png")
         assert_colours(pixels, within=8)
