@@ -10,11 +10,19 @@ import psutil
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    """All processes below `pid`."""
+    """All processes below `pid`, but for those with which Python starts others: they stay until it ends."""
     try:
-        return psutil.Process(pid).children(recursive=True)
+        return [process for process in psutil.Process(pid).children(recursive=True) if not _is_pythons(process)]
     except psutil.NoSuchProcess:
         return []
+
+
+def _is_pythons(process: psutil.Process) -> bool:
+    try:
+        line = " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+    return "multiprocessing.forkserver" in line or "multiprocessing.resource_tracker" in line
 
 
 def alive(process: psutil.Process) -> bool:

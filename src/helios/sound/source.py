@@ -35,6 +35,8 @@ _PROTOCOLS = {"": "file", "http://": "http,tcp", "https://": "https,tls,tcp", "d
 class NoSound(UsageError):
     """A source that is all right, but has nothing to be heard in it."""
 
+    code = "no-sound"
+
 
 class Source:
     """A file or address that has sound."""
