@@ -97,17 +97,18 @@ class Account:
                     serviceRole="arn:aws:iam::123456789012:role/builds",
                 )
             case Building(phase="POST_BUILD", status="SUCCEEDED"):
-                tag = self._newest_context(name)
+                tag = self._context_without_image(name)
                 manifest = _MANIFEST.replace("sha256:0", f"sha256:{tag}")
                 self.aws("ecr").put_image(repositoryName=name, imageTag=tag, imageManifest=manifest)
             case _:
                 pass
 
-    def _newest_context(self, name: str) -> str:
-        """The tag that an image is built for."""
+    def _context_without_image(self, name: str) -> str:
+        """The tag that an image is built for: times of contexts, in whole seconds, would not tell."""
         parts = self.aws("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
         bucket = next(part["PhysicalResourceId"] for part in parts if part["LogicalResourceId"] == "Bucket")
         found = self.aws("s3").list_objects_v2(Bucket=bucket, Prefix="context/")["Contents"]
-        return (
-            str(max(found, key=lambda item: item["LastModified"])["Key"]).removeprefix("context/").removesuffix(".zip")
-        )
+        tags = {str(item["Key"]).removeprefix("context/").removesuffix(".zip") for item in found}
+        images = self.aws("ecr").list_images(repositoryName=name)["imageIds"]
+        (tag,) = tags - {image.get("imageTag") for image in images}
+        return tag
