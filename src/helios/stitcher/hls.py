@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from fractions import Fraction
 from math import lcm
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from helios.errors import OutputError, StitchError
 
@@ -139,7 +140,7 @@ class HlsStream:
             self._sounds = iter(self._heard.demux(source))
         return self._video
 
-    def _until(self, time: Any) -> Iterator[Packet[AudioStream]]:
+    def _until(self, time: Fraction | None) -> Iterator[Packet[AudioStream]]:
         """The packets of sound up to a time (s); without one, all that are left."""
         while packet := self._waiting or next(self._sounds, None):
             self._waiting = packet
