@@ -32,7 +32,9 @@ is tried again; ``exit_code`` is what the ``helios`` command ends with.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -215,3 +217,10 @@ class ChunkFailed(HeliosError):
         super().__init__(message)
         self.chunk = chunk
         self.causes = tuple(causes)
+
+
+def unwritable(output: Path, error: OSError) -> OutputError:
+    """What to say of an output that could not be written."""
+    if error.errno == errno.ENOSPC:
+        return OutputError(f"the disk is full: {output} was not written; nothing is left of it")
+    return OutputError(f"{output} can't be written: {error.strerror or error}")

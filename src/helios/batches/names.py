@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from helios.batches.rows import Data, Row
 from helios.composition import Format, format_of
-from helios.errors import UsageError
-from helios.orchestrator.output import check_output, unwritable
+from helios.errors import UsageError, unwritable
+from helios.orchestrator.output import check_output
 
 _LONGEST = 255
 """Bytes that a file's name may have (ext4, and most others)."""

@@ -13,11 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from helios.adapters import WorkerAdapter
 from helios.composition import MAX_FRAMES
-from helios.errors import CommandFailed, UsageError
+from helios.errors import CommandFailed, UsageError, unwritable
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace, last_lines
 from helios.orchestrator.ledger import Facts, Made, Place, digest_of, short_digest
-from helios.orchestrator.output import unwritable
 from helios.orchestrator.schedule import Policy
 from helios.stitcher import VideoStitcher
 from helios.text import Text

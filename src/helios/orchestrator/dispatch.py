@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import CommandFailed, HeliosError, StitchError, WorkerError
-from helios.orchestrator.output import unwritable
+from helios.errors import CommandFailed, HeliosError, StitchError, WorkerError, unwritable
 from helios.orchestrator.schedule import Policy, pause_before
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, FilmsSpec, ProbeSpec, Stamp, StillSpec
 from helios.storage import ArtifactStore, Bundle, pack

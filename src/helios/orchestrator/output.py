@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helios.errors import OutputError
+from helios.errors import OutputError, unwritable
 
 
 def check_output(output: Path) -> None:
@@ -48,10 +47,3 @@ def work_folder(output: Path) -> Generator[Path]:
             yield Path(name)
     except OSError as error:
         raise unwritable(output, error) from error
-
-
-def unwritable(output: Path, error: OSError) -> OutputError:
-    """What to say of an output that could not be written."""
-    if error.errno == errno.ENOSPC:
-        return OutputError(f"the disk is full: {output} was not written; nothing is left of it")
-    return OutputError(f"{output} can't be written: {error.strerror or error}")

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import OutputError, StitchError
+from helios.errors import StitchError
 from helios.stitcher.binary import find_ffmpeg
 from helios.stitcher.segment import Segment, read_segment
 from helios.worker import WorkerJob
@@ -99,10 +99,3 @@ def concat_script(names: Sequence[str], durations: Sequence[Fraction]) -> str:
         told += micros
         lines += [f"file {name}", f"duration {micros // 1_000_000}.{micros % 1_000_000:06}"]
     return "\n".join(lines) + "\n"
-
-
-def unwritable(output: Path, error: OSError) -> OutputError:
-    """What to say of an output that could not be written."""
-    if error.errno == errno.ENOSPC:
-        return OutputError(f"the disk is full: {output} was not written; nothing is left of it")
-    return OutputError(f"{output} can't be written: {error.strerror or error}")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from helios.adapters import WorkerAdapter
 from helios.composition import format_of
-from helios.errors import StitchError, UsageError
-from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
+from helios.errors import StitchError, UsageError, unwritable
+from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike
 from helios.stitcher.labels import Labels, write_labels
 from helios.stitcher.segment import Format, Segment, read_segment, read_sound
 from helios.text import Text, check_container

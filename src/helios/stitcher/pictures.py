@@ -9,8 +9,8 @@ from pathlib import Path
 
 from helios.adapters import WorkerAdapter
 from helios.composition import picture_name
-from helios.errors import StitchError
-from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike, unwritable
+from helios.errors import StitchError, unwritable
+from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike
 from helios.stitcher.segment import Segment
 from helios.text import Text
 

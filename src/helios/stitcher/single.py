@@ -7,8 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from helios.errors import StitchError
-from helios.stitcher.command import unwritable
+from helios.errors import StitchError, unwritable
 from helios.stitcher.segment import read_segment
 
 _ENDINGS = frozenset({".mp4", ".mov"})
