@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 import helios
 from films import frame_times
 from helios.composition import FORMATS, format_of, named, picture_name
+from helios.composition.animated import gif_frame_ends, webp_frame_ends
 from helios.errors import UsageError
 from helios.orchestrator import Rendered
-from helios.stitcher.animation import gif_times, webp_times
 
 SIZE = (96, 64)
 FRAMES = 14
@@ -174,7 +174,7 @@ def test_a_gif_has_every_frame_in_good_colours(page: Path, tmp_path: Path) -> No
         assert_colours(pixels, within=6)
         assert square(pixels, number)[:, :3] == pytest.approx(np.tile([127, 127, 255], (64, 1)), abs=8)
         assert pixels[36:38, :, :3].min() >= 250
-    times = gif_times(output.read_bytes())
+    times = gif_frame_ends(output.read_bytes())
     assert [round(100 * (k + 1) / FILM) for k in range(FRAMES)] == [round(100 * time) for time in times]
 
 
@@ -193,7 +193,7 @@ def test_an_animated_webp_has_every_frame(page: Path, tmp_path: Path) -> None:
     assert data[:4] == b"RIFF"
     assert data[8:16] == b"WEBPVP8X"
     assert data[20] & 0x12 == 0x12, "it moves and is transparent"
-    times = webp_times(data)
+    times = webp_frame_ends(data)
     assert [float(time) for time in times] == pytest.approx([(k + 1) / float(FILM) for k in range(FRAMES)], abs=0.002)
     viewer = tmp_path / "viewer.html"
     viewer.write_text('<style>body{margin:0;background:#0f0}img{display:block}</style><img src="a.webp">')

@@ -63,3 +63,33 @@ def test_the_brand_of_an_avif_says_whether_it_is_a_sequence() -> None:
 def test_a_film_is_no_picture(tmp_path: Path) -> None:
     assert not moves(b"\x00\x00\x00\x20ftypisom" + bytes(64))
     assert not moves(b"")
+
+
+def chunked(name: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return len(content).to_bytes(4, "big") + name + content + zlib.crc32(name + content).to_bytes(4, "big")
+
+
+def test_an_animated_webp_moves_behind_a_long_colour_profile() -> None:
+    data = picture("webp", "libwebp_anim", "yuv420p", 4)
+    assert data[12:16] == b"VP8X"
+    profile = b"ICCP" + (5000).to_bytes(4, "little") + bytes(5000)
+    assert moves(data[:30] + profile + data[30:])
+
+
+def test_a_still_webp_stands_still_whatever_its_profile_holds() -> None:
+    profile = b"ICCP" + (400).to_bytes(4, "little") + b"ANIM" * 100
+    assert not moves(b"RIFF\0\0\0\0WEBPVP8X" + (10).to_bytes(4, "little") + bytes(10) + profile)
+
+
+def test_a_still_gif_stands_still_whatever_its_pixels_are() -> None:
+    data = picture("gif", "gif", "rgb8", 1)
+    comment = b"\x21\xfe\x0c" + b"\x21\xf9\x04" * 4 + b"\0"
+    assert not moves(data[:-1] + comment + data[-1:])
+
+
+def test_a_png_is_told_by_its_chunks_not_by_what_they_hold() -> None:
+    signature, header, end = b"\x89PNG\r\n\x1a\n", chunked(b"IHDR", bytes(13)), chunked(b"IEND", b"")
+    pixels = chunked(b"IDAT", b"")
+    assert moves(signature + header + chunked(b"iCCP", b"IDAT") + chunked(b"acTL", bytes(8)) + pixels + end)
+    assert not moves(signature + header + chunked(b"tEXt", b"acTL") + pixels + end)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
+from helios.composition.animated import gif_frame_ends, webp_frame_ends
 from helios.errors import StitchError, unwritable
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike
 from helios.stitcher.segment import Segment
@@ -40,8 +41,7 @@ class AnimationStitcher:
                     await self._ffmpeg.run(made.parent, palette_arguments(alpha=alpha), _PALETTE)
                 arguments = gif_arguments() if gif else webp_arguments(alpha=alpha)
                 await self._ffmpeg.run(made.parent, arguments, made.name)
-                found = gif_times(made.read_bytes()) if gif else webp_times(made.read_bytes())
-                _check(segments, found, Fraction(1, 100 if gif else 1000))
+                _check(segments, _frame_ends(made), Fraction(1, 100 if gif else 1000))
                 made.replace(output)
         except OSError as error:
             raise unwritable(output, error) from error
@@ -67,26 +67,12 @@ def webp_arguments(*, alpha: bool) -> tuple[str, ...]:
     return *SEGMENTS, "-c:v", "libwebp_anim", "-pix_fmt", form, "-quality", "80", "-loop", "0"
 
 
-def gif_times(data: bytes) -> list[Fraction]:
-    """When each picture of a GIF ends, in seconds. Source: GIF89a, graphic control extension."""
-    times = [Fraction(0)]
-    at = data.find(b"\x21\xf9\x04")
-    while at >= 0:
-        times.append(times[-1] + Fraction(int.from_bytes(data[at + 4 : at + 6], "little"), 100))
-        at = data.find(b"\x21\xf9\x04", at + 8)
-    return times[1:]
-
-
-def webp_times(data: bytes) -> list[Fraction]:
-    """When each picture of a WebP ends, in seconds. Source: WebP container specification, ANMF."""
-    times = [Fraction(0)]
-    at = 12
-    while at + 8 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == b"ANMF":
-            times.append(times[-1] + Fraction(int.from_bytes(data[at + 20 : at + 23], "little"), 1000))
-        at += 8 + size + size % 2
-    return times[1:]
+def _frame_ends(path: Path) -> list[Fraction]:
+    read = gif_frame_ends if path.suffix == ".gif" else webp_frame_ends
+    try:
+        return read(path.read_bytes())
+    except ValueError as error:
+        raise StitchError(f"ffmpeg wrote a broken animation: {error}") from error
 
 
 def _check(segments: Sequence[Segment], found: Sequence[Fraction], tick: Fraction) -> None:
