@@ -36,7 +36,8 @@ class LambdaFront:
 
     ``invokes`` counts the events that were let in, ``throttled`` those that were not; ``most`` is how many were under
     way at once. ``payloads`` are those that came to an environment. To misbehave: ``to_throttle`` is how many of the
-    next are refused, ``denied`` refuses all, ``size`` is the largest payload. ``settings`` is what GetFunction tells.
+    next are refused, ``denied`` refuses all, ``size`` is the largest payload, ``breaks_off`` the header
+    of responses that end in their middle. ``settings`` is what GetFunction tells.
     """
 
     def __init__(self, environments: Sequence[Environment], limit: int, settings: dict[str, object]) -> None:
@@ -60,6 +61,7 @@ class LambdaFront:
         self.to_throttle = 0
         self.denied = False
         self.size = LARGEST
+        self.breaks_off = ""
 
     def kill(self, number: int, *, full: bool = False) -> None:
         """Ends what runs in an environment; ``full``: as if its memory had not been enough."""
@@ -100,7 +102,21 @@ class LambdaFront:
             headers["X-Amz-Function-Error"] = "Unhandled"
         if request.headers.get("X-Amz-Log-Type") == "Tail":
             headers["X-Amz-Log-Result"] = base64.b64encode(outcome.log.encode()[-4096:]).decode()
+        if self.breaks_off:
+            return await self._break_off(request, outcome.body, headers)
         return web.Response(body=outcome.body, headers=headers)
+
+    async def _break_off(self, request: web.Request, body: bytes, headers: dict[str, str]) -> web.Response:
+        framing = {"Content-Length": str(len(body)), "Transfer-Encoding": "chunked", "Connection": "close"}
+        half = body[: len(body) // 2]
+        lines = [f"{name}: {value}" for name, value in (*headers.items(), (self.breaks_off, framing[self.breaks_off]))]
+        transport = request.transport
+        assert transport
+        transport.write("\r\n".join(["HTTP/1.1 200 OK", *lines, "", ""]).encode())
+        transport.write(b"%x\r\n%s" % (len(body), half) if self.breaks_off == "Transfer-Encoding" else half)
+        transport.close()
+        await asyncio.sleep(0)
+        return web.Response()
 
     async def function(self, request: web.Request) -> web.Response:
         found = {"Configuration": self.settings, "Code": {"RepositoryType": "ECR", "ImageUri": "helios-worker:1"}}

@@ -2,16 +2,21 @@
 
 import asyncio
 import os
+import ssl
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from clouds import SETTINGS
 from front import LambdaFront, lambda_front
 from helios.adapters.aws import AwsLambdaAdapter, open_lambda
+from helios.adapters.aws_errors import aws_errors
 from helios.errors import (
     AccessDenied,
     HeliosError,
@@ -25,6 +30,8 @@ from helios.errors import (
     WorkerTimeout,
 )
 from helios.storage import ArtifactStore
+from helios.storage.objects import RefusedError
+from helios.storage.obstores import ObstoreObjects
 from helios.worker import WorkerJob, WorkerResult
 from processes import alive, wait_until
 
@@ -205,7 +212,7 @@ def test_what_does_not_reach_the_function_is_said(
         run(front, store)
     front.denied = False
     front.url = "http://127.0.0.1:9"
-    with pytest.raises(WorkerLost, match="the way to helios is broken"):
+    with pytest.raises(WorkerLost, match="the connection to helios is broken"):
         run(front, store)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -214,6 +221,54 @@ def test_what_does_not_reach_the_function_is_said(
     monkeypatch.delenv("AWS_REGION")
     with pytest.raises(UsageError, match="You must specify a region"):
         run(front, store)
+
+
+@pytest.mark.parametrize("front", ["functions.fine"], indirect=True)
+@pytest.mark.parametrize("header", ["Content-Length", "Transfer-Encoding", "Connection"])
+def test_a_response_that_breaks_off_is_a_lost_worker(front: LambdaFront, store: ArtifactStore, header: str) -> None:
+    front.breaks_off = header
+    with pytest.raises(WorkerLost, match=r"(the connection to|the response of) helios (is broken|broke off)"):
+        run(front, store)
+    front.breaks_off = ""
+    assert run(front, store).stdout == "fine\n"
+
+
+FOREIGN: list[tuple[Exception, type[HeliosError]]] = [
+    *((error, WorkerLost) for error in (
+        aiohttp.ClientPayloadError("not enough data"), aiohttp.ServerDisconnectedError(), aiohttp.ClientOSError(),
+        aiohttp.InvalidURL("x"), ConnectionResetError(), ssl.SSLError(), TimeoutError(), ResponseParserError("<html>"),
+        aws.HTTPClientError(error="x"), aws.ResponseStreamingError(error="x"), aws.ReadTimeoutError(endpoint_url="x"),
+        aws.EndpointConnectionError(endpoint_url="x"), aws.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    )),
+    *((error, AccessDenied) for error in (
+        aws.NoCredentialsError(), aws.UnauthorizedSSOTokenError(), aws.TokenRetrievalError(provider="x", error_msg="x"),
+        aws.CredentialRetrievalError(provider="x", error_msg="x"),
+    )),
+    (aws.ParamValidationError(report="x"), WorkerError),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("error", "kind"), FOREIGN, ids=[type(error).__name__ for error, _ in FOREIGN])
+def test_errors_of_the_network_and_of_botocore_are_ours(error: Exception, kind: type[HeliosError]) -> None:
+    with pytest.raises(HeliosError, match=r"helios (can't|is broken)") as caught, aws_errors("helios", 9):
+        raise error
+    assert type(caught.value) is kind
+    assert caught.value.__cause__ is error
+
+
+class Undeletable(ObstoreObjects):
+    """Objects of a folder, for whoever may not delete them."""
+
+    async def delete(self, key: str) -> None:
+        raise RefusedError("s3:DeleteObject is not allowed")
+
+
+@pytest.mark.parametrize("front", ["functions.fine"], indirect=True)
+def test_a_result_counts_though_its_progress_can_not_be_deleted(front: LambdaFront, tmp_path: Path) -> None:
+    folder = tmp_path / "undeletable"
+    folder.mkdir()
+    store = ArtifactStore(Undeletable.of_folder(folder), f"file://{folder}", root=folder)
+    assert run(front, store).stdout == "fine\n"
 
 
 @pytest.mark.parametrize("front", [(WORKER, {"env": {"HELIOS_COMMANDS": "/bin/sh"}, "timeout": 12})], indirect=True)

@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import Any
 
-from helios.adapters.aws_errors import Report, advised, failure_of_function, failure_of_request, full_disk
+from helios.adapters.aws_errors import Report, advised, aws_errors, failure_of_function, full_disk
 from helios.adapters.prices import prices
-from helios.errors import HeliosError, UsageError, WorkerRefused
+from helios.errors import HeliosError, UsageError, WorkerLost, WorkerRefused
 from helios.release import __version__
 from helios.storage import ArtifactStore
 from helios.storage.s3 import named_region
@@ -86,27 +86,28 @@ class AwsLambdaAdapter:
                 await asyncio.shield(life.stop())
             await asyncio.wait([work, watch])
         life.tell_rest(result.stdout, lines)
-        await self._store.delete([progress])
+        with contextlib.suppress(HeliosError):
+            await self._store.delete([progress])
         return result
 
     async def _invoke(self, message: bytes) -> tuple[WorkerResult, int]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        try:
+        with aws_errors(self._function, len(message)):
             answer: dict[str, Any] = await self._client.invoke(
                 FunctionName=self._function, InvocationType="RequestResponse", LogType="Tail", Payload=BytesIO(message)
             )
             async with answer["Payload"] as stream:
                 body: bytes = await stream.read()
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
-            raise failure_of_request(error, self._function, len(message)) from error
         log = base64.b64decode(answer.get("LogResult", "")).decode("utf-8", "replace")
         report = Report(log)
         if "FunctionError" in answer:
             self._spent += self._cost(report, report.billed_s or 0.0, platform.machine())
             raise failure_of_function(body, log, self._function)
         try:
-            found = Answer.model_validate(json.loads(body))
+            content = json.loads(body)
+        except ValueError:
+            raise WorkerLost(f"the response of {self._function} broke off after {len(body)} bytes") from None
+        try:
+            found = Answer.model_validate(content)
         except ValueError:
             raise WorkerRefused(f"{self._function} is no worker of Helios {__version__}: helios deploy aws") from None
         cost = self._cost(report, report.billed_s or found.seconds, found.machine)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from helios.errors import (
     AccessDenied,
@@ -17,6 +19,9 @@ from helios.errors import (
     WorkerRefused,
     WorkerTimeout,
 )
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 _LAST_LINES = 12
 _MORE_TIME = "give chunks fewer frames (--chunk-frames), or the function more time (helios deploy aws --timeout)"
@@ -36,14 +41,57 @@ _MISSING = {"ResourceNotFoundException"}
 """Codes of errors. Source: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors"""
 
 
-def failure_of_request(error: Exception, function: str, size: int) -> HeliosError:
-    """The error for an invocation that did not come about; its message had ``size`` bytes."""
-    from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError, SSOError
+@contextmanager
+def aws_errors(function: str, size: int) -> Generator[None]:
+    """Raises errors of botocore and aiohttp as errors of Helios. ``size``: bytes of the message to ``function``.
 
-    if not isinstance(error, ClientError):
-        if isinstance(error, NoCredentialsError | PartialCredentialsError | SSOError):
-            return AccessDenied(f"{function} can't be invoked: {error} (aws configure, aws sso login)")
-        return WorkerLost(f"the way to {function} is broken: {str(error) or type(error).__name__}")
+    Raises:
+        Throttled: too many invocations are under way.
+        WorkerLost: the request or its response broke off, or Lambda could not run the function.
+        AccessDenied: credentials or rights are missing.
+        WorkerRefused: there is no such function, or the message is too large for it.
+        WorkerError: AWS refuses for another reason, or is set up wrongly here.
+    """
+    from botocore.exceptions import ClientError
+
+    table = _table(function)
+    try:
+        yield
+    except ClientError as error:
+        raise _refusal(error, function, size) from error
+    except tuple(foreign for foreign, _, _ in table) as error:
+        kind, message = next((kind, message) for foreign, kind, message in table if isinstance(error, foreign))
+        raise kind(message.format(str(error) or type(error).__name__)) from error
+
+
+def _table(function: str) -> tuple[tuple[type[Exception], type[HeliosError], str], ...]:
+    """Foreign errors, the more special kinds first, ours, and the message."""
+    from aiohttp import ClientError as HttpError
+    from botocore import exceptions as aws
+    from botocore.parsers import ResponseParserError
+
+    denied = f"{function} can't be invoked: {{}} (aws configure, aws sso login)"
+    lost = f"the connection to {function} is broken: {{}}"
+    return (
+        (aws.NoCredentialsError, AccessDenied, denied),
+        (aws.PartialCredentialsError, AccessDenied, denied),
+        (aws.CredentialRetrievalError, AccessDenied, denied),
+        (aws.TokenRetrievalError, AccessDenied, denied),
+        (aws.NoAuthTokenError, AccessDenied, denied),
+        (aws.SSOError, AccessDenied, denied),
+        (aws.HTTPClientError, WorkerLost, lost),
+        (aws.ConnectionError, WorkerLost, lost),
+        (aws.IncompleteReadError, WorkerLost, lost),
+        (aws.MetadataRetrievalError, WorkerLost, lost),
+        (ResponseParserError, WorkerLost, lost),
+        (HttpError, WorkerLost, lost),
+        (OSError, WorkerLost, lost),  # TimeoutError is one
+        (aws.BotoCoreError, WorkerError, f"{function} can't be invoked: {{}}"),
+    )
+
+
+def _refusal(error: ClientError, function: str, size: int) -> HeliosError:
+    """The error for an invocation that AWS refuses."""
     answer: dict[str, Any] = error.response  # pyright: ignore[reportAssignmentType]
     code: str = answer.get("Error", {}).get("Code", "")
     said: str = answer.get("Error", {}).get("Message", "") or code

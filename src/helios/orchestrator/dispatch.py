@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -159,7 +160,8 @@ class Workplace:
             raise unwritable(output, error) from error
         finally:
             part.unlink(missing_ok=True)
-            await self._adapter.store.delete(outputs.values())
+            with contextlib.suppress(HeliosError):
+                await self._adapter.store.delete(outputs.values())
 
     async def _patiently(self, job: WorkerJob) -> WorkerResult:
         for failures in range(1, _TRIES):

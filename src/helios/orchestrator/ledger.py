@@ -11,6 +11,7 @@ A record that is there is true: its segment was there before it. A segment witho
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from helios.errors import ArtifactMissing, PageChanged, WorkerError
+from helios.errors import ArtifactMissing, HeliosError, PageChanged, WorkerError
 from helios.renderer.spec import Look, Stamp
 from helios.storage import ArtifactStore
 from helios.worker import Artifact
@@ -199,7 +200,8 @@ class Ledger:
         if not await self._store.put_new(key, record.model_dump_json().encode()):
             there = await self._record(key)
             if there and there.segment != segment:
-                await self._store.delete([segment])
+                with contextlib.suppress(HeliosError):
+                    await self._store.delete([segment])
                 return there
         self._sizes[segment] = size
         return record

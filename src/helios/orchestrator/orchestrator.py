@@ -426,7 +426,8 @@ async def fetched(made: Made, store: ArtifactStore, folder: Path) -> Made:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "fetched"
     await store.bring(made.artifact.key, path, own=True)
-    await store.delete([made.artifact.key])
+    with contextlib.suppress(HeliosError):
+        await store.delete([made.artifact.key])
     return replace(made, path=path)
 
 
