@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from helios.errors import AccessDenied, ChunkFailed, HeliosError, MissingTool, Stalled, Throttled, WorkerRefused
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.events import ChunkAttemptFailed, ChunkProgress, ChunkStarted, EventSink, Warned
+from helios.orchestrator.waiting import end_of
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -168,7 +169,7 @@ class Schedule(Generic[T]):
             runs = [run for runs in self._running.values() for run in runs]
             for run in runs:
                 run.stop()
-            await _end_of([run.task for run in runs])
+            await end_of([run.task for run in runs])
 
     def _fill(self) -> None:
         now = time.monotonic()
@@ -408,15 +409,3 @@ def pause_before(failures: int, policy: Policy) -> float:
     Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
     return random.uniform(0, min(policy.longest_pause, policy.pause * 2.0 ** min(failures - 1, 30)))
-
-
-async def _end_of(tasks: Sequence[asyncio.Future[T]]) -> None:
-    """Waits until all have ended, even if this is cancelled once more."""
-    cancelled = False
-    while pending := [task for task in tasks if not task.done()]:
-        try:
-            await asyncio.wait(pending)
-        except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
-        raise asyncio.CancelledError

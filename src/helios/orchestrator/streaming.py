@@ -14,6 +14,7 @@ from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.events import EventSink, Playable, Warned
 from helios.orchestrator.ledger import Ledger, Record
 from helios.orchestrator.pages import RenderPlan
+from helios.orchestrator.waiting import in_thread
 from helios.stitcher.hls import PLAYLIST, HlsStream
 
 
@@ -77,18 +78,18 @@ async def _stream(
     try:
         heard = await sound() if sound else None
         folder.mkdir(parents=True)
-        stream = await asyncio.to_thread(HlsStream, target, timescale(plan.composition.fps), heard)
+        stream = await in_thread(HlsStream, target, timescale(plan.composition.fps), heard)
         frames = 0
         for _ in plan.parts:
             chunk, record = await prefix.take()
             segment = folder / f"segment{Path(record.segment).suffix}"
             await ledger.bring(record, segment)
-            await asyncio.to_thread(stream.add, segment)
+            await in_thread(stream.add, segment)
             segment.unlink()
             if frames:
                 emit(Playable(playlist=target / PLAYLIST, frames=frames))
             frames += chunk.frames
-        await asyncio.to_thread(stream.finish)
+        await in_thread(stream.finish)
         stream = None
         emit(Playable(playlist=target / PLAYLIST, frames=frames))
     except HeliosError as error:

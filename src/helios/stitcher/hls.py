@@ -14,6 +14,7 @@ from helios.errors import OutputError, StitchError
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.error import FFmpegError
     from av.packet import Packet
     from av.video.stream import VideoStream
 
@@ -30,7 +31,7 @@ class HlsStream:
 
     Segments are added in order; a piece is there as soon as the next begins, so up to half a second
     of the last segment is not, until there is another. Pieces of an earlier stream in that
-    folder are removed. It blocks: call it from a thread.
+    folder are removed. It blocks: call it from a thread, and from one at a time.
     """
 
     def __init__(self, folder: Path, ticks: int, sound: Path | None = None) -> None:
@@ -40,6 +41,7 @@ class HlsStream:
             OutputError: the folder can't be written to.
         """
         import av
+        from av.error import FFmpegError
 
         self._folder = folder
         self._end = 0
@@ -69,7 +71,7 @@ class HlsStream:
             )
             if sound:
                 self._heard = av.open(str(sound))
-        except OSError as error:
+        except (FFmpegError, OSError) as error:
             raise self._unwritable(error) from error
 
     def add(self, segment: Path) -> None:
@@ -104,7 +106,7 @@ class HlsStream:
                     for heard in self._until(packet.dts * base):
                         self._output.mux(heard)
                 self._end += last
-        except OSError as error:
+        except (FFmpegError, OSError) as error:
             raise self._unwritable(error) from error
 
     def finish(self) -> None:
@@ -113,18 +115,22 @@ class HlsStream:
         Raises:
             OutputError: the stream can't be written.
         """
+        from av.error import FFmpegError
+
         try:
             for heard in self._until(None):
                 self._output.mux(heard)
             self._output.close()
-        except OSError as error:
+        except (FFmpegError, OSError) as error:
             raise self._unwritable(error) from error
         finally:
             self._close_sound()
 
     def leave(self) -> None:
         """Lets go of it as it is."""
-        with contextlib.suppress(OSError):
+        from av.error import FFmpegError
+
+        with contextlib.suppress(FFmpegError, OSError):
             self._output.close()
         self._close_sound()
 
@@ -155,5 +161,5 @@ class HlsStream:
         if self._heard:
             self._heard.close()
 
-    def _unwritable(self, error: OSError) -> OutputError:
+    def _unwritable(self, error: FFmpegError | OSError) -> OutputError:
         return OutputError(f"the stream in {self._folder} can't be written: {error.strerror or error}")

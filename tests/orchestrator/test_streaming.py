@@ -1,0 +1,70 @@
+"""A stream that is left early ends in order: nothing writes to it any more."""
+
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from segments import make_segment
+
+LEAVE = """
+import asyncio, sys
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from helios.orchestrator import Chunk
+from helios.orchestrator.ledger import Facts, Ledger, Record, digest_of
+from helios.orchestrator.streaming import streaming
+from helios.storage import ArtifactStore
+
+folder = Path(sys.argv[1])
+parts = (Chunk(0, 0, 8_000), Chunk(1, 8_000, 16_000))
+plan = SimpleNamespace(composition=SimpleNamespace(fps=Fraction(25)), parts=parts)
+
+async def main():
+    store = ArtifactStore.at(folder / "store")
+    ledger = Ledger(store, "job", None)
+    segment = folder / "segment.mp4"
+    await store.put("segments/a/0.1.mp4", segment)
+    record = Record(segment="segments/a/0.1.mp4", size=segment.stat().st_size, digest=digest_of(segment), inputs="", facts=Facts(frames=8_000))
+    stream = folder / "stream"
+    async def write():
+        async with streaming(stream, plan, ledger, folder / "work", None, print) as prefix:
+            prefix.add(parts[0], record)
+            await asyncio.Event().wait()
+    work = asyncio.create_task(write())
+    while not list(stream.glob("*.m4s*")):
+        assert not work.done()
+        await asyncio.sleep(0)
+    if sys.argv[2] == "interrupt":
+        raise KeyboardInterrupt
+    for _ in range(int(sys.argv[2])):
+        work.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait([work])
+    assert work.cancelled()
+    written = {path.name: path.stat().st_mtime_ns for path in stream.iterdir()}
+    assert "index.m3u8" in written
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert written == {path.name: path.stat().st_mtime_ns for path in stream.iterdir()}
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    assert sys.argv[2] == "interrupt"
+"""
+
+
+@pytest.mark.parametrize("leave", ["1", "3", "interrupt"])
+def test_a_stream_that_is_cancelled_while_a_segment_is_added_ends_first(leave: str, tmp_path: Path) -> None:
+    make_segment(tmp_path / "segment.mp4", 8_000, Fraction(25), options={"preset": "ultrafast", "g": "25"})
+    for attempt in range(2):
+        folder = tmp_path / str(attempt)
+        folder.mkdir()
+        (folder / "segment.mp4").hardlink_to(tmp_path / "segment.mp4")
+        ended = subprocess.run(
+            [sys.executable, "-c", LEAVE, folder, leave], stderr=subprocess.PIPE, text=True, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
