@@ -1,7 +1,9 @@
 """What is heard is there to the sample: in every container, at every rate, from every kind of source."""
 
 import asyncio
+import resource
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -277,3 +279,22 @@ def test_a_films_sound_is_as_long_as_its_pictures_to_a_player(tmp_path: Path) ->
             stream.duration * stream.time_base for stream in container.streams if stream.duration and stream.time_base
         ]
     assert [float(length) for length in lengths] == pytest.approx([float(50 / rate)] * 2, abs=0.001)
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """This process may open a few files more: at least 20, and far from 100."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_files")
+def test_a_sound_may_be_played_more_often_than_files_may_be_open(tmp_path: Path) -> None:
+    source = write(tmp_path / "click.wav", clicks(480, [0]))
+    starts = [k / 50 for k in range(100)]
+    looped = Track(source=str(source), start=2.1, loop=True, period=0.1, length=1.0)
+    found = samples(tmp_path, *(Track(source=str(source), start=start) for start in starts), looped)
+    places = [round(start * RATE) for start in starts] + [round((2.1 + k / 10) * RATE) for k in range(10)]
+    assert list(np.flatnonzero(np.abs(found[:, 0]) > 0.5)) == places

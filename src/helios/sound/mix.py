@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
 
 _BLOCK = RATE
+_SAMPLE_BYTES = 8
+"""Of a stereo sample: two floats of 4 bytes."""
 _CEILING = 10 ** (-1 / 20)
 """The highest sample that raising the loudness may lead to (-1 dBFS: EBU R128)."""
 _SILENCE = 10 ** (-80 / 20)
@@ -86,14 +88,7 @@ def mix(
     mixed = Mixed(folder / f"sound{_ending(sound.codec, container)}", [])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        voices: list[_Voice] = []
-        for number, track in enumerate(sound.tracks):
-            try:
-                voices.append(_voice(track, folder / f"{number}.f32", sample_of(whole, fps), stopped))
-            except UsageError as error:
-                if not track.found:
-                    raise
-                mixed.warnings.append(f"{error}: it is left out")
+        voices = _voices(sound, folder / "samples.f32", sample_of(whole, fps), mixed.warnings, stopped)
         for voice in voices:
             if warning := voice.warning():
                 mixed.warnings.append(warning)
@@ -155,8 +150,42 @@ class _Voice:
         return None
 
 
-def _voice(track: Track, path: Path, end: int, stopped: threading.Event | None) -> _Voice:
-    """A track, decoded into a file at ``path`` as far as a film of ``end`` samples needs it."""
+def _voices(sound: Sound, path: Path, end: int, warnings: list[str], stopped: threading.Event | None) -> list[_Voice]:
+    """The tracks of a video of ``end`` samples, decoded into one file at ``path``: open files are few, tracks may be
+    thousands.
+    """
+    decoded: list[_Decoded] = []
+    with path.open("wb") as file:
+        for track in sound.tracks:
+            try:
+                decoded.append(_decode(track, file, end, stopped))
+            except UsageError as error:
+                if not track.found:
+                    raise
+                warnings.append(f"{error}: it is left out")
+        size = file.tell() // _SAMPLE_BYTES
+    samples = np.memmap(path, np.float32, "r", shape=(size, 2)) if size else np.zeros((0, 2), np.float32)
+    return [
+        _Voice(found.track, samples[found.at : found.at + found.count], found.begin, found.last, found.phase)
+        for found in decoded
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """Where a track's ``count`` samples are in the file. For the rest see ``_Voice``."""
+
+    track: Track
+    at: int
+    count: int
+    begin: int
+    last: int
+    phase: int = 0
+
+
+def _decode(track: Track, file: BinaryIO, end: int, stopped: threading.Event | None) -> _Decoded:
+    """Decodes a track into ``file`` as far as a video of ``end`` samples needs it."""
+    at = file.tell() // _SAMPLE_BYTES
     begin = round(track.start * RATE)
     lasts = max(0, end - begin)
     if track.length is not None:
@@ -164,20 +193,17 @@ def _voice(track: Track, path: Path, end: int, stopped: threading.Event | None) 
     skipped = round(track.offset * RATE / track.rate)
     if track.loop and track.period:
         count = round(track.period * RATE / track.rate)
-        found = _decode(track, path, range(count), stopped)
-        with path.open("ab") as file:
-            file.truncate(8 * count)
-        samples = np.memmap(path, np.float32, "r", shape=(count, 2))
-        return _Voice(track, samples, begin, lasts if found else 0, skipped % count)
-    found = _decode(track, path, range(skipped, skipped + lasts), stopped)
-    samples = np.memmap(path, np.float32, "r", shape=(found, 2)) if found else np.zeros((0, 2), np.float32)
-    return _Voice(track, samples, begin, lasts if track.loop and found else found)
+        found = _write_samples(track, file, range(count), stopped)
+        file.write(bytes(_SAMPLE_BYTES * (count - found)))
+        return _Decoded(track, at, count, begin, lasts if found else 0, skipped % count)
+    found = _write_samples(track, file, range(skipped, skipped + lasts), stopped)
+    return _Decoded(track, at, found, begin, lasts if track.loop and found else found)
 
 
-def _decode(track: Track, path: Path, wanted: range, stopped: threading.Event | None) -> int:
-    """Writes the samples that are ``wanted`` to ``path``, as far as there are any; returns how many there are."""
+def _write_samples(track: Track, file: BinaryIO, wanted: range, stopped: threading.Event | None) -> int:
+    """Writes the samples that are ``wanted``, as far as there are any; returns how many there are."""
     passed = 0
-    with open_source(track.source, plain=track.found) as source, path.open("wb") as file:
+    with open_source(track.source, plain=track.found) as source:
         for block in source.blocks(track.rate):
             _check(stopped)
             file.write(block[max(0, wanted.start - passed) : max(0, wanted.stop - passed)].tobytes())
