@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import pytest
 
@@ -11,6 +11,7 @@ from helios.errors import PageChanged
 from helios.orchestrator.ledger import Damaged, Facts, Ledger, Made, Place, Record
 from helios.renderer.spec import Stamp
 from helios.storage import ArtifactStore
+from helios.storage.obstores import ObstoreObjects
 from helios.worker import Artifact
 
 T = TypeVar("T")
@@ -132,6 +133,33 @@ def test_a_record_that_is_not_true_is_removed_and_the_chunk_made_again(
     assert run(found(store, root)) is None
     again = commit(store, root, make(root, attempt="job-2"))
     assert run(found(store, root)) == again
+
+
+class Lagging(ObstoreObjects):
+    """A folder whose listings lag behind: they leave segments out, or show an earlier size."""
+
+    shown: ClassVar[dict[str, int]] = {}
+
+    async def sizes(self, prefix: str) -> dict[str, int]:
+        listed = await super().sizes(prefix)
+        return {key: size for key, size in listed.items() if not key.endswith(".mp4")} | self.shown
+
+
+@pytest.mark.parametrize("listing", ["without it", "of an earlier size"])
+def test_a_listing_that_lags_behind_costs_no_chunk(
+    listing: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lagging"
+    folder.mkdir()
+    store = ArtifactStore(Lagging.of_folder(folder), f"file://{folder}", root=folder)
+    record = commit(store, root, make(root))
+    if listing == "of an earlier size":
+        monkeypatch.setattr(Lagging, "shown", {record.segment: 3})
+    assert run(found(store, root)) == record
+    assert run(found(store, root)) == record, "its record is still there"
+    (folder / record.segment).unlink()
+    assert run(found(store, root)) is None
+    assert commit(store, root, make(root, attempt="job-2")).segment != record.segment
 
 
 def test_what_was_made_of_other_files_is_not_taken(store: ArtifactStore, root: Path) -> None:

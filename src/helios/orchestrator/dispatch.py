@@ -195,7 +195,7 @@ class Workplace:
         return Artifact(bundle.key, bundle.digest, bundle.size)
 
     async def _bundle(self) -> Bundle:
-        if self._packed is None:
+        if self._packed is None or _has_failed(self._packed):
             self._packed = asyncio.create_task(self._pack())
         return await asyncio.shield(self._packed)
 
@@ -215,6 +215,10 @@ class Workplace:
         if not await self._adapter.store.has(artifact.key):
             await self._adapter.store.put(artifact.key, path)
         return artifact
+
+
+def _has_failed(task: asyncio.Task[Bundle]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def renderer_job(kind: str, folder: Path, outputs: Mapping[str, str], output: str) -> WorkerJob:

@@ -168,7 +168,7 @@ class Ledger:
             if not await self._is_current(place.folder, inputs):
                 continue
             record = await self._record(key)
-            if record and self._sizes.get(record.segment) == record.size:
+            if record and await self._is_whole(record):
                 return record
             await self._store.delete([key])  # damaged, or its segment is gone: it must be possible to commit it again
         return None
@@ -236,6 +236,15 @@ class Ledger:
         for folder, inputs in sorted(folders):
             if not await self._is_current(folder, inputs):
                 raise PageChanged("a file of the page was changed while it was drawn: render it again")
+
+    async def _is_whole(self, record: Record) -> bool:
+        """Whether the segment is there: a listing may lag behind, so the segment itself is asked before it counts as gone."""
+        if self._sizes.get(record.segment) != record.size:
+            try:
+                self._sizes[record.segment] = await self._store.size(record.segment)
+            except ArtifactMissing:
+                return False
+        return self._sizes[record.segment] == record.size
 
     async def _record(self, key: str) -> Record | None:
         try:

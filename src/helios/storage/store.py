@@ -109,10 +109,18 @@ class ArtifactStore:
     async def has(self, key: str) -> bool:
         """Whether there is anything under ``key``."""
         try:
-            await self._ask(f"look for {key}", lambda: self._objects.size(key))
+            await self.size(key)
         except ArtifactMissing:
             return False
         return True
+
+    async def size(self, key: str) -> int:
+        """How many bytes are under ``key``.
+
+        Raises:
+            ArtifactMissing: nothing is.
+        """
+        return await self._ask(f"look for {key}", lambda: self._objects.size(key))
 
     async def bring(self, key: str, path: Path, *, own: bool = False) -> None:
         """Has what is under ``key`` at ``path`` too: by a link where it is on the same disk, unless the file is to be
