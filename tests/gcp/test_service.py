@@ -1,6 +1,7 @@
 """The worker's HTTP door: one job at a time, told of as it goes, for those who may."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -19,7 +20,8 @@ from helios.storage import ArtifactStore
 from helios.worker import WorkerJob
 from helios.worker.callers import callers_here
 from helios.worker.message import Beat, Ended, Line, Payload, told
-from helios.worker.service import LARGEST
+from helios.worker.runtime import Worker
+from helios.worker.service import LARGEST, Door
 from processes import alive, descendants, wait_until
 from served import Served, served
 
@@ -250,3 +252,26 @@ def test_a_worker_is_never_open_by_default(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("HELIOS_AUDIENCE", "https://worker.example")
     with pytest.raises(UsageError, match="go together"):
         callers_here()
+
+
+def test_a_command_waits_for_a_caller_who_reads_slowly(tmp_path: Path) -> None:
+    line, done = "x" * 1000, tmp_path / "done"
+    script = f"i=0; while [ $i -lt 20000 ]; do echo $i {line}; i=$((i + 1)); done; touch {done}"
+
+    async def work() -> None:
+        worker = Worker(tmp_path / "worker", release=__version__, commands={SHELL: (SHELL,)}, cache=0)
+        lines: list[str] = []
+        event = None
+        async with contextlib.aclosing(Door(worker, None).run(payload(tmp_path, script))) as news:
+            async for event in news:
+                if isinstance(event, Line):
+                    lines.append(event.line.partition(" ")[0])
+                if len(lines) == 2000:
+                    for _ in range(1000):  # time in which an unbounded queue takes all that the command writes
+                        await asyncio.sleep(0.001)
+                        assert not done.exists()
+        assert lines == [str(k) for k in range(20_000)]
+        assert isinstance(event, Ended)
+        assert event.answer.exit_code == 0
+
+    asyncio.run(work())

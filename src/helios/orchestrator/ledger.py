@@ -238,7 +238,7 @@ class Ledger:
                 raise PageChanged("a file of the page was changed while it was drawn: render it again")
 
     async def _is_whole(self, record: Record) -> bool:
-        """Whether the segment is there: a listing may lag behind, so the segment itself is asked before it counts as gone."""
+        """Whether the segment is there. It counts as gone only if it is: a listing may lag behind."""
         if self._sizes.get(record.segment) != record.size:
             try:
                 self._sizes[record.segment] = await self._store.size(record.segment)

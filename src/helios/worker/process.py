@@ -24,6 +24,32 @@ KEPT = 256 * 1024
 """Bytes of stdout, and of stderr, that a result holds."""
 
 
+class Flow:
+    """The stdout of a running command. Whoever gets its lines may pause it: the command then waits when it writes."""
+
+    def __init__(self) -> None:
+        self._pipe: asyncio.ReadTransport | None = None
+
+    def open(self, pipe: asyncio.ReadTransport) -> None:
+        """A command runs, and writes into ``pipe``."""
+        self._pipe = pipe
+
+    def close(self) -> None:
+        """The command has ended: what it has left in the pipe is read without a pause."""
+        self.resume()
+        self._pipe = None
+
+    def pause(self) -> None:
+        """Reads no more for now."""
+        if self._pipe:
+            self._pipe.pause_reading()
+
+    def resume(self) -> None:
+        """Reads on."""
+        if self._pipe and not self._pipe.is_closing():
+            self._pipe.resume_reading()
+
+
 class ChildProcess:
     """Runs jobs as child processes, each in a process group of its own, never through a shell.
 
@@ -32,12 +58,21 @@ class ChildProcess:
     """
 
     def __init__(
-        self, *, grace: float = GRACE, kept: int = KEPT, on_start: Callable[[int], None] = lambda group: None
+        self,
+        *,
+        grace: float = GRACE,
+        kept: int = KEPT,
+        on_start: Callable[[int], None] = lambda group: None,
+        flow: Flow | None = None,
     ) -> None:
-        """``grace`` is in seconds, ``kept`` in bytes of what is said; ``on_start`` is told each process group."""
+        """``grace`` is in seconds, ``kept`` in bytes of what is said; ``on_start`` is told each process group.
+
+        ``flow`` pauses the command that runs.
+        """
         self._grace = grace
         self._kept = kept
         self._on_start = on_start
+        self._flow = flow or Flow()
 
     async def run(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         """Runs ``job`` to its end. What ``on_line`` raises ends it.
@@ -52,6 +87,9 @@ class ChildProcess:
         transport = await self._start(job, said)
         group = transport.get_pid()
         self._on_start(group)
+        stdout = transport.get_pipe_transport(1)
+        assert isinstance(stdout, asyncio.ReadTransport)
+        self._flow.open(stdout)
         try:
             async with asyncio.timeout(job.timeout):
                 await said.news.wait()
@@ -72,6 +110,7 @@ class ChildProcess:
             raise
         finally:
             said.over = True
+            self._flow.close()
             transport.close()
         if said.error:
             raise said.error
@@ -123,6 +162,7 @@ class ChildProcess:
 
     async def _drain(self, said: _Said) -> None:
         """Waits for the ends of the pipes; a process that left the group may hold them open, but not for ever."""
+        self._flow.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._grace):
                 await said.silent.wait()

@@ -21,7 +21,7 @@ from helios.storage import ArtifactStore
 from helios.worker.isolation import hide, none_left
 from helios.worker.job import WorkerResult
 from helios.worker.message import Answer, Failure, Payload, Pulse
-from helios.worker.process import ChildProcess, LineSink
+from helios.worker.process import ChildProcess, Flow, LineSink
 from helios.worker.workspace import Bundles, check_paths, stage_out, workspace
 
 RENDERER = "helios-renderer"
@@ -91,23 +91,27 @@ class Worker:
         self._bundles = Bundles(folder / "bundles", cache)
 
     async def run(
-        self, payload: Payload, seconds: float | None = None, on_line: LineSink = lambda line: None
+        self,
+        payload: Payload,
+        seconds: float | None = None,
+        on_line: LineSink = lambda line: None,
+        flow: Flow | None = None,
     ) -> Answer:
         """Runs a payload's job, and says what came of it; ``seconds`` is all the time that there is.
 
-        ``on_line`` is called with what the command says. Cancelling ends it. What can't be run is a ``failure`` of the
-        answer.
+        ``on_line`` is called with what the command says; ``flow`` pauses it. Cancelling ends it. What can't be run is a
+        ``failure`` of the answer.
         """
         begun = time.monotonic()
         watch = _Watch(on_line)
         try:
-            result = await self._run(payload, seconds, watch)
+            result = await self._run(payload, seconds, watch, flow)
         except HeliosError as error:
             took = time.monotonic() - begun
             return Answer(failure=Failure.of(error), seconds=took, memory_mb=watch.memory_mb)
         return result.model_copy(update={"seconds": time.monotonic() - begun, "memory_mb": watch.memory_mb})
 
-    async def _run(self, payload: Payload, seconds: float | None, watch: _Watch) -> Answer:
+    async def _run(self, payload: Payload, seconds: float | None, watch: _Watch, flow: Flow | None) -> Answer:
         command = self.check(payload)
         store = ArtifactStore.at(payload.store)
         async with workspace(payload, store, self._bundles, self._folder) as folder:
@@ -121,7 +125,7 @@ class Worker:
             job = replace(job, timeout=min(limits, default=None))
             async with _told(payload, store, watch) as stopped:
                 with none_left() if self._alone else contextlib.nullcontext():
-                    work = asyncio.create_task(ChildProcess(on_start=watch.begun).run(job, watch.add))
+                    work = asyncio.create_task(ChildProcess(on_start=watch.begun, flow=flow).run(job, watch.add))
                     result = await _unless(stopped, work)
             outputs = await stage_out(payload, folder, store) if result.exit_code == 0 else {}
             return Answer(

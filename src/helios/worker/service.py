@@ -22,14 +22,43 @@ from helios.release import __version__
 from helios.worker.callers import Callers, Unknown
 from helios.worker.message import Answer, Beat, Ended, Failure, Line, Payload
 from helios.worker.openapi import document
+from helios.worker.process import Flow
 from helios.worker.runtime import Worker
 
 LARGEST = 16 * 1024 * 1024
 """Bytes that a payload may have."""
+_UNREAD = 1024 * 1024
+"""Characters of lines that a caller need not have read, before the command waits for it."""
 _BEAT = 1.0
 _GRACE = 8
 """Seconds, of the ten that Cloud Run gives, for what is under way to be told.
 Source: https://cloud.google.com/run/docs/container-contract#instance-shutdown"""
+
+
+class _Lines:
+    """The lines of a command that its caller has not read. Where there are too many, the command waits."""
+
+    def __init__(self) -> None:
+        self.flow = Flow()
+        self._unread: asyncio.Queue[str] = asyncio.Queue()
+        self._size = 0
+
+    @property
+    def are_left(self) -> bool:
+        return not self._unread.empty()
+
+    def put(self, line: str) -> None:
+        self._unread.put_nowait(line)
+        self._size += len(line) + 1
+        if self._size > _UNREAD:
+            self.flow.pause()
+
+    async def get(self) -> Line:
+        line = await self._unread.get()
+        self._size -= len(line) + 1
+        if self._size <= _UNREAD:
+            self.flow.resume()
+        return Line(line=line)
 
 
 class Door:
@@ -75,16 +104,14 @@ class Door:
 
     async def run(self, payload: Payload) -> AsyncGenerator[Line | Beat | Ended]:
         """What is to be told of a job, until it has ended. Leaving early ends it."""
-        said: asyncio.Queue[Line] = asyncio.Queue()
+        said = _Lines()
         loop = asyncio.get_running_loop()
         begun = loop.time()
         try:
-            self._job = job = asyncio.create_task(
-                self._worker.run(payload, on_line=lambda line: said.put_nowait(Line(line=line)))
-            )
+            self._job = job = asyncio.create_task(self._worker.run(payload, on_line=said.put, flow=said.flow))
             if self._closed:
                 job.cancel()
-            while not job.done() or not said.empty():
+            while not job.done() or said.are_left:
                 next_line = asyncio.create_task(said.get())
                 await asyncio.wait([next_line, job], timeout=_BEAT, return_when=asyncio.FIRST_COMPLETED)
                 if next_line.done():
