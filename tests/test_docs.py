@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import helios
 from helios.batches import BatchEvent
+from helios.batches.plan import _LOOKS
 from helios.cli import app
 from helios.orchestrator.events import Failed, RenderEvent
 
@@ -132,3 +133,18 @@ def test_every_event_is_documented_with_its_fields() -> None:
         documented[section.split("\n", 1)[0]] = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
     fields = {event.model_fields["event"].default: {*event.model_fields} - {"event"} for event in EVENTS}
     assert documented == fields
+
+
+FILES = {path.name for folder in ("src", "tests", "scripts") for path in (ROOT / folder).rglob("*")}
+SOURCES = sorted(path for path in (ROOT / "src").rglob("*") if path.suffix in (".py", ".js"))
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *SOURCES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_is_named_exists(path: Path) -> None:
+    named = set(re.findall(r"\b\w+\.(?:py|js)\b", path.read_text("utf-8")))
+    assert named <= FILES
+
+
+def test_the_rows_that_a_batch_tries_to_plan_with_are_as_many_as_documented() -> None:
+    words = ("one", "two", "three", "four", "five")
+    assert f"with any of the first {words[_LOOKS - 1]} rows" in (ROOT / "docs/batch.md").read_text("utf-8")

@@ -2,7 +2,7 @@
 // Helios' hands: Date, Temporal, performance.now, timers, animation frames, CSS and Web Animations, SVG/SMIL,
 // media elements and Math.random all follow the frame that is asked for by `advance`.
 //
-// One clock serves a page and its same-origin frames. page.py puts the files of this folder into one function,
+// One clock serves a page and its same-origin frames. scripts.py puts the files of this folder into one function,
 // with `config` in front of them: {epoch: ms since 1970 at frame 0, seed, props, manual: animations are held
 // still, where frames are not ours to begin; staged: the page stands in a frame of the stage's document; captions:
 // [from, to (ms), text] of what is shown over the page}.

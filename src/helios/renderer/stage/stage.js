@@ -1,7 +1,7 @@
 // The stage: a canvas with the page in it, in a frame of its own, drawn by Chromium's HTML-in-canvas
 // (https://wicg.github.io/html-in-canvas/) and handed to a worker as raw pixels. The page itself is untouched.
 //
-// stage.py puts this into a document with `config` in front of it: {url of the page, width, height, direct: the
+// scripts.py puts this into a document with `config` in front of it: {url of the page, width, height, direct: the
 // page's own canvas may be taken, alpha: it stands on nothing, writer: the worker's source}. What happens is told through the binding `heliosStage`, as JSON.
 
 const { width, height } = config;
