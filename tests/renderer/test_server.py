@@ -1,11 +1,14 @@
 """The folder that a page can reach."""
 
+import asyncio
 import http.client
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from helios.composition import Source
+from helios.renderer.browser import open_page
 from helios.renderer.server import serve
 
 
@@ -49,3 +52,65 @@ def test_nothing_outside_of_the_folder_is_served(tmp_path: Path) -> None:
     (project / "link.txt").symlink_to(tmp_path / "secret.txt")
     for path in ("/../secret.txt", "/%2e%2e/secret.txt", "/link.txt", "//etc/passwd", "/missing", "/"):
         assert ask(project, path)[0] == 404, path
+
+
+GERMAN = "<p>Grüße</p>"
+LATIN = GERMAN.encode("latin-1")
+ENCODED: dict[str, tuple[bytes, str]] = {
+    "plain.html": (GERMAN.encode(), "text/html; charset=utf-8"),
+    "plain.js": ("let a = 'ü'".encode(), "text/javascript; charset=utf-8"),
+    "plain.css": ("p::after { content: 'ü' }".encode(), "text/css; charset=utf-8"),
+    "plain.svg": ("<svg><text>ü</text></svg>".encode(), "image/svg+xml; charset=utf-8"),
+    "plain.json": ('"ü"'.encode(), "application/json; charset=utf-8"),
+    "plain.txt": ("ü".encode(), "text/plain; charset=utf-8"),
+    "late.txt": (b"-" * 70_000 + "ü".encode(), "text/plain; charset=utf-8"),
+    "in a comment.html": (f"<!-- <meta charset=latin1> -->{GERMAN}".encode(), "text/html; charset=utf-8"),
+    "another meta.html": (f"<meta name=a content='charset=latin1'>{GERMAN}".encode(), "text/html; charset=utf-8"),
+    "no encoding.html": (f"<meta charset=nonsense>{GERMAN}".encode(), "text/html; charset=utf-8"),
+    "said late.html": (b"<p>" + b" " * 2000 + f"<meta charset=latin1>{GERMAN}".encode(), "text/html; charset=utf-8"),
+    "ascii.html": (b"<p>Hello", "text/html"),
+    "latin.html": (LATIN, "text/html"),
+    "latin.js": ("let a = 'ü'".encode("latin-1"), "text/javascript"),
+    "meta.html": (b"<meta charset=iso-8859-1>" + LATIN, "text/html"),
+    "meta of utf-8.html": (f"<META CharSet='iso-8859-1'>{GERMAN}".encode(), "text/html"),
+    "equiv.html": (
+        b"<meta http-equiv=Content-Type content='text/html; charset=windows-1252'>" + GERMAN.encode(),
+        "text/html",
+    ),
+    "head.html": (f"<title>{'-' * 2000}</title><meta charset=latin1>{GERMAN}".encode(), "text/html"),
+    "utf-16.html": (GERMAN.encode("utf-16"), "text/html"),
+    "bom.html": (GERMAN.encode("utf-8-sig"), "text/html"),
+    "charset.css": (b'@charset "iso-8859-1"; p::after { content: "\xc3\xbc" }', "text/css"),
+    "xml.svg": (b"<?xml version='1.0' encoding='iso-8859-1'?><svg><text>\xc3\xbc</text></svg>", "image/svg+xml"),
+    "data.bin": ("ü".encode(), "application/octet-stream"),
+}
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_text_is_utf_8_unless_it_says_otherwise(name: str, tmp_path: Path) -> None:
+    data, kind = ENCODED[name]
+    (tmp_path / name).write_bytes(data)
+    _, headers, body = ask(tmp_path, "/" + quote(name))
+    assert (headers["Content-Type"], body) == (kind, data)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "head"),
+    [
+        ("plain", "utf-8", ""),
+        ("bom", "utf-8-sig", ""),
+        ("utf-16", "utf-16", ""),
+        ("latin", "latin-1", "<meta charset=iso-8859-1>"),
+        ("equiv", "cp1252", "<meta http-equiv=content-type content='text/html; charset=windows-1252'>"),
+    ],
+)
+def test_a_page_reads_its_text_as_a_browser_does(name: str, encoding: str, head: str, tmp_path: Path) -> None:
+    page = tmp_path / f"{name}.html"
+    page.write_bytes(f"{head}<script src=text.js></script>Grüße".encode(encoding))
+    (tmp_path / "text.js").write_text("window.said = 'é — 日本'", "utf-8")
+
+    async def read() -> tuple[str, str]:
+        async with open_page(Source.parse(page), (64, 64), "screenshot", tmp_path / "work") as opened:
+            return await opened.evaluate("[document.body.innerText, said]")
+
+    assert asyncio.run(read()) == ["Grüße", "é — 日本"]

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from helios.renderer import footage
+from helios.renderer.charset import with_charset
 from helios.renderer.footage import Footage
 
 HOST = "helios.localhost"
@@ -66,7 +67,7 @@ class _Handler(SimpleHTTPRequestHandler):
         film = self._film(path) if self.headers.get("Sec-Fetch-Dest") == "video" else ""
         if not isinstance(film, str):
             return self._send(BytesIO(film.stand_in), len(film.stand_in), "video/webm")
-        return self._send(path.open("rb"), path.stat().st_size, self.guess_type(path))
+        return self._send(path.open("rb"), path.stat().st_size, with_charset(self.guess_type(path), path))
 
     def _file(self, url: str) -> Path | None:
         """The file that is asked for, which is noted; None, which has been answered, where there is none."""
