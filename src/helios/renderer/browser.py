@@ -14,7 +14,7 @@ from helios.errors import BrowserError, CaptureUnsafe, OutputError, PageError
 from helios.renderer.cdp import Connection, Params
 from helios.renderer.chromium import run_browser
 from helios.renderer.network import Guard
-from helios.renderer.page import Page, origin_of
+from helios.renderer.page import ASK, Page, origin_of
 from helios.renderer.ring import Ring, ring_folder
 from helios.renderer.scripts import clock_script
 from helios.renderer.server import HOST, ORIGIN, Used, serve
@@ -86,6 +86,7 @@ class Browser:
             page.call("Runtime.enable"),
             page.call("Network.enable"),
             page.call("Page.addScriptToEvaluateOnNewDocument", {"source": script}),
+            page.call("Runtime.addBinding", {"name": ASK}),
             *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
             *([page.call("Runtime.addBinding", {"name": "heliosStage"})] if staged else []),
             *([page.call("Emulation.setDefaultBackgroundColorOverride", _NOTHING)] if alpha else []),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from base64 import b64decode
 from collections import deque
 from fractions import Fraction
@@ -45,25 +44,26 @@ class Capture(Protocol):
 
 
 class _BeginFrames:
-    """Begins each frame of a page at a time that we choose.
-
-    Frame times lie a day in the future of the browser's own clock, so that real time never passes them.
-    """
-
-    _AHEAD_MS = 1e8
+    """Begins each frame of a page at a time that we choose."""
 
     def __init__(self, page: Page, fps: Fraction) -> None:
         self._page = page
         self._fps = fps
-        self._origin_us = int((time.monotonic() * 1000 + self._AHEAD_MS) * 1000)
-        self._ticks_us = self._origin_us - 100
+        self._ticks_us = page.ticks_us + 1
+        self._origin_us = page.ticks_us + 101
 
-    async def move(self, frame: int) -> None:
-        """Moves the page's clock to ``frame``, which is begun next."""
+    async def move(self, frame: int) -> bool:
+        """Moves the page's clock to ``frame``, which is begun next.
+
+        Returns whether other frames were begun meanwhile (``Page.advance``).
+        """
         time_ms = frame_time_ms(frame, self._fps)
         ticks = self._origin_us + round(time_ms * 1000)
-        await self._page.advance(frame, time_ms, (ticks - self._ticks_us) / 1000)
-        self._ticks_us = ticks
+        held = await self._page.advance(frame, time_ms, (ticks - self._page.ticks_us) / 1000)
+        passed = max(0, self._page.ticks_us + 1 - ticks)
+        self._origin_us += passed
+        self._ticks_us = ticks + passed
+        return held
 
     def nudge(self) -> None:
         """Has the next frame begin a microsecond on, so that animations do not move."""
@@ -72,14 +72,8 @@ class _BeginFrames:
     async def begin(self, *, show: bool = True, picture: Params | None = None) -> str | None:
         """Begins a frame; its picture, if one was asked for and given."""
         screenshot = {"screenshot": picture} if picture else {}
-        answer = await self._page.call(
-            "HeadlessExperimental.beginFrame",
-            {
-                "frameTimeTicks": self._ticks_us / 1000,
-                "interval": float(1000 / self._fps),
-                "noDisplayUpdates": not show,
-                **screenshot,
-            },
+        answer = await self._page.begin_frame(
+            self._ticks_us, interval=float(1000 / self._fps), noDisplayUpdates=not show, **screenshot
         )
         return answer.get("screenshotData")
 
@@ -114,8 +108,8 @@ class BeginFrameCapture:
         await self._frames.begin(show=shown)
 
     async def draw(self, frame: int) -> CodedPicture | None:
-        await self._frames.move(frame)
-        if self._still and self._page.tells_damage:
+        held = await self._frames.move(frame)  # what has changed then is known already, and not told again
+        if self._still and self._page.tells_damage and not held:
             self._page.damaged = False
             await self._frames.begin()
             await self._page.place_when_drawn()  # its answer comes behind the news of what has changed

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from helios.composition import Declared, parse_meta
-from helios.errors import CaptureUnsafe, PageError
+from helios.errors import BrowserError, CaptureUnsafe, PageError
 from helios.renderer import footage
 from helios.renderer.cdp import Connection, OnLoss, Params, ProtocolError, Unanswered
 from helios.renderer.moving import moves
@@ -22,6 +24,9 @@ from helios.renderer.spec import CaptureMethod, Heard, Motion
 
 _AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
 BREAKOUT = "a page that breaks out of its frame"
+ASK = "heliosAsk"
+"""The binding by which the clock asks for something (clock/holding.js)."""
+_AHEAD_MS = 1e8
 _FOOTAGE = ORIGIN + footage.PATH
 _MOVING = ("video/", "image/gif", "image/webp", "image/png", "image/apng", "image/avif")
 
@@ -49,7 +54,7 @@ class Page:
         self._ready_timeout = ready_timeout
         self._origin = ""
         self._stage = b""
-        self._sending: set[asyncio.Task[Params]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._loading: dict[str, str] = {}
         self._requests: dict[str, tuple[str, str]] = {}
         self._changed = asyncio.Event()
@@ -57,6 +62,8 @@ class Page:
         self._failure: PageError | None = None
         self._ready = False
         self.browser = browser
+        self.ticks_us = int((time.monotonic() * 1000 + _AHEAD_MS) * 1000)
+        """The compositor's time of the last frame, where frames are ours to begin: real time never passes it."""
         self.damaged = True
         """Whether the page's layers have changed since this was last set to False."""
         self.tells_damage = True
@@ -84,6 +91,8 @@ class Page:
 
     async def close(self) -> None:
         """Lets go of the page; the browser stays."""
+        for task in self._tasks:
+            task.cancel()
         await self.call("Page.close")
         self._connection.ignore(self._session)
 
@@ -98,15 +107,43 @@ class Page:
             raise PageError(_describe(details))
         return answer["result"].get("value")
 
-    async def advance(self, frame: int, time_ms: float, step_ms: float) -> None:
-        """Moves the page to ``frame`` at ``time_ms`` and waits until nothing it began is under way."""
+    async def advance(self, frame: int, time_ms: float, step_ms: float) -> bool:
+        """Moves the page to ``frame`` at ``time_ms`` and waits until nothing it began is under way.
+
+        Returns whether frames were begun meanwhile, for a page that waits for them.
+        """
         told = await self._patiently(f"{CLOCK}.advance({frame}, {time_ms!r}, {step_ms!r})", f"at frame {frame}")
+        held = self._heed(told)
+        while self._loading:
+            await self._arrivals(f"at frame {frame}")
+            held = self._heed(await self._patiently(f"{CLOCK}.finish({step_ms!r})", f"at frame {frame}"))
+        return held
+
+    def _heed(self, told: Params) -> bool:
         self.tells_damage = self.tells_damage and told["telling"]
         for warning in told["warnings"]:
             self.warn(warning.replace(f"{ORIGIN}/", ""))
-        while self._loading:
-            await self._arrivals(f"at frame {frame}")
-            await self._patiently(f"{CLOCK}.settle()", f"at frame {frame}")
+        return told["held"]
+
+    async def begin_frame(self, ticks_us: int, **settings: Any) -> Params:
+        """Has the browser begin a frame at that compositor's time, in microseconds."""
+        self.ticks_us = ticks_us
+        return await self.call("HeadlessExperimental.beginFrame", {"frameTimeTicks": ticks_us / 1000, **settings})
+
+    async def _serve(self, request: str) -> None:
+        """Does what a page that holds asks for: waits until nothing loads, and begins a frame."""
+        with contextlib.suppress(BrowserError, PageError):  # whoever waits for the page gets to know
+            while self._loading:
+                self._changed.clear()
+                await self._changed.wait()
+            if request == "frame":
+                await self.begin_frame(self.ticks_us + 1, noDisplayUpdates=True)
+            await self.evaluate(f"{CLOCK}.answered()")
+
+    def _start(self, work: Coroutine[None, None, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def unfit(self) -> str | None:
         """What was loaded that a stage would leave out, or show standing still: pictures, films."""
@@ -239,6 +276,8 @@ class Page:
                     self._loading[params["requestId"]] = url
             case "LayerTree.layerTreeDidChange":
                 self.damaged = True
+            case "Runtime.bindingCalled" if params["name"] == ASK:
+                self._start(self._serve(params["payload"]))
             case "Runtime.bindingCalled":
                 self.on_stage(json.loads(params["payload"]))
             case "Fetch.requestPaused":
@@ -279,9 +318,7 @@ class Page:
             "responseHeaders": [{"name": "Content-Type", "value": "text/html"}],
             "body": base64.b64encode(self._stage).decode(),
         }
-        task = asyncio.create_task(self.call("Fetch.fulfillRequest", answer))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        self._start(self.call("Fetch.fulfillRequest", answer))
 
     def _note_origin(self, params: Params) -> None:
         url = params["response"]["url"]

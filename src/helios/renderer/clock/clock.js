@@ -16,7 +16,11 @@ const native = {
   setAttribute: Element.prototype.setAttribute,
   paused: Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "paused").get,
   post: MessagePort.prototype.postMessage,
+  setTimeout: window.setTimeout.bind(window),
+  then: Promise.prototype.then,
+  ask: window.heliosAsk, // of page.py: "quiet" or "frame"
 };
+delete window.heliosAsk;
 const clock = window[KEY] ?? parentClock() ?? createClock();
 const isStage = config.staged && window === window.top;
 const onStage = config.staged && !isStage && window.parent === window.top;
@@ -51,7 +55,7 @@ function parentClock() {
 }
 
 function createClock() {
-  const timers = new Map(); // id -> {owner, due, order, run, every, level, eager}
+  const timers = new Map(); // id -> {owner, due, order, run, every, level, eager, held, spell}
   const frames = new Map(); // id -> {owner, callback}
   const pending = new Set(); // labels of what must end before the page may be drawn
   const channel = new MessageChannel();
@@ -61,7 +65,14 @@ function createClock() {
   const self = {
     now: 0,
     frame: -1,
-    activity: 0,
+    activity: 0, // counts what has happened
+    onActivity: () => {},
+    held: 0, // how far (ms) a page that holds is in the time of its own (holding.js)
+    heldSpells: 0, // how often it has held
+    heldFrames: 0, // how many frames were drawn meanwhile, each a microsecond of the compositor's time
+    drawingHeld: false, // whether such a frame is being drawn
+    answered: () => {}, // called by page.py when it has done what it was asked for
+    hasWorkers: false, // something works for the page beside it, unseen
     stateful: false, // something was seen that only stepping through every frame can repeat
     unfit: null, // what was seen that a stage can't show
     unseen: false, // something draws without the page's layers being changed
@@ -89,6 +100,11 @@ function createClock() {
     pending,
     places: new WeakMap(), // animation -> {at, time}: it stood at `time` when the clock stood at `at`
 
+    stir() {
+      self.activity++;
+      self.onActivity();
+    },
+
     addRoot(root) {
       self.roots.add(new WeakRef(root));
       if (config.staged) observeChanges(self, root);
@@ -100,8 +116,9 @@ function createClock() {
       const wait = Math.max(level > 5 ? 4 : 1, Math.min(wanted, 2 ** 31 - 1));
       const id = self.nextId++;
       const eager = !every && wanted <= 0 && level <= 5 && self.frame < 0;
-      timers.set(id, { owner, due: self.now + wait, order: id, run, every: every ? wait : 0, level, eager });
-      self.activity++;
+      const place = { held: self.held, spell: self.heldSpells };
+      timers.set(id, { owner, due: self.now + wait, order: id, run, every: every ? wait : 0, level, eager, ...place });
+      self.stir();
       return id;
     },
     dropTimer: (id) => void timers.delete(Number(id)),
@@ -109,18 +126,22 @@ function createClock() {
     addFrame(owner, callback) {
       const id = self.nextId++;
       frames.set(id, { owner, callback });
+      self.onActivity();
       return id;
     },
     dropFrame: (id) => void frames.delete(id),
 
-    /** Keeps the page from being drawn until `promise` is settled. */
-    track(promise, label) {
-      const entry = { label, promise };
+    /**
+     * Keeps the page from being drawn until `promise` is settled. Of what is the page's `own`, it may be the page that
+     * settles it; what is `doubtful` too may never be settled, and is waited for only as long as anything else happens.
+     */
+    track(promise, label, { own = false, doubtful = false } = {}) {
+      const entry = { label, promise, own, doubtful };
       pending.add(entry);
-      self.activity++;
+      self.stir();
       const done = () => {
         pending.delete(entry);
-        self.activity++;
+        self.stir();
       };
       promise.then(done, done);
       return promise;
@@ -136,23 +157,29 @@ function createClock() {
 
     /** Resolves when nothing that the page has begun is still under way. */
     async settle() {
-      for (let quiet = 0, round = 0; quiet < 2 && round < 200; round++) {
+      for (let quiet = 0, round = 0; ; round++) {
         const before = self.activity;
         await self.turn();
         watchDocuments(self);
+        quiet = self.activity === before ? quiet + 1 : 0;
+        const settled = quiet >= 2 || round >= 200;
         const waiting = [...pending];
-        if (waiting.length && waiting.every((entry) => entry.held) && self.activity === before) {
-          // Only the page itself holds. Time stands, so what it waits for may be a time-out of its own.
-          if (await fireEarliestTimeout()) continue;
-        }
-        if (waiting.length) {
-          await Promise.race([...pending].map((entry) => entry.promise.catch(() => {})));
-          quiet = 0;
-          round = 0;
+        const promises = waiting.map((entry) => entry.promise.catch(() => {}));
+        if (waiting.some((entry) => !entry.own)) {
+          await Promise.race(promises);
+        } else if (waiting.length && !settled) {
+          continue;
+        } else if (waiting.some((entry) => !entry.doubtful)) {
+          await steps.next(promises);
+        } else if (waiting.length) {
+          waiting.forEach((entry) => pending.delete(entry));
+        } else {
+          steps.end();
+          if (self.frame < 0 && (await fireEager())) continue;
+          if (settled) return;
           continue;
         }
-        if (self.frame < 0 && (await fireEager())) continue;
-        quiet = self.activity === before ? quiet + 1 : 0;
+        [quiet, round] = [0, -1];
       }
     },
 
@@ -177,7 +204,7 @@ function createClock() {
     /**
      * Moves the page from where it stands to `time` (ms), the time of `frame`. `step` is how far (ms) the
      * compositor's own time will move with the frame that is drawn next. Resolves to whether all that can
-     * change on the page shows as a change of its layers, and to warnings.
+     * change on the page shows as a change of its layers, whether frames were drawn while it held, and to warnings.
      */
     async advance(frame, time, step) {
       animations.note();
@@ -187,40 +214,41 @@ function createClock() {
       self.now = time;
       self.frame = frame;
       self.pace = time - before;
+      self.heldBefore = self.heldFrames;
       animations.place();
       placeSvg(self);
       await placeMedia(self);
       if (typeof self.helios.seek === "function") {
-        guard(isStage ? window.frames[0] : window, () => {
-          const outcome = self.helios.seek(time / 1000);
-          if (typeof outcome?.then === "function") self.track(Promise.resolve(outcome), "helios.seek()");
-        });
+        const view = isStage ? window.frames[0] : window;
+        guard(view, () => awaitOutcome(self, view, self.helios.seek(time / 1000)));
         await self.turn();
       }
-      const due = [...frames];
-      for (const [id, { owner, callback }] of due) {
-        if (!frames.delete(id) || owner.closed) continue;
-        guard(owner, () => callback.call(owner, time));
-        await self.turn();
-      }
+      ran = new WeakSet();
+      await runFrames();
+      return self.finish(step);
+    },
+
+    /** What comes last before the frame is drawn, once more where something has loaded meanwhile; resolves as `advance`. */
+    async finish(step) {
       await self.settle();
       self.captions?.show();
       animations.note();
       if (config.manual) {
         animations.place();
-        // Events of animations are sent with the browser's own next frame.
-        await new Promise((drawn) => native.requestAnimationFrame(() => native.requestAnimationFrame(drawn)));
+        await twoFrames(); // events of animations are sent with the browser's own next frame
         await self.settle();
       } else {
         if (config.staged) animations.noteMoves();
-        const running = animations.lead(step) > 0;
+        const running = animations.lead(Math.max(0.001, step - (self.heldFrames - self.heldBefore) / 1000)) > 0;
         if (running || self.changed || self.restless) self.placeWhenDrawn();
       }
-      if (frame <= 0) self.heeded = self.heeds();
+      const held = self.heldFrames > self.heldBefore;
+      if (held) self.onMove?.(); // what was painted meanwhile was not taken
+      if (self.frame <= 0) self.heeded = self.heeds();
       else if (!self.heeded) {
         for (const { url } of heard(self)) self.warn(`${url} is not heard: it begins to play later (--audio)`);
       }
-      return { telling: !self.unseen && !self.sought, warnings: self.warnings.splice(0) };
+      return { telling: !self.unseen && !self.sought, held, warnings: self.warnings.splice(0) };
     },
 
     warn: (text) => void self.warnings.push(text),
@@ -247,36 +275,48 @@ function createClock() {
 
   const animations = placeableAnimations(self);
 
-  const next = (wanted) => {
+  const dueOf = (timer) => timer.due;
+  const heldDueOf = (timer) => timer.due - self.now + (timer.spell === self.heldSpells ? timer.held : 0);
+
+  function next(wanted, due = dueOf) {
     let best = null;
     for (const [id, timer] of timers) {
       if (!wanted(timer)) continue;
-      if (!best || timer.due < best[1].due || (timer.due === best[1].due && timer.order < best[1].order)) {
+      if (!best || due(timer) < due(best[1]) || (due(timer) === due(best[1]) && timer.order < best[1].order)) {
         best = [id, timer];
       }
     }
     return best;
-  };
+  }
 
   async function fire([id, timer]) {
-    if (timer.every) {
-      timer.due += timer.every;
-      timer.order = self.nextId++;
-    } else {
-      timers.delete(id);
-    }
+    if (!timer.every) timers.delete(id);
+    else timer.order = self.nextId++;
     if (timer.owner.closed) return void timers.delete(id);
     self.level = timer.level;
     guard(timer.owner, timer.run);
     self.level = 0;
-    self.activity++;
+    self.stir();
     await self.turn();
   }
 
   async function runTimers(until) {
     for (let due; (due = next((timer) => timer.due <= until)); ) {
-      self.now = Math.max(self.now, due[1].due);
+      const [, timer] = due;
+      self.now = Math.max(self.now, timer.due);
+      timer.due += timer.every;
       await fire(due);
+    }
+  }
+
+  let ran = new WeakSet(); // callbacks that ran for this frame already
+
+  async function runFrames(wanted = [...frames]) {
+    for (const [id, { owner, callback }] of wanted) {
+      if (!frames.delete(id) || owner.closed) continue;
+      ran.add(callback);
+      guard(owner, () => callback.call(owner, self.now));
+      await self.turn();
     }
   }
 
@@ -286,11 +326,23 @@ function createClock() {
     return due !== null;
   }
 
-  async function fireEarliestTimeout() {
-    const due = next((timer) => !timer.every);
-    if (due) await fire(due);
-    return due !== null;
-  }
+  const steps = stepsOf(self, {
+    runFrames,
+    framesWaiting: () => [...frames],
+    hasRun: (callback) => ran.has(callback),
+    nextTimer() {
+      const due = next(() => true, heldDueOf);
+      if (!due) return null;
+      const [, timer] = due;
+      const at = heldDueOf(timer);
+      const fireHeld = () => {
+        // It comes again by the page's own time, which stands.
+        if (timer.every) Object.assign(timer, { held: at - (timer.due - self.now) + timer.every, spell: self.heldSpells });
+        return fire(due);
+      };
+      return { at, fire: fireHeld };
+    },
+  });
 
   return self;
 }
@@ -300,6 +352,19 @@ function guard(view, run) {
     return run();
   } catch (error) {
     view.reportError(error); // as the browser would: window.onerror, and the script goes on
+  }
+}
+
+/** Has the page wait for what its `helios.seek` has returned, if it is a promise: of this realm or another. */
+function awaitOutcome(self, view, outcome) {
+  if (typeof outcome?.then !== "function") return;
+  const report = (error) => view.reportError(error);
+  try {
+    const settled = native.then.call(outcome, undefined, report); // which only promises of the platform understand
+    self.track(settled, "helios.seek()", { own: true });
+  } catch {
+    // Anything else that has a then() need not ever call back, as GSAP's timelines don't while they are paused.
+    self.track(Promise.resolve(outcome).then(undefined, report), "helios.seek()", { own: true, doubtful: true });
   }
 }
 

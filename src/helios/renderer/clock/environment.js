@@ -43,12 +43,12 @@ function governTimers() {
   window.cancelIdleCallback = clock.dropTimer;
 
   MessagePort.prototype.postMessage = function (...args) {
-    clock.activity++;
+    clock.stir();
     return native.post.apply(this, args);
   };
   const post = window.postMessage;
   window.postMessage = function (...args) {
-    clock.activity++;
+    clock.stir();
     return post.apply(window, args);
   };
   const transfer = HTMLCanvasElement.prototype.transferControlToOffscreen;
@@ -79,7 +79,7 @@ function governTimers() {
     if (!window[name]) continue;
     window[name] = new Proxy(window[name], {
       construct(target, args, self) {
-        clock.stateful = true;
+        clock.stateful = clock.hasWorkers = true;
         return Reflect.construct(target, args, self);
       },
     });
@@ -107,17 +107,17 @@ function offerHelios() {
   if (onStage) helios.props = config.props; // of the page's own realm, as its scripts expect
   const holds = [];
   helios.hold ??= (label = "helios.hold()") => {
-    const entry = { label, held: true };
+    const entry = { label, own: true, doubtful: false };
     entry.promise = new Promise((resolve) => (entry.done = resolve));
     holds.push(entry);
     clock.pending.add(entry);
-    clock.activity++;
+    clock.stir();
   };
   helios.release ??= () => {
     const entry = holds.shift();
     if (!entry) return;
     clock.pending.delete(entry);
-    clock.activity++;
+    clock.stir();
     entry.done();
   };
   Object.defineProperty(window, "helios", {

@@ -46,7 +46,7 @@ function drawPage() {
 
 canvas.onpaint = () => {
   painted = frame.className;
-  if (!armed) return;
+  if (!armed || clock.drawingHeld) return;
   try {
     const reason = unsafe();
     if (reason) throw new Error(`there is ${reason}`);
