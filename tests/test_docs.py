@@ -9,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
+import av
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -148,3 +150,14 @@ def test_every_file_that_is_named_exists(path: Path) -> None:
 def test_the_rows_that_a_batch_tries_to_plan_with_are_as_many_as_documented() -> None:
     words = ("one", "two", "three", "four", "five")
     assert f"with any of the first {words[_LOOKS - 1]} rows" in (ROOT / "docs/batch.md").read_text("utf-8")
+
+
+def test_the_page_that_the_readme_shows_has_something_to_see_in_every_frame(tmp_path: Path) -> None:
+    (page,) = blocks(ROOT / "README.md", "html")
+    (tmp_path / "page.html").write_text(page)
+    film = helios.render_sync(tmp_path / "page.html", tmp_path / "hello.mp4", preset="ultrafast", fresh=True)
+    assert (film.frames, len(set(film.hashes)) > 60) == (90, True)
+    with av.open(str(tmp_path / "hello.mp4")) as container:
+        contrasts = [int(np.ptp(frame.to_ndarray(format="gray"))) for frame in container.decode(video=0)]
+    assert len(contrasts) == 90
+    assert min(contrasts) > 60
