@@ -11,7 +11,15 @@ import pytest
 from films import assert_exact
 from test_parity import draw
 
-LIBRARIES = {"gsap": "gsap", "three": "three", "lottie": "lottie-web", "d3": "d3", "anime": "animejs", "p5": "p5"}
+LIBRARIES = {
+    "gsap": "gsap",
+    "gsap-seek": "gsap",
+    "three": "three",
+    "lottie": "lottie-web",
+    "d3": "d3",
+    "anime": "animejs",
+    "p5": "p5",
+}
 FRAMES = 21
 
 
@@ -23,7 +31,15 @@ def project(tmp_path_factory: pytest.TempPathFactory, pages: Path) -> Path:
         pytest.skip("npm is missing")
     folder = tmp_path_factory.mktemp("npm")
     shutil.copytree(pages / "npm", folder, dirs_exist_ok=True)
-    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", *LIBRARIES.values()]
+    command = [
+        npm,
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--no-package-lock",
+        *sorted({*LIBRARIES.values()}),
+    ]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
     return folder
 
