@@ -49,9 +49,9 @@ async def fast(scene: str, frames: int) -> dict[str, float]:
         await page.evaluate(_HOLD_BACK)
         move = stage._frames.move
 
-        async def advance(frame: int) -> None:
+        async def advance(frame: int) -> bool:
             with _timed(times, "advance"):
-                await move(frame)
+                return await move(frame)
 
         stage._frames.move = advance
         for frame in range(frames):

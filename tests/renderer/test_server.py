@@ -45,6 +45,11 @@ def test_parts_of_files(asked: str, status: int, body: bytes, said: str | None, 
     assert (found[0], found[2], found[1].get("Content-Range")) == (status, body, said)
 
 
+def test_an_empty_file_is_answered_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    assert (ask(tmp_path, "/empty.mp4", range="bytes=0-")[0::2]) == (200, b"")
+
+
 def test_nothing_outside_of_the_folder_is_served(tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()

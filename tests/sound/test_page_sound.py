@@ -193,6 +193,32 @@ SPANS: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "<audio id=a src=a.wav autoplay data-volume=0.5></audio><script>setTimeout(() => { a.volume = 1 }, 200)</script>",
         [{"envelope": ((0.0, 0.5), (0.2 - 1 / 30, 0.5), (0.2, 1.0))}],
     ),
+    "a part": ("<audio src='a.wav#t=0.25,0.75' autoplay></audio>", [{"offset": 0.25, "length": 0.5}]),
+    "a part to the end": ("<audio src='a.wav?v=1#t=npt:0.25' autoplay></audio>", [{"offset": 0.25}]),
+    "a part of a source": (
+        "<audio autoplay><source src='a.wav#t=,0.75'></audio>",
+        [{"length": 0.75}],
+    ),
+    "a part of what is chosen later": (
+        "<audio id=a></audio><script>setTimeout(() => { a.src = 'a.wav#t=0.25,0.75'; a.play() }, 110)</script>",
+        [{"start": 0.11, "offset": 0.25, "length": 0.5}],
+    ),
+    "a part that is left": (
+        "<audio id=a src='a.wav#t=0.25,0.75' autoplay></audio><script>setTimeout(() => { a.currentTime = 0.8 }, 200)</script>",
+        [{"offset": 0.25, "length": 0.2}],
+    ),
+    "a part that goes on": (
+        "<audio id=a src='a.wav#t=0.25,0.75' autoplay></audio><script>setTimeout(() => a.play(), 600)</script>",
+        [{"offset": 0.25, "length": 0.5}, {"start": 0.6, "offset": 0.75, "length": 26 / 30 - 0.6}],
+    ),
+    "a part, faster": (
+        "<audio id=a src='a.wav#t=0.2,0.6' autoplay></audio><script>a.playbackRate = 2</script>",
+        [{"offset": 0.2, "length": 0.2, "rate": 2.0}],
+    ),
+    "a part with a time of its own": (
+        "<audio src='a.wav#t=0.25,0.75' data-start=0.1 data-media-start=0.5></audio>",
+        [{"start": 0.1, "offset": 0.5, "length": 0.25}],
+    ),
     "in a frame of its own": ("<iframe srcdoc='<audio src=a.wav autoplay></audio>'></iframe>", [{}]),
 }
 

@@ -123,6 +123,11 @@ class Page:
         self.tells_damage = self.tells_damage and told["telling"]
         for warning in told["warnings"]:
             self.warn(warning.replace(f"{ORIGIN}/", ""))
+        for url in told["failed"]:
+            name = _clip(url)
+            names = (f"{name} ", f"{_shown(url)} ")
+            if not any(warning.startswith(names) for warning in self.warnings):
+                self.warn(f"{name} is not shown: the browser can't decode it")
         return told["held"]
 
     async def begin_frame(self, ticks_us: int, **settings: Any) -> Params:
@@ -291,9 +296,11 @@ class Page:
                 self._look_at(params["requestId"])
                 self._arrived(params["requestId"])
             case "Network.loadingFailed":
-                _, url = self._requests.get(params["requestId"], ("", ""))
+                kind, url = self._requests.get(params["requestId"], ("", ""))
                 if not params.get("canceled") and params["errorText"] != "net::ERR_ABORTED" and url:
-                    self.warn(f"{_shown(url)} could not be loaded: {params['errorText']}")
+                    self.warn(
+                        f"{_clip(url) if kind == 'Media' else _shown(url)} could not be loaded: {params['errorText']}"
+                    )
                 self._arrived(params["requestId"])
             case "Runtime.exceptionThrown":
                 said = _describe(params["exceptionDetails"])
@@ -380,6 +387,14 @@ def origin_of(url: str) -> str:
 
 def _shown(url: str) -> str:
     return url.removeprefix(ORIGIN + "/")
+
+
+def _clip(url: str) -> str:
+    """The name of a clip, which is the same each time."""
+    if url.startswith("blob:"):
+        return "a clip of a script's (blob:)"
+    name = unquote(_shown(url.partition("#")[0]))
+    return name if len(name) <= 80 else f"{name[:40]}…"
 
 
 def _describe(details: Params) -> str:

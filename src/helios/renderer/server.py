@@ -110,7 +110,7 @@ class _Handler(SimpleHTTPRequestHandler):
         """Answers with a file, or the part of it that is wanted."""
         wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         start, stop = 0, size
-        if wanted and (wanted[1] or wanted[2]):
+        if size and wanted and (wanted[1] or wanted[2]):  # there is no part of an empty file
             start = int(wanted[1]) if wanted[1] else max(0, size - int(wanted[2]))
             stop = min(size, int(wanted[2]) + 1) if wanted[1] and wanted[2] else size
             if start >= stop:

@@ -92,6 +92,7 @@ function createClock() {
     heeded: false, // whether all of the film is listened to, or nothing is to be heard later
     blind: false, // whether nobody looks at films
     warnings: [], // what is to be told
+    failed: new Set(), // addresses of what was to be shown, and can't be
     films: new Map(), // address -> what is known of the film there
     captions: null, // what governCaptions keeps, if there are any
     contexts: new WeakMap(), // canvas -> the kind of its context
@@ -248,7 +249,7 @@ function createClock() {
       else if (!self.heeded) {
         for (const { url } of heard(self)) self.warn(`${url} is not heard: it begins to play later (--audio)`);
       }
-      return { telling: !self.unseen && !self.sought, held, warnings: self.warnings.splice(0) };
+      return { telling: !self.unseen && !self.sought, held, warnings: self.warnings.splice(0), failed: [...self.failed] };
     },
 
     warn: (text) => void self.warnings.push(text),

@@ -10,12 +10,13 @@ const addressOf = (url) => config.origin + FOOTAGE + new URL(url).pathname;
  * long as that is not known: then there is a promise under `coming`. */
 function filmAt(url) {
   if (!config.origin || !url.startsWith(`${config.origin}/`)) return null;
-  const known = clock.films.get(url);
+  const address = addressOf(url);
+  const known = clock.films.get(address);
   if (known) return known.film;
   const entry = { film: undefined, coming: null };
-  clock.films.set(url, entry);
+  clock.films.set(address, entry);
   entry.coming = native
-    .fetch(addressOf(url))
+    .fetch(address)
     .then((answer) => (answer.ok ? answer.json() : null), () => null)
     .then((film) => (entry.film = film));
   return undefined;

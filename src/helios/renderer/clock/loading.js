@@ -16,10 +16,25 @@ function watchDocuments(self) {
   }
   for (const element of self.found("video, audio")) {
     self.govern?.(element);
+    if (element.error) self.media.get(element)?.bury();
     const needed = element.localName === "video" ? element.HAVE_CURRENT_DATA : element.HAVE_METADATA;
-    if (element.networkState !== element.NETWORK_LOADING || element.readyState >= needed) continue;
+    if (element.readyState >= needed || !isComing(element) || element.networkState === element.NETWORK_NO_SOURCE) continue;
     trackOnce(self, element, loaded(element), `${element.localName} ${element.currentSrc || element.src}`);
   }
+}
+
+/** Whether the browser is about to have something of a media element, or to find that it can't. */
+function isComing(element) {
+  const { error, networkState, readyState, preload, src } = element;
+  if (error) return false;
+  if (networkState === element.NETWORK_IDLE) return readyState === element.HAVE_METADATA && preload === "auto";
+  return networkState === element.NETWORK_LOADING || Boolean(src);
+}
+
+/** Whether the browser can't play what a video was given. */
+function hasFailed(element) {
+  if (element.localName !== "video" || !element.currentSrc) return false;
+  return element.error !== null || element.networkState === element.NETWORK_NO_SOURCE;
 }
 
 /** Resolves when a media element can be shown, or has failed, or one of its sources has. */

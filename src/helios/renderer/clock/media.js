@@ -39,19 +39,31 @@ function governMedia() {
     if (known) return known;
     const screen = screenOf(element);
     const ear = earOf(element);
-    let [playing, at, from, until] = [false, clock.now, position.get.call(element), Infinity];
+    let [playing, at, from, until] = [false, clock.now, 0, Infinity];
+    let positioned = false; // or else `from` counts from where its address has it begin
+    let spent = false; // whether it has been paused where its address has it end
     let begun = false; // what it had as a poster is seen until then
     let reloading = false; // which is told of later
     let placed = element.isConnected;
     let { autoplay } = element;
+    const part = () => partOf(element.src || element.currentSrc);
+    /** Where (s) its address has it pause: there, and only once. */
+    const stopsAt = () => (spent || part().end >= length(element) ? Infinity : part().end);
+    const lead = () => (positioned ? 0 : part().start);
     const where = (now = clock.now) => {
       const passed = Math.max(0, Math.min(now, until) - at) / 1000;
-      const time = from + (playing ? passed * element.playbackRate : 0);
+      const first = from + lead();
+      const last = Math.max(first, stopsAt());
+      const time = playing ? Math.min(first + passed * element.playbackRate, last) : first;
       const end = length(element);
       return element.loop && end < Infinity ? Math.max(0, ((time + 1e-6) % end) - 1e-6) : Math.min(time, end);
     };
-    const anchor = (time) => ([at, from] = [playing ? Math.max(at, clock.now) : clock.now, time]);
-    const listen = () => (playing ? ear.begin(at, from, until) : ear.end());
+    const anchor = (time) => ([at, from] = [playing ? Math.max(at, clock.now) : clock.now, time - lead()]);
+    const listen = () => {
+      if (!playing) return ear.end();
+      const [begins, ends] = [positioned ? () => 0 : () => part().start, spent ? () => Infinity : stopsAt];
+      ear.begin(at, from, until, begins, ends);
+    };
     const tell = (type) => element.dispatchEvent(new Event(type));
     const stop = (...events) => {
       const stopped = where();
@@ -64,13 +76,16 @@ function governMedia() {
     const begin = () => {
       const { start, duration, mediaStart } = element.dataset;
       [playing, at, from, until] = [autoplay, clock.now, 0, Infinity];
+      positioned = spent = false;
       if (start !== undefined) [playing, at, from] = [true, seconds(start) * 1000, seconds(mediaStart)];
+      if (start !== undefined && mediaStart !== undefined) positioned = true;
       if (start !== undefined && duration !== undefined) until = at + seconds(duration) * 1000;
       begun = playing;
       listen();
     };
     const isSought = () => element.localName === "video" && filmOf(element) === null && element.readyState >= 1;
     const seekNatively = () => {
+      if (element.error) return;
       clock.sought ||= element.isConnected;
       // Half a millisecond in, so that a position on a frame's border shows the frame that begins there.
       const wanted = Math.min(where() + 0.0005, length(element));
@@ -84,10 +99,10 @@ function governMedia() {
       if (element.localName !== "video") return;
       const url = element.currentSrc;
       const film = filmOf(element);
-      if (film === undefined) return clock.track(clock.films.get(url).coming, `video ${url}`).then(show);
+      if (film === undefined) return clock.track(clock.films.get(addressOf(url)).coming, `video ${url}`).then(show);
       if (clock.blind) return;
       if (!film) return isSought() ? seekNatively() : undefined;
-      if (!begun && element.hasAttribute("poster")) return; // its own
+      if (!begun && lead() === 0 && element.hasAttribute("poster")) return; // its own
       return clock.track(screen.show(film, url, where(), where(clock.now + clock.pace)), `a frame of ${url}`);
     };
     const state = {
@@ -97,13 +112,14 @@ function governMedia() {
       playing: () => playing && clock.now >= at,
       play() {
         if (playing) return Promise.resolve();
-        anchor(where() >= length(element) ? 0 : where());
+        if (where() >= length(element)) [positioned, from, at] = [true, 0, clock.now];
+        else anchor(where());
         playing = begun = true;
         listen();
         tell("play");
         tell("playing");
-        const { localName, currentSrc, src, readyState, error } = element;
-        if (readyState < 1 && !error && (currentSrc || src)) clock.track(loaded(element), `${localName} ${currentSrc || src}`);
+        const { localName, currentSrc, src, readyState } = element;
+        if (readyState < 1 && isComing(element)) clock.track(loaded(element), `${localName} ${currentSrc || src}`);
         return Promise.resolve();
       },
       pause() {
@@ -112,7 +128,7 @@ function governMedia() {
       },
       seek(time) {
         if (!Number.isFinite(Number(time))) throw new TypeError("currentTime is a finite number");
-        begun = true;
+        begun = positioned = true;
         anchor(Math.max(0, Math.min(Number(time), length(element))));
         listen();
         if (isSought()) return void seekNatively();
@@ -138,9 +154,39 @@ function governMedia() {
         const before = screen.picture;
         await Promise.resolve(show()).catch(() => {}); // what can't be had is a warning already
         if (screen.picture !== before) tell("timeupdate");
+        if (hasFailed(element)) clock.failed.add(element.currentSrc);
         if (!playing) return;
         if (!element.loop && where() >= length(element)) stop("pause", "ended");
         else if (clock.now >= until) stop("pause");
+        else if (where() >= stopsAt() - 1e-6) {
+          stop("pause");
+          spent = true;
+        }
+      },
+      /** What its address says is seen to here, and the browser gets an address that has it do nothing by itself. */
+      plain() {
+        const url = element.src || element.currentSrc;
+        if (given.has(element) || element.localName !== "video" || !url.startsWith(`${config.origin}/`) || partOf(url).start === 0) return;
+        // Having sought, it would never show a poster again.
+        const bare = withoutFragment(url);
+        reloading = element.networkState !== element.NETWORK_EMPTY;
+        if (element.src) return giveAddress(element, bare);
+        const source = [...element.querySelectorAll("source")].find(({ src }) => src === url);
+        if (!source) return;
+        given.set(element, { address: bare, src: "", currentSrc: url });
+        given.set(source, { address: bare, src: url });
+        source.setAttribute("src", bare);
+        load.call(element);
+      },
+      /** Chromium waits for the first frame of a video for ever, even if it knows that there is none. */
+      bury() {
+        if (element.localName !== "video" || element.readyState !== element.HAVE_METADATA) return;
+        const { videoWidth, videoHeight, error } = element;
+        const size = `<svg xmlns='http://www.w3.org/2000/svg' width='${videoWidth}' height='${videoHeight}'/>`;
+        if (!element.hasAttribute("poster")) native.setAttribute.call(element, "poster", `data:image/svg+xml,${size}`);
+        reloading = true;
+        giveAddress(element, NO_MEDIA);
+        given.get(element).error = error;
       },
     };
     clock.media.set(element, state);
@@ -153,16 +199,49 @@ function governMedia() {
     begin();
     element.addEventListener("emptied", () => {
       screen.clear();
-      if (!reloading) begin();
+      if (!reloading) {
+        given.delete(element);
+        begin();
+      }
       reloading = false;
     });
+    element.addEventListener("loadstart", () => state.plain());
     // A poster is shown only as long as nothing was played.
     if (!native.paused.call(element) || position.get.call(element) > 0) {
       reloading = true;
       load.call(element);
     }
     pause.call(element);
+    state.plain();
     return state;
+  }
+
+  const given = new WeakMap(); // element -> the address that the browser was given instead of what the page sees
+  const NO_MEDIA = "data:,";
+  const giveAddress = (element, address) => {
+    const { src, currentSrc } = element;
+    given.set(element, { address, src, currentSrc: currentSrc || src });
+    sources.set.call(element, address);
+  };
+  const seen = (name) => (original) => ({
+    get() {
+      const value = original.get.call(this);
+      const known = given.get(this);
+      return value && value === known?.address ? known[name] : value;
+    },
+  });
+  redefine(prototype, "currentSrc", seen("currentSrc"));
+  redefine(HTMLSourceElement.prototype, "src", seen("src"));
+  redefine(prototype, "error", (original) => ({
+    get() {
+      return given.get(this)?.error ?? original.get.call(this);
+    },
+  }));
+  for (const type of ["abort", "emptied", "loadstart", "error", "suspend"]) {
+    const hide = (event) => {
+      if (given.get(event.target)?.error) event.stopImmediatePropagation();
+    };
+    window.addEventListener(type, hide, true);
   }
 
   clock.govern ??= govern;
@@ -190,13 +269,22 @@ function governMedia() {
     govern(this).pause();
   };
   prototype.load = function () {
+    const known = given.get(this);
+    if (known?.error) {
+      given.delete(this);
+      if (known.src) sources.set.call(this, known.src);
+      else this.removeAttribute("src");
+    }
     clock.media.get(this)?.reload();
     load.call(this);
   };
-  redefine(prototype, "src", (original) => ({
+  const sources = redefine(prototype, "src", (original) => ({
+    ...seen("src")(original),
     set(url) {
+      given.delete(this);
       clock.media.get(this)?.reload();
       original.set.call(this, url);
+      clock.media.get(this)?.plain();
     },
   }));
   const autoplays = redefine(prototype, "autoplay", (original) => ({

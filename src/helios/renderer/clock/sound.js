@@ -12,17 +12,18 @@ function earOf(element) {
     period: Number.isFinite(element.duration) && element.duration > 0 ? element.duration : null,
   });
   return {
-    /** From `at` to `until` it plays what it has at `offset`. */
-    begin(at, offset, until) {
+    /** From `at` to `until` it plays what it has at `offset` after it `begins`, as far as it `ends`: when these are known (s). */
+    begin(at, offset, until, begins, ends) {
       const rate = element.playbackRate;
       const late = Math.max(0, clock.now - at);
       [at, offset] = [at + late, offset + (late / 1000) * rate];
       const goesOn = span && span.rate === rate && span.until === until
-        && Math.abs(span.offset + ((at - span.at) / 1000) * rate - offset) < NEAR;
+        && Math.abs(span.offset + span.facts().begins + ((at - span.at) / 1000) * rate - offset - begins()) < NEAR;
       if (goesOn) return;
       this.end();
       if (until <= at) return;
-      span = { element, at, offset, until, rate, facts, levels: [[at, level()]] };
+      const known = () => ({ ...facts(), begins: begins(), ends: ends() });
+      span = { element, at, offset, until, rate, facts: known, levels: [[at, level()]] };
       clock.spans.push(span);
     },
 
@@ -40,7 +41,7 @@ function earOf(element) {
 
     end() {
       if (!span) return;
-      const known = facts();
+      const known = span.facts();
       Object.assign(span, { until: Math.max(span.at, Math.min(span.until, clock.now)), facts: () => known });
       span = null;
     },
@@ -49,19 +50,24 @@ function earOf(element) {
 
 /** Whether there may be sound in it. */
 function hasSound(element) {
-  return element.localName === "audio" || filmAt(element.currentSrc)?.sound !== false;
+  return element.localName === "audio" || (filmAt(element.currentSrc)?.sound !== false && !element.error);
 }
 
 /** All that was heard until now, and will be of what plays on; `length` null: as long as there is any (seconds). */
 function heard(self) {
-  const spans = self.spans.filter(({ element }) => hasSound(element)).map(({ element, at, offset, until, rate, facts, levels }) => ({
-    ...facts(),
-    video: element.localName === "video",
-    start: at / 1000,
-    offset,
-    length: until < Infinity ? (until - at) / 1000 : null,
-    rate,
-    volume: levels.map(([time, value]) => [(time - at) / 1000, value]),
-  }));
+  const spans = self.spans.filter(({ element }) => hasSound(element)).map(({ element, at, offset, until, rate, facts, levels }) => {
+    const { url, begins, ends, ...known } = facts();
+    const length = Math.min((until - at) / 1000, Math.max(0, ends - offset - begins) / rate);
+    return {
+      ...known,
+      url: withoutFragment(url),
+      video: element.localName === "video",
+      start: at / 1000,
+      offset: offset + begins,
+      length: length < Infinity ? length : null,
+      rate,
+      volume: levels.map(([time, value]) => [(time - at) / 1000, value]),
+    };
+  });
   return spans.filter(({ url, length, volume }) => url && length !== 0 && volume.some(([, value]) => value > 0));
 }
