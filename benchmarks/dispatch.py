@@ -19,7 +19,8 @@ from benchmarks.scenes import HERE, WORK
 from helios.jobs import JobSpec, Journal
 from helios.jobs.runner import Recorder
 from helios.orchestrator import Chunk, ChunkFinished, CommandChunk, CommandPlan
-from helios.orchestrator.schedule import Attempt, Schedule
+from helios.orchestrator.attempt import Attempt
+from helios.orchestrator.schedule import Schedule
 
 WORKERS = 1000
 FRAMES = 10  # of a chunk
@@ -76,7 +77,7 @@ async def _helios(chunks: int) -> None:
                 recorder.add(
                     ChunkFinished(
                         chunk=attempt.chunk.index, attempt=attempt.number, worker=attempt.worker, frames=FRAMES,
-                        repeated=0, seconds=time.monotonic() - attempt.begun,
+                        repeated=0, seconds=time.monotonic() - attempt.started,
                     )
                 )  # fmt: skip
 

@@ -13,7 +13,7 @@ import pytest
 
 import helios
 from films import assert_exact
-from helios.orchestrator.schedule import Policy
+from helios.orchestrator.retry import RetryPolicy
 from processes import named
 
 PAGE = """<!doctype html><style>@keyframes k{to{transform:translateX(250px) rotate(90deg)}}
@@ -113,7 +113,7 @@ def test_a_chunk_that_always_fails_ends_the_job_with_its_causes(page: Path, tmp_
     with pytest.raises(helios.ChunkFailed) as caught:
         render_killing(page, output / "a.mp4", workers, times=99)
     error = caught.value
-    assert len(error.causes) == Policy().attempts
+    assert len(error.causes) == RetryPolicy().maximum_attempts
     assert "SIGKILL" in str(error)
     assert f"chunk {error.chunk} (frames {error.chunk * 10}:{error.chunk * 10 + 10})" in str(error)
     assert "helios.renderer chunk spec.json" in str(error), "the command, for repeating it"

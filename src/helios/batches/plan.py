@@ -14,8 +14,8 @@ from helios.errors import PageError, UsageError
 from helios.orchestrator import RenderOrchestrator, RenderPlan, RenderRequest
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.ledger import Place, short_digest
+from helios.orchestrator.liveness import LivenessPolicy
 from helios.orchestrator.plan import FLEET, FLEET_CORES, cores
-from helios.orchestrator.schedule import Policy
 from helios.renderer.spec import CaptureMethod, Film, FilmsSpec
 
 GROUP_S = 120.0
@@ -62,9 +62,9 @@ class BatchPlan:
         return tuple(found)
 
     @property
-    def policy(self) -> Policy:
+    def liveness(self) -> LivenessPolicy:
         """As of any page."""
-        return self.template.policy
+        return self.template.liveness
 
     @property
     def suffix(self) -> str:

@@ -7,7 +7,6 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from helios.orchestrator.events import ChunkAttemptFailed, RenderEvent, Warned
 from helios.orchestrator.ledger import Damaged, Ledger, Record
 from helios.orchestrator.orchestrator import Crew, fetched, sum_of
 from helios.orchestrator.pages import made_of
+from helios.orchestrator.retry import RetryPolicy
 from helios.orchestrator.schedule import Schedule
 from helios.renderer.spec import FAST, CaptureMethod, ChunkReport, Film, FilmFailure, FilmOutcome
 from helios.stitcher import VideoStitcher
@@ -85,9 +85,17 @@ class BatchRun:
         self._waiting = {row.number: 0 for row in self._missing}
         groups = plan.groups(self._missing)
         attempts = 2 * self._attempts * max((group.frames for group in groups), default=1)  # rows are what may fail
-        policy = replace(plan.policy, attempts=attempts)
+        retry = RetryPolicy(maximum_attempts=attempts)
         where = self._where if len(self._workplaces) > 1 else self._where[: max(1, len(groups))]
-        await Schedule(groups, where, self._draw_group, lambda attempt, result: None, self._heard, policy).run()
+        await Schedule(
+            groups,
+            where,
+            self._draw_group,
+            lambda attempt, result: None,
+            self._heard,
+            retry=retry,
+            liveness=plan.liveness,
+        ).run()
         results = tuple(self._results[row.number] for row in plan.rows)
         self._emit(
             Batched(

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from helios.adapters import LocalPlace, LocalWorkerAdapter, open_adapter
@@ -26,6 +25,7 @@ from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
 from helios.orchestrator import Crew, Rendered, RenderEvent, RenderOrchestrator
 from helios.orchestrator.events import ChunkFinished, ChunkProgress, ChunkReused, CommandsPlanned, EventSink, Planned
+from helios.orchestrator.retry import RetryPolicy
 from helios.stitcher import FfmpegStitcher, VideoStitcher, stitcher_for
 from helios.storage import ArtifactStore
 
@@ -68,7 +68,6 @@ async def run_job(
                     store = store_of(journal, spec, faulty.before_request if faulty else None)
                     await _describe(store, job, spec)
                     here = LocalWorkerAdapter()
-                    policy = replace(spec.plan.policy, attempts=spec.attempts)
                     async with AsyncExitStack() as stack:
                         crews = [
                             Crew(await stack.enter_async_context(open_adapter(place)), place.workers)
@@ -79,7 +78,7 @@ async def run_job(
                             _stitcher(spec, here),
                             store,
                             workspace=workspace,
-                            policy=policy,
+                            retry=RetryPolicy(maximum_attempts=spec.attempts),
                             here=here,
                             crews=() if faulty else crews,
                         )

@@ -17,7 +17,7 @@ from helios.errors import CommandFailed, UsageError, unwritable
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace, last_lines
 from helios.orchestrator.ledger import Facts, Made, Place, digest_of, short_digest
-from helios.orchestrator.schedule import Policy
+from helios.orchestrator.liveness import LivenessPolicy
 from helios.stitcher import VideoStitcher
 from helios.text import Text
 from helios.worker import WorkerJob
@@ -98,9 +98,9 @@ class CommandPlan(_Frozen):
         return
 
     @property
-    def policy(self) -> Policy:
-        """A command need not tell anything: its time-out is what ends it, until others show how long it takes."""
-        return Policy(first_silence=float("inf"), least_silence=30.0)
+    def liveness(self) -> LivenessPolicy:
+        """A command need not report anything: its time-out ends it, until others show how long it takes."""
+        return LivenessPolicy(start_timeout=float("inf"), minimum_heartbeat_timeout=30.0)
 
     def place(self, chunk: Chunk) -> Place:
         """Where a chunk is kept: under what its command is, and what its inputs hold."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import secrets
 import signal
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from helios.adapters import WorkerAdapter
 from helios.errors import CommandFailed, HeliosError, StitchError, WorkerError, unwritable
-from helios.orchestrator.schedule import Policy, pause_before
+from helios.orchestrator.retry import RetryPolicy
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, FilmsSpec, ProbeSpec, Stamp, StillSpec
 from helios.storage import ArtifactStore, Bundle, pack
 from helios.worker import Artifact, WorkerJob, WorkerResult
@@ -29,7 +30,6 @@ _NAMED = (
 _EVERYWHERE = {"LANG": "C.UTF-8", "TZ": "UTC"}
 _PAGE = "page/"
 _LAST_LINES = 12
-_TRIES = 4
 
 Progress = Callable[[float], None]
 """Called with the percentage that is done."""
@@ -164,13 +164,14 @@ class Workplace:
                 await self._adapter.store.delete(outputs.values())
 
     async def _patiently(self, job: WorkerJob) -> WorkerResult:
-        for failures in range(1, _TRIES):
+        retry = RetryPolicy()
+        for failures in range(1, retry.maximum_attempts):
             try:
                 return await self._adapter.execute(job)
             except WorkerError as error:
                 if not error.retryable:
                     raise
-                await asyncio.sleep(pause_before(failures, Policy()))
+                await asyncio.sleep(retry.interval(failures, random.Random()))
         return await self._adapter.execute(job)
 
     async def read(self, result: WorkerResult, folder: Path, name: str) -> bytes:

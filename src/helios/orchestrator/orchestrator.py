@@ -20,6 +20,7 @@ from typing import Literal, get_args
 from helios.adapters import WorkerAdapter
 from helios.composition import Declared, Network
 from helios.errors import ArtifactMissing, CaptureUnsafe, HeliosError, PageChanged, UsageError
+from helios.orchestrator.attempt import Attempt
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
 from helios.orchestrator.dispatch import Workplace
@@ -38,7 +39,8 @@ from helios.orchestrator.mixing import mixing
 from helios.orchestrator.output import check_output, work_folder
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest, plan_chunks
-from helios.orchestrator.schedule import Attempt, Policy, Schedule
+from helios.orchestrator.retry import RetryPolicy
+from helios.orchestrator.schedule import Schedule
 from helios.orchestrator.seams import SeamBroken, Seams
 from helios.orchestrator.streaming import Prefix, streaming
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
@@ -73,7 +75,7 @@ class RenderOrchestrator:
         store: ArtifactStore | None = None,
         *,
         workspace: Path | None = None,
-        policy: Policy | None = None,
+        retry: RetryPolicy | None = None,
         here: WorkerAdapter | None = None,
         crews: Sequence[Crew] = (),
     ) -> None:
@@ -82,13 +84,13 @@ class RenderOrchestrator:
         queue.
 
         Attempts are made in ``workspace``, which is empty then, or else in a hidden folder beside the output.
-        ``policy`` is the plan's, if none is given.
+        ``retry`` says how often chunks are tried.
         """
         self._adapter = adapter
         self._stitcher = stitcher
         self._store = store
         self._workspace = workspace
-        self._policy = policy
+        self._retry = retry
         self._here = here or adapter
         self._crews = crews or (Crew(adapter),)
 
@@ -185,7 +187,7 @@ class RenderOrchestrator:
                 warned.update(plan.warnings)
                 ledger = Ledger(store, job, plan.root, fresh=fresh)
                 work = folder / f"plan-{len(list(folder.iterdir()))}"
-                run = _Run(self._crews, plan, store, ledger, work, emit, warned, job, self._policy)
+                run = _Run(self._crews, plan, store, ledger, work, emit, warned, job, self._retry)
                 try:
                     if hls and isinstance(plan, RenderPlan):
                         stream = streaming(hls, plan, ledger, work / "stream", heard, emit)
@@ -296,7 +298,7 @@ class _Run:
         emit: EventSink,
         warned: set[str],
         job: str,
-        policy: Policy | None,
+        retry: RetryPolicy | None,
     ) -> None:
         self._workplaces = [Workplace(crew.adapter, plan.root) for crew in crews]
         self._where = [number for number, crew in enumerate(crews) for _ in range(crew.workers or plan.workers)]
@@ -307,7 +309,7 @@ class _Run:
         self._emit = emit
         self._warned = warned
         self._job = job
-        self._policy = policy or plan.policy
+        self._retry = retry
         self._records: dict[int, Record] = {}
         self._seams = Seams(plan.parts)
         self._prefix: Prefix | None = None
@@ -335,7 +337,15 @@ class _Run:
                 self._keep(chunk, record)
             else:
                 missing.append(chunk)
-        schedule = Schedule(missing, self._workers(len(missing)), self._make, self._done, self._emit, self._policy)
+        schedule = Schedule(
+            missing,
+            self._workers(len(missing)),
+            self._make,
+            self._done,
+            self._emit,
+            retry=self._retry,
+            liveness=self._plan.liveness,
+        )
         try:
             await schedule.run()
         finally:
@@ -405,7 +415,7 @@ class _Run:
                 worker=attempt.worker,
                 frames=attempt.chunk.frames,
                 repeated=record.facts.repeated,
-                seconds=time.monotonic() - attempt.begun,
+                seconds=time.monotonic() - attempt.started,
             )
         )
         self._keep(attempt.chunk, record)

@@ -15,7 +15,7 @@ from helios.composition import Composition
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.ledger import REPORT, Facts, Made, Place, short_digest
-from helios.orchestrator.schedule import Policy
+from helios.orchestrator.liveness import LivenessPolicy
 from helios.renderer.spec import ChunkReport, ChunkSpec, Encoding, Probe
 from helios.stitcher import VideoStitcher
 from helios.text import Text
@@ -51,10 +51,10 @@ class RenderPlan:
         return self.encoding.suffix(alpha=self.composition.alpha)
 
     @property
-    def policy(self) -> Policy:
-        """A page may take its time at any frame, and be slow to begin."""
+    def liveness(self) -> LivenessPolicy:
+        """A page may take its time at any frame, and start slowly."""
         patience = self.composition.ready_timeout + 10
-        return Policy(least_silence=patience, first_silence=10 * patience)
+        return LivenessPolicy(minimum_heartbeat_timeout=patience, start_timeout=10 * patience)
 
     @property
     def parts(self) -> tuple[Chunk, ...]:
