@@ -15,7 +15,7 @@ from gcs_here import gcs_server
 from google_here import google
 from helios.errors import StoreError, UsageError
 from helios.storage import ArtifactStore
-from helios.storage.gcs import _SILENCE
+from helios.storage.threads import SILENCE
 
 
 @pytest.fixture
@@ -121,4 +121,4 @@ def test_a_storage_that_does_not_answer_holds_nobody_up() -> None:
         said = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
     assert "no answer in 0.05 s" in said.stdout
     assert said.stderr == ""
-    assert time.monotonic() - before < _SILENCE
+    assert time.monotonic() - before < SILENCE

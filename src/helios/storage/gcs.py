@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,16 +20,15 @@ from requests import RequestException
 from requests.adapters import HTTPAdapter
 
 from helios.errors import UsageError
-from helios.storage.objects import FailedError, RefusedError
+from helios.storage.objects import Download, FailedError, Moved, RefusedError, check_key
+from helios.storage.threads import CONNECTIONS, SILENCE, SOCKET_OPTIONS, Outgoing, in_thread
 
 T = TypeVar("T")
 
 _google: Any = google.auth  # its types are partly unknown
-CONNECTIONS = 32
-"""Requests that are under way at once; more wait."""
-_SILENCE = 20.0
-"""Seconds without a byte after which a connection is given up."""
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+_here = threading.local()
+"""The generation that the last answer to this thread was of."""
 _FIRST = 0
 """The generation of what is not there: https://cloud.google.com/storage/docs/request-preconditions."""
 
@@ -43,35 +40,49 @@ class GcsObjects:
         self._bucket = client.bucket(bucket)
         self._prefix = f"{prefix}/" if prefix else ""
 
-    async def put(self, key: str, data: bytes | Path) -> None:
-        await self._send(key, data)
+    async def put(self, key: str, data: bytes | Path, moved: Moved) -> None:
+        await self._send(key, data, moved)
 
-    async def put_new(self, key: str, data: bytes | Path) -> bool:
+    async def put_new(self, key: str, data: bytes | Path, moved: Moved) -> bool:
         try:
-            await self._send(key, data, if_generation_match=_FIRST)
+            await self._send(key, data, moved, if_generation_match=_FIRST)
         except answers.PreconditionFailed:
             return False
         return True
 
-    async def get(self, key: str) -> bytes:
+    async def read(self, key: str, download: Download, moved: Moved) -> None:
         blob = self._blob(key)
-        return await _asked(lambda: blob.download_as_bytes(timeout=_SILENCE, retry=None))
+        more: dict[str, int] = {}
+        if download.version is None:
+            download.restart()
+        else:
+            more = {"start": download.size, "if_generation_match": int(download.version)}
+        incoming = _Incoming(download, moved)
+
+        def receive() -> None:
+            blob.download_to_file(incoming, timeout=SILENCE, retry=None, **more)
+
+        try:
+            await _asked(receive)
+        except answers.RequestRangeNotSatisfiable:  # nothing is missing
+            return
+        except answers.PreconditionFailed as error:
+            download.restart()
+            raise FailedError(_said(error)) from error
+        finally:
+            incoming.close()
 
     async def size(self, key: str) -> int:
         blob = self._blob(key)
-        await _asked(lambda: blob.reload(timeout=_SILENCE, retry=None))
+        await _asked(lambda: blob.reload(timeout=SILENCE, retry=None))
         return blob.size
-
-    async def copy(self, key: str, path: Path) -> None:
-        blob = self._blob(key)
-        await _asked(lambda: blob.download_to_filename(str(path), timeout=_SILENCE, retry=None))
 
     async def sizes(self, prefix: str) -> dict[str, int]:
         below = f"{self._prefix}{prefix.strip('/')}/" if prefix.strip("/") else self._prefix
 
         def look() -> dict[str, int]:
             found = self._bucket.list_blobs(
-                prefix=below, fields="items(name,size),nextPageToken", timeout=_SILENCE, retry=None
+                prefix=below, fields="items(name,size),nextPageToken", timeout=SILENCE, retry=None
             )
             return {blob.name.removeprefix(self._prefix): blob.size for blob in found}
 
@@ -79,17 +90,16 @@ class GcsObjects:
 
     async def delete(self, key: str) -> None:
         blob = self._blob(key)
-        await _asked(lambda: blob.delete(timeout=_SILENCE, retry=None))
+        await _asked(lambda: blob.delete(timeout=SILENCE, retry=None))
 
-    async def _send(self, key: str, data: bytes | Path, **condition: int) -> None:
+    async def _send(self, key: str, data: bytes | Path, moved: Moved, **condition: int) -> None:
         blob = self._blob(key)
         send = blob.upload_from_string if isinstance(data, bytes) else blob.upload_from_filename
         kind = "application/octet-stream"
-        await _asked(lambda: send(data, content_type=kind, timeout=_SILENCE, retry=None, **condition))
+        await _asked(lambda: send(data, content_type=kind, timeout=SILENCE, retry=None, **condition), moved)
 
     def _blob(self, key: str) -> Any:
-        if any(name in ("", ".", "..") for name in key.split("/")):
-            raise RefusedError(f"{key!r} is no key")
+        check_key(key)
         return self._bucket.blob(self._prefix + key)
 
 
@@ -108,36 +118,63 @@ def open_gcs(url: str) -> GcsObjects:
             credentials = _google.default(scopes=[_SCOPE])[0]
         except auth.GoogleAuthError as error:
             raise UsageError(f"{url}: {_said(error)} (gcloud auth application-default login; docs/gcp.md)") from None
-    session = AuthorizedSession(credentials)
+    session = _Session(credentials)
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS, pool_block=True))
+        session.mount(scheme, _Adapter(pool_maxsize=CONNECTIONS, pool_block=True))
     client = Client(project=None, credentials=credentials, _http=session)
     return GcsObjects(client, split.netloc, split.path.strip("/"))
 
 
-async def _asked(request: Callable[[], T]) -> T:
-    """What a request answers. Whoever waits can be cancelled at once: the thread that asks is left behind then, and
-    can't hold up the end of the program.
-    """
-    answer: Future[T] = Future()
-    answer.set_running_or_notify_cancel()
+class _Incoming:
+    """The end of a download's file. Once it is closed, a thread that was left behind can't write there any more."""
 
-    def ask() -> None:
-        try:
-            answer.set_result(request())
-        except Exception as error:  # noqa: BLE001  it is told to who waits
-            answer.set_exception(error)
+    def __init__(self, download: Download, moved: Moved) -> None:
+        self._download = download
+        self._moved = moved
+        self._lock = threading.Lock()
+        self._closed = False
 
-    threading.Thread(target=ask, name="gcs", daemon=True).start()
+    def write(self, piece: bytes) -> None:
+        with self._lock:
+            if self._closed:
+                raise FailedError("nobody waits for this download any more")
+            self._download.version = _here.generation
+            self._download.write(piece)
+        self._moved()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+
+
+class _Session(AuthorizedSession):
+    """A session that sends bytes in small blocks, so that one can see them move."""
+
+    def request(self, method: str, url: str, data: Any = None, *args: Any, **more: Any) -> Any:
+        if isinstance(data, Outgoing):  # the same request again, with a new token
+            data.seek(0)
+        elif isinstance(data, bytes):
+            data = Outgoing(data)
+        answer: Any = super().request(method, url, data, *args, **more)
+        _here.generation = answer.headers.get("x-goog-generation")
+        return answer
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        super().init_poolmanager(*args, **more, socket_options=list(SOCKET_OPTIONS))
+
+
+async def _asked(request: Callable[[], T], moved: Moved = lambda: None) -> T:
     with _told():
-        return await asyncio.wrap_future(answer)
+        return await in_thread(request, moved)
 
 
 @contextmanager
 def _told() -> Generator[None]:
     try:
         yield
-    except answers.PreconditionFailed:
+    except (answers.PreconditionFailed, answers.RequestRangeNotSatisfiable):
         raise
     except answers.NotFound as error:
         if "bucket does not exist" in str(error):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
+
+Moved = Callable[[], None]
+"""Called, from any thread, whenever some bytes of a transfer have moved."""
 
 
 class RefusedError(Exception):
@@ -14,32 +19,63 @@ class FailedError(Exception):
     """The store could not this time: connections, overload, its own faults."""
 
 
+@dataclass(slots=True)
+class Download:
+    """How far a download has come: the first ``size`` bytes of a ``version`` are in ``file``.
+
+    A download that broke off goes on from there, as long as the object still has that version.
+    """
+
+    file: BinaryIO
+    size: int = 0
+    version: str | None = None
+
+    def write(self, piece: bytes) -> None:
+        """Appends what came next."""
+        self.file.write(piece)
+        self.size += len(piece)
+
+    def restart(self) -> None:
+        """Drops what has come."""
+        self.file.seek(0)
+        self.file.truncate()
+        self.size, self.version = 0, None
+
+
+def check_key(key: str) -> None:
+    """Makes sure that a key stays below its store's prefix.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    if any(name in ("", ".", "..") for name in key.split("/")):
+        raise RefusedError(f"{key!r} is no key")
+
+
 class Objects(Protocol):
     """Bytes under keys, at one place. Where nothing is under a key, FileNotFoundError is raised.
+
+    Transfers call ``moved`` for every few bytes, so that a slow one can be told from one that hangs.
 
     Raises (from any method):
         RefusedError: it is no use to ask again.
         FailedError, OSError: it may be.
     """
 
-    async def put(self, key: str, data: bytes | Path) -> None:
+    async def put(self, key: str, data: bytes | Path, moved: Moved) -> None:
         """Puts bytes, or a file's, under ``key``, in place of what was there."""
         ...
 
-    async def put_new(self, key: str, data: bytes | Path) -> bool:
+    async def put_new(self, key: str, data: bytes | Path, moved: Moved) -> bool:
         """Puts bytes, or a file's, under ``key`` if nothing is there; whether it did."""
         ...
 
-    async def get(self, key: str) -> bytes:
-        """What is under ``key``."""
+    async def read(self, key: str, download: Download, moved: Moved) -> None:
+        """Brings a download of what is under ``key`` to its end."""
         ...
 
     async def size(self, key: str) -> int:
         """How many bytes are under ``key``."""
-        ...
-
-    async def copy(self, key: str, path: Path) -> None:
-        """Writes what is under ``key`` to a file."""
         ...
 
     async def sizes(self, prefix: str) -> dict[str, int]:

@@ -7,18 +7,20 @@ import contextlib
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from helios.errors import ArtifactMissing, OutputError, StoreError, UsageError
-from helios.storage.objects import FailedError, Objects, RefusedError
+from helios.storage.objects import Download, FailedError, Moved, Objects, RefusedError
 from helios.storage.obstores import ObstoreObjects
+from helios.storage.silence import limited_silence
 
 T = TypeVar("T")
 
 TIMEOUT = 60.0
-"""Seconds after which a request that has not been answered is tried again."""
+"""Seconds without an answer, or a byte of one, after which a request is tried again."""
 TRIES = 5
 _FIRST_PAUSE = 0.1
 _SCHEMES = ("file", "memory", "s3", "gs", "az")
@@ -27,9 +29,10 @@ _SCHEMES = ("file", "memory", "s3", "gs", "az")
 class ArtifactStore:
     """Bytes under keys such as ``jobs/1/spec.json``, all below one URL.
 
-    A request that fails, or is not answered in time, is tried again, with full jitter
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). What is on a disk is on it for good
-    when a call returns: it survives a loss of power.
+    A request that fails, or of which nothing moves for ``timeout`` seconds, is tried again, with full jitter
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). A transfer may take as long as its
+    bytes move, and a download goes on where it broke off. What is on a disk is on it for good when a call returns: it
+    survives a loss of power.
 
     Raises (from any method):
         StoreError: the store can't be reached, or refuses.
@@ -85,7 +88,7 @@ class ArtifactStore:
 
     async def put(self, key: str, data: bytes | Path) -> None:
         """Puts bytes, or a file's, under ``key``, in place of what was there."""
-        await self._ask(f"put {key}", lambda: self._objects.put(key, data))
+        await self._ask(f"put {key}", lambda moved: self._objects.put(key, data, moved))
         await self._sync(key)
 
     async def put_new(self, key: str, data: bytes | Path) -> bool:
@@ -94,7 +97,7 @@ class ArtifactStore:
         A request that was not answered may have been carried out, so False can mean that these very bytes are there.
         """
 
-        done = await self._ask(f"put {key}", lambda: self._objects.put_new(key, data))
+        done = await self._ask(f"put {key}", lambda moved: self._objects.put_new(key, data, moved))
         await self._sync(key)
         return done
 
@@ -104,7 +107,10 @@ class ArtifactStore:
         Raises:
             ArtifactMissing: nothing is.
         """
-        return await self._ask(f"get {key}", lambda: self._objects.get(key))
+        with BytesIO() as file:
+            download = Download(file)
+            await self._ask(f"get {key}", lambda moved: self._objects.read(key, download, moved))
+            return file.getvalue()
 
     async def has(self, key: str) -> bool:
         """Whether there is anything under ``key``."""
@@ -120,7 +126,7 @@ class ArtifactStore:
         Raises:
             ArtifactMissing: nothing is.
         """
-        return await self._ask(f"look for {key}", lambda: self._objects.size(key))
+        return await self._ask(f"look for {key}", lambda _: self._objects.size(key))
 
     async def bring(self, key: str, path: Path, *, own: bool = False) -> None:
         """Has what is under ``key`` at ``path`` too: by a link where it is on the same disk, unless the file is to be
@@ -135,33 +141,32 @@ class ArtifactStore:
                 path.hardlink_to(self._root / key)
                 return
 
-        async def copy() -> None:
-            part = path.with_name(path.name + ".part")
-            try:
-                await self._objects.copy(key, part)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-
-        await self._ask(f"get {key}", copy)
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                download = Download(file)
+                await self._ask(f"get {key}", lambda moved: self._objects.read(key, download, moved))
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     async def sizes(self, prefix: str) -> dict[str, int]:
         """The keys that begin with ``prefix`` (to the end of a name between slashes), and how many bytes each has."""
-        return await self._ask(f"list {prefix}", lambda: self._objects.sizes(prefix))
+        return await self._ask(f"list {prefix}", lambda _: self._objects.sizes(prefix))
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Removes what is under ``keys``, where anything is."""
         for key in keys:
             with contextlib.suppress(ArtifactMissing):
-                await self._ask(f"delete {key}", lambda key=key: self._objects.delete(key))
+                await self._ask(f"delete {key}", lambda _, key=key: self._objects.delete(key))
 
-    async def _ask(self, what: str, request: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(self, what: str, request: Callable[[Moved], Awaitable[T]]) -> T:
         for left in reversed(range(TRIES)):
             try:
-                async with asyncio.timeout(self._timeout):
+                async with limited_silence(self._timeout) as moved:
                     if self._before:
                         await self._before()
-                    return await request()
+                    return await request(moved)
             except FileNotFoundError:
                 raise ArtifactMissing(f"{self.url} could not {what}: there is nothing") from None
             except RefusedError as error:
