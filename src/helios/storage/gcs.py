@@ -155,7 +155,8 @@ class _Session(AuthorizedSession):
             data.seek(0)
         elif isinstance(data, bytes):
             data = Outgoing(data)
-        answer: Any = super().request(method, url, data, *args, **more)
+        base: Any = super()  # its types are partly unknown
+        answer = base.request(method, url, data, *args, **more)
         _here.generation = answer.headers.get("x-goog-generation")
         return answer
 
