@@ -5,6 +5,11 @@ BIN := .venv/bin
 TESTERS := $(shell echo $$(($$(nproc) * 3 / 2)))
 # Tests need the worker's image; making it needs root, and takes as long as linting.
 IMAGE := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo image)
+# Without the addresses that packages come from.
+PIN := $(BIN)/uv pip compile --python-version 3.11 --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+# What the image has: Debian's Python, and wheels only. One lock file is for both kinds of processors.
+IN_IMAGE := --only-binary :all:
+IMAGE_LOCK := src/helios/deploy/image/requirements.txt
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
@@ -43,10 +48,12 @@ bench-peers: .venv/ready-dev ## Install the peers that bench compares with, by n
 docs: .venv/ready-dev ## Write docs/cli.md and docs/job.schema.json from the code
 	$(BIN)/python scripts/make_docs.py
 
-pin: .venv/ready-dev ## Take the newest versions of all dependencies into constraints.txt
+pin: .venv/ready-dev ## Take the newest versions of all dependencies into constraints.txt, and the image's into its own lock file
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --upgrade --quiet \
-		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file constraints.txt
+	$(PIN) pyproject.toml --upgrade --group dev --all-extras --universal --output-file constraints.txt
+	$(PIN) pyproject.toml --upgrade --extra aws --extra http --group image --constraints constraints.txt $(IN_IMAGE) \
+		--python-platform x86_64-manylinux_2_36 --output-file $(IMAGE_LOCK)
+	$(PIN) $(IMAGE_LOCK) $(IN_IMAGE) --python-platform aarch64-manylinux_2_36 | diff $(IMAGE_LOCK) -
 
 clean: ## Remove everything that these commands made
 	rm -rf .venv out dist .pytest_cache .ruff_cache .hypothesis benchmarks/.work

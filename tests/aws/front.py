@@ -193,7 +193,7 @@ def lambda_front(
     environments: int = 1,
     limit: int | None = None,
     timeout: int = 900,
-    memory_mb: int = 3538,
+    memory_mb: int = 3008,
     env: dict[str, str] | None = None,
     name: str = "helios",
 ) -> Generator[LambdaFront]:

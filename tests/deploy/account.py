@@ -2,10 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
 import botocore.session
+import httpx
+import pytest
 from aiobotocore.session import AioSession
 
 from helios.deploy.aws import Deployment, Settings, new_session
@@ -23,6 +28,35 @@ _MANIFEST = json.dumps(
         "layers": [],
     }
 )
+
+
+@contextmanager
+def quotas(moto: str, concurrency: int) -> Generator[None]:
+    """For the block, Lambda answers what the account can have, which moto does not know; all else is moto's."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _serve(self) -> None:
+            data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.path.rstrip("/") == "/2016-08-19/account-settings":
+                status, body = 200, json.dumps({"AccountLimit": {"ConcurrentExecutions": concurrency}}).encode()
+            else:
+                passed = httpx.request(self.command, moto + self.path, content=data, headers=dict(self.headers.items()))
+                status, body = passed.status_code, passed.content
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _serve
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, pytest.MonkeyPatch.context() as patch:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        patch.setenv("AWS_ENDPOINT_URL_LAMBDA", f"http://127.0.0.1:{server.server_port}")
+        yield
+        server.shutdown()
 
 
 class Account:

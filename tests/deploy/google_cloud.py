@@ -2,7 +2,8 @@
 
 Each request is checked against Google's own descriptions of its APIs, which google-api-python-client carries: a path,
 parameter or field that they don't have, or a value of another type, fails the test. Resources are kept in memory; objects
-are in a real storage server.
+are in a real storage server. Of Cloud Quotas there is no description in that package: its answers are as its reference
+says (https://cloud.google.com/docs/quotas/reference/rest/v1/projects.locations.services.quotaInfos).
 """
 
 import json
@@ -123,7 +124,8 @@ class GoogleCloud:
 
     To misbehave: methods in ``denied`` are refused with those words, and for that ``reason``; builds end with what is in
     ``failures`` before one succeeds; buckets in ``foreign`` are somebody else's, and open; ``state`` is what becomes of
-    services. ``before_build_ends`` is called then.
+    services. ``before_build_ends`` is called then. Cloud Run takes services of ``held_instances`` at most, whatever
+    ``quotas`` say.
     """
 
     url: str = ""
@@ -138,6 +140,10 @@ class GoogleCloud:
     state: str = "CONDITION_SUCCEEDED"
     before_build_ends: Callable[[], object] = field(default=lambda: None)
     held: set[str] | None = None
+    quotas: dict[str, int] = field(
+        default_factory=lambda: {"CpuAllocPerProjectRegion": 200_000, "MemAllocPerProjectRegion": 400 * 2**30}
+    )
+    held_instances: int = 1000
     kept: dict[str, Any] = field(default_factory=dict[str, Any])
     builds: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -154,6 +160,8 @@ class GoogleCloud:
         """What a request is answered with."""
         split = urlsplit(target)
         service, _, rest = split.path.lstrip("/").partition("/")
+        if service == "cloudquotas":
+            return self._quota(verb, rest)
         if service in ("storage", "upload", "download"):
             service, rest = "storage", split.path.lstrip("/")
         try:
@@ -204,6 +212,12 @@ class GoogleCloud:
             self.kept[key] |= body
             return 200, self.kept[key]
         if action in ("create", "patch"):
+            if api == "run" and body["template"]["scaling"]["maxInstanceCount"] > self.held_instances:
+                said = (
+                    f"Max instances must be set to {self.held_instances} or fewer to set the requested total CPU. "
+                    "Quota violated: CpuAllocPerProjectRegion requested: 200000 allowed: 6000"
+                )
+                return 400, json.loads(_error(400, said))
             if action == "create":
                 key += "/" + (query.get("serviceId") or query["repositoryId"])[0]
             self.kept[key] = {**body, "name": key.partition("/v")[2][2:]} | self._said(api, key)
@@ -220,6 +234,29 @@ class GoogleCloud:
                 "response": empty if api != "run" else {"@type": f"type.googleapis.com/{_KINDS[api]}"}
             }
         return 200, self.kept.get(key, {"name": path})
+
+    def _quota(self, verb: str, path: str) -> tuple[int, bytes]:
+        method = "cloudquotas.projects.locations.services.quotaInfos.get"
+        self.asked.append(method)
+        below = f"v1/projects/{PROJECT}/locations/global/services/run.googleapis.com/quotaInfos/"
+        assert verb == "GET"
+        assert path.startswith(below), path
+        if method in self.denied:
+            return 403, _error(403, self.denied[method], self.reason)
+        name = path.removeprefix(below)
+        others = {
+            "dimensions": {"region": "asia-east1"},
+            "details": {"value": "1"},
+            "applicableLocations": ["asia-east1"],
+        }
+        default = {"details": {"value": str(self.quotas[name])}, "applicableLocations": ["us-central1", "europe-west1"]}
+        info = {
+            "quotaId": name,
+            "service": "run.googleapis.com",
+            "dimensions": ["region"],
+            "dimensionsInfos": [others, default],
+        }
+        return 200, json.dumps(info).encode()
 
     def _said(self, api: str, key: str) -> dict[str, Any]:
         """What Cloud Run says of a service."""
@@ -348,7 +385,7 @@ def google_cloud(folder: Path) -> Generator[GoogleCloud]:
         patch.delenv("CLOUDSDK_RUN_REGION", raising=False)
         # Whatever is not led here, such as google-auth's look for an account's places, comes to nothing.
         patch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-        for name in ("run", "cloudbuild", "artifactregistry", "iam"):
+        for name in ("run", "cloudbuild", "artifactregistry", "iam", "cloudquotas"):
             patch.setenv(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name.upper()}", f"{found.url}/{name}/")
         yield found
     assert found.wrong == []

@@ -27,7 +27,7 @@ PLACE = Deployment(
     region="eu-central-1",
     account="123456789012",
     partition="aws",
-    memory_mb=3538,
+    memory_mb=3008,
     timeout=900,
     disk_mb=2048,
     architecture="x86_64",
@@ -78,7 +78,7 @@ def test_too_little_memory_is_told_with_the_way_to_mend_it(account: Account) -> 
     assert made is not None
     found = checked(account, made)
     assert found["memory"].fine is False
-    assert found["memory"].mend.endswith("--memory 3538")
+    assert found["memory"].mend.endswith("--memory 3008")
     assert found["time-out"].fine is False
 
 

@@ -58,7 +58,8 @@ def test_from_nothing_to_nothing(cloud: GoogleCloud) -> None:
 
     dry = call("gcp", "--dry-run", "--json")
     assert dry.exit_code == 0, dry.output
-    (proposed,) = lines(dry)
+    quota, proposed = lines(dry)
+    assert quota["message"] == "the quota of us-central1 holds 100 instances of 2 processors and 4096 MiB"
     kinds = [change["kind"] for change in proposed["changes"]]
     assert kinds == ["bucket", "service account", "service account", "repository of images", "rights", "rights",
                      "image, by Cloud Build", "service"]  # fmt: skip
@@ -87,7 +88,7 @@ def test_from_nothing_to_nothing(cloud: GoogleCloud) -> None:
 
     checked = call("check", "--cloud", "gcp", "--json")
     findings = {each["name"]: each for each in lines(checked)}
-    assert {name for name, each in findings.items() if each["fine"] is not True} == {"quota"}
+    assert {name for name, each in findings.items() if each["fine"] is not True} == set()
     assert checked.exit_code == 0
 
     refused = call("destroy", "--cloud", "gcp")
@@ -303,7 +304,8 @@ def refusal(code: int) -> str:
     """The one line that a deploy ends with."""
     refused = call("gcp", "--image", IMAGE)
     assert refused.exit_code == code, refused.output
-    (line,) = refused.stderr.splitlines()
+    *quota, line = refused.stderr.splitlines()
+    assert all("the quota of" in each for each in quota)
     return line
 
 
@@ -453,3 +455,86 @@ def test_another_version_takes_the_place_of_one_with_the_same_name(
     assert "helios-mine: 3 changes" in changed.stderr
     again = call("gcp", "--name", "helios-mine", "--image", IMAGE)
     assert "nothing is changed" in again.stderr
+
+
+NEW_PROJECT = {"CpuAllocPerProjectRegion": 20_000, "MemAllocPerProjectRegion": 40 * 2**30}
+
+
+def instances(cloud: GoogleCloud) -> int:
+    return service(cloud)["template"]["scaling"]["maxInstanceCount"]
+
+
+@pytest.mark.parametrize(
+    ("quotas", "options", "expected"),
+    [
+        (NEW_PROJECT, [], 10),
+        (NEW_PROJECT, ["--cpus", "4"], 5),
+        (NEW_PROJECT, ["--memory", "8192"], 5),
+        ({**NEW_PROJECT, "CpuAllocPerProjectRegion": 6000}, [], 3),
+        ({"CpuAllocPerProjectRegion": 2_000_000, "MemAllocPerProjectRegion": -1}, [], 100),
+        ({"CpuAllocPerProjectRegion": -1, "MemAllocPerProjectRegion": -1}, [], 100),
+        (NEW_PROJECT, ["--max-instances", "7"], 7),
+    ],
+)
+def test_a_new_service_has_as_many_instances_as_the_quota_holds(
+    quotas: dict[str, int], options: list[str], expected: int, cloud: GoogleCloud
+) -> None:
+    cloud.quotas = quotas
+    cloud.held_instances = expected
+    made = call("gcp", *options)
+    assert made.exit_code == 0, made.output
+    assert instances(cloud) == expected
+    assert f"at most {expected})" in made.stdout
+
+
+def test_more_instances_than_the_quota_holds_are_refused_before_anything_is_made(cloud: GoogleCloud) -> None:
+    cloud.quotas = NEW_PROJECT
+    refused = call("gcp", "--max-instances", "11")
+    assert refused.exit_code == 2
+    assert "--max-instances 11 is more than the quota of us-central1 holds: 10 of 2 processors" in refused.stderr
+    assert "use --max-instances 10" in refused.stderr
+    cloud.quotas = {**NEW_PROJECT, "CpuAllocPerProjectRegion": 1000}
+    none = call("gcp")
+    assert none.exit_code == 2
+    assert "holds no instance of 2 processors" in none.stderr
+    assert cloud.changes == []
+
+
+def test_a_quota_that_became_less_lowers_the_instances(cloud: GoogleCloud) -> None:
+    assert call("gcp", "--image", IMAGE, "--max-instances", "50").exit_code == 0
+    cloud.quotas = NEW_PROJECT
+    again = call("gcp", "--image", IMAGE)
+    assert again.exit_code == 0, again.output
+    assert "may have 10 instances from now on, and not 50" in again.stderr
+    assert instances(cloud) == 10
+    checked = call("check", "--cloud", "gcp", "--workers", "20")
+    assert "holds 10 instances, for 20 workers" in checked.stdout
+    assert "use --workers 10 at most" in checked.stdout
+
+
+def test_whoever_may_not_read_quotas_gets_what_a_new_project_may_have(cloud: GoogleCloud) -> None:
+    cloud.denied["cloudquotas.projects.locations.services.quotaInfos.get"] = (
+        "Permission 'cloudquotas.quotas.get' denied"
+    )
+    made = call("gcp")
+    assert made.exit_code == 0, made.output
+    assert "the quota of us-central1 can't be read (" in made.stderr
+    assert "cloudquotas.quotas.get" in made.stderr
+    assert "going on with 10 instances" in made.stderr
+    assert instances(cloud) == 10
+    assert "can't be asked for" in call("check", "--cloud", "gcp").stdout
+
+
+def test_what_google_refuses_is_lowered_and_said(cloud: GoogleCloud) -> None:
+    cloud.held_instances = 3
+    refused = call("gcp", "--image", IMAGE, "--max-instances", "20")
+    assert refused.exit_code == 2
+    assert "--max-instances 20 is more than the quota holds: use 3" in refused.stderr
+    made = call("gcp", "--image", IMAGE)
+    assert made.exit_code == 0, made.output
+    assert "the service may have 3 instances: the quota holds no more" in made.stderr
+    assert instances(cloud) == 3
+    cloud.held_instances = 2
+    changed = call("gcp", "--image", IMAGE, "--timeout", "600")
+    assert changed.exit_code == 0, changed.output
+    assert instances(cloud) == 2

@@ -1,19 +1,26 @@
 """The worker's image: what it is built of, and that it draws in a place as narrow as Lambda."""
 
 import asyncio
+import importlib.metadata
 import io
+import itertools
 import json
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from collections.abc import Sequence
 from fractions import Fraction
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from packaging.requirements import Requirement
 
 from environment import EMULATOR
 from helios.composition import Composition, Declared, Source
@@ -91,14 +98,55 @@ def test_a_context_has_helios_as_it_is_here_and_nothing_that_was_compiled() -> N
     assert ours == {name: content for name, content in here.items() if name not in compiled}
 
 
-def test_a_context_holds_the_versions_that_are_installed_here() -> None:
-    contents = members(build_context())
-    wanted = contents["requirements.txt"].decode().splitlines()
-    assert {"av>=14", "aiobotocore>=2.15", "starlette>=0.41", f"awslambdaric=={version('awslambdaric')}"} <= set(wanted)
-    versions = dict(line.split("==") for line in contents["constraints.txt"].decode().splitlines())
-    assert {name: version(name) for name in versions} == versions
-    assert {"av", "pydantic-core", "botocore"} <= versions.keys()
-    assert not {"helios-render", "pytest", "moto"} & versions.keys()
+LOCK = "requirements.txt"
+BUILD = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("helios", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]])
+sys.modules["helios"] = module_from_spec(spec)  # it is not run: what its API needs is not installed for this Python
+from helios.deploy.image.context import build_context
+sys.stdout.buffer.write(build_context())
+"""
+
+
+def interpreter(version: str) -> str:
+    found = shutil.which(f"python{version}")
+    others = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python{version}"))
+    if not found and not others:
+        pytest.skip(f"no Python {version} here")
+    return str(others[-1]) if others else str(found)
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_a_context_is_the_same_from_every_python(version: str, tmp_path: Path) -> None:
+    command = [interpreter(version), "-I", "-B", "-c", BUILD, str(ROOT / "src" / "helios")]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout == build_context()
+
+
+def test_a_context_is_the_same_whatever_is_installed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = build_context()
+    monkeypatch.setattr(sys, "version_info", (3, 13, 0, "final", 0))
+    monkeypatch.setattr(platform, "python_version", lambda: "3.13.0")
+
+    def distribution(name: str) -> NoReturn:
+        raise PackageNotFoundError(name)
+
+    for module in (importlib.metadata, sys.modules["helios.deploy.image.context"]):
+        monkeypatch.setattr(module, "distribution", distribution, raising=False)
+        monkeypatch.setattr(module, "version", distribution, raising=False)
+    assert build_context() == before
+
+
+def test_the_lock_file_holds_all_that_a_worker_needs_and_no_address() -> None:
+    text = members(build_context())[LOCK].decode()
+    assert re.fullmatch(r"([a-z0-9-]+==[\w.]+\n)+", text)
+    locked = dict(line.split("==") for line in text.splitlines())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"]
+    groups = (project["project"]["dependencies"], extras["aws"], extras["http"], project["dependency-groups"]["image"])
+    for wanted in map(Requirement, itertools.chain(*groups)):
+        assert wanted.specifier.contains(locked[wanted.name]), wanted
+    assert not {"helios-render", "pytest", "moto"} & locked.keys()
 
 
 # Its root file system, in a place like Lambda.

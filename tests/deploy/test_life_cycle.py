@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from account import NAME, VERSION, Account
+from account import NAME, VERSION, Account, quotas
 from helios.deploy.aws import Deployment, deployments, find_deployment
 from helios.deploy.aws.destroy import destroy
 from helios.deploy.aws.stack import VERSION_TAG
@@ -31,13 +31,13 @@ def test_a_deployment_is_made_and_found(account: Account) -> None:
     assert made is not None
     assert (made.name, made.function, made.version, made.state) == (NAME, NAME, VERSION, "UPDATE_COMPLETE")
     assert (made.region, made.account, made.partition) == ("eu-central-1", "123456789012", "aws")
-    assert (made.memory_mb, made.timeout, made.disk_mb, made.architecture) == (3538, 900, 2048, "x86_64")
+    assert (made.memory_mb, made.timeout, made.disk_mb, made.architecture) == (3008, 900, 2048, "x86_64")
     assert made.store == f"s3://{made.bucket}/store"
     assert made.image.endswith(f"/{NAME}:{account.tag}")
     assert account.run(lambda session: find_deployment(session, VERSION)) == made
 
     function = account.aws("lambda").get_function(FunctionName=NAME)
-    assert function["Configuration"]["MemorySize"] == 3538
+    assert function["Configuration"]["MemorySize"] == 3008
     assert function["Code"]["ImageUri"] == made.image
     context = account.aws("s3").list_objects_v2(Bucket=made.bucket)["Contents"]
     assert [item["Key"] for item in context] == [f"context/{account.tag}.zip"]
@@ -200,3 +200,29 @@ def test_what_can_not_be_used_is_told(account: Account, version: str, name: str 
         account.deploy()
     with pytest.raises(UsageError, match=words):
         account.run(lambda session: find_deployment(session, version, name))
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "memory", "line"),
+    [
+        (1000, 5307, "the account can have 1000 functions running at the same time in this region"),
+        (10, None, "10 functions running at the same time in this region: use --workers 10 at most"),
+        (10, 5307, "new accounts often can't have more than --memory 3008"),
+    ],
+)
+def test_what_the_account_may_have_is_said_before_the_image_is_built(
+    concurrency: int, memory: int | None, line: str, account: Account, moto: str
+) -> None:
+    with quotas(moto, concurrency):
+        assert account.deploy(memory=memory, dry_run=True) is None
+        lines = account.said()
+        assert any(line in each for each in lines)
+        assert account.deploy(memory=memory)
+        lines = account.said()
+        said = next(number for number, each in enumerate(lines) if line in each)
+        assert said < next(number for number, each in enumerate(lines) if "built by CodeBuild" in each)
+
+
+def test_an_account_that_does_not_tell_its_quotas_is_deployed_to(account: Account) -> None:
+    assert account.deploy()
+    assert any("the account's quotas can't be read" in line for line in account.said())

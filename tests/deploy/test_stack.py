@@ -297,3 +297,21 @@ def test_what_another_has_begun_is_waited_for() -> None:
 def test_a_stack_that_is_stuck_is_told() -> None:
     with pytest.raises(DeployError, match=r"UPDATE_ROLLBACK_FAILED: run helios deploy destroy --name helios-0-1-0"):
         deployed(lambda say: say.stack("UPDATE_ROLLBACK_FAILED"))
+
+
+def test_a_function_with_more_memory_than_the_account_may_have_is_told_with_the_limit() -> None:
+    reason = (
+        "Resource handler returned message: \"'MemorySize' value failed to satisfy constraint: Member must have value "
+        'less than or equal to 3008 (Service: Lambda, Status Code: 400, Request ID: 0)" (HandlerErrorCode: InvalidRequest)'
+    )
+
+    def script(say: Script) -> None:
+        say.stack("UPDATE_COMPLETE")
+        say.change_set("CREATE_COMPLETE")
+        say.events((NAME, "UPDATE_COMPLETE", ""))
+        say.say("execute_change_set")
+        say.stack("UPDATE_ROLLBACK_COMPLETE")
+        say.events(("Function", "CREATE_FAILED", reason), (NAME, "UPDATE_ROLLBACK_COMPLETE", ""))
+
+    with pytest.raises(UsageError, match=r"can have 3008 MB of memory at most, and not \d+: use --memory 3008"):
+        deployed(script)

@@ -44,9 +44,7 @@ def aws(
     architecture: Annotated[
         str | None, typer.Option(metavar="x86_64|arm64", help="The function's processors; at first x86_64.")
     ] = None,
-    memory: Annotated[
-        int | None, typer.Option(help="MB of the function; at first 3538, which are 2 processors.")
-    ] = None,
+    memory: Annotated[int | None, typer.Option(help="Function memory in MB (default 3008).")] = None,
     timeout: Annotated[int | None, typer.Option(help="Seconds that one chunk may take; at first 900.")] = None,
     disk: Annotated[int | None, typer.Option(help="MB of the function's /tmp; at first 2048.")] = None,
     keep_days: Annotated[int | None, typer.Option(help="Days that chunks are kept; at first 30.")] = None,
@@ -121,7 +119,9 @@ def gcp(
     memory: Annotated[int | None, typer.Option(help="MiB of an instance, files included; at first 4096.")] = None,
     cpus: Annotated[int | None, typer.Option(help="Processors of an instance; at first 2.")] = None,
     timeout: Annotated[int | None, typer.Option(help="Seconds that one chunk may take; at first 3600.")] = None,
-    max_instances: Annotated[int | None, typer.Option(help="Instances at once; at first 100.")] = None,
+    max_instances: Annotated[
+        int | None, typer.Option(help="Maximum instances (default: what the quota holds, up to 100).")
+    ] = None,
     keep_days: Annotated[int | None, typer.Option(help="Days that chunks are kept; at first 30.")] = None,
     image: Annotated[
         str | None, typer.Option(metavar="URI", help="An image of your own, each time; else one is built.")
@@ -169,7 +169,13 @@ def gcp(
         named = digest(context) if context else ""
         if knative:
             with told():
-                found = look(project, settings, version=helios.__version__, digest=named)
+                found = look(
+                    project,
+                    settings,
+                    version=helios.__version__,
+                    digest=named,
+                    show=lambda event: _show(event, json=False),
+                )
             typer.echo(yaml_of(found.names, found.numbers, found.image, helios.__version__), nl=False)
             return
         deployed = deploy(

@@ -59,7 +59,7 @@ async def function(functions: Any, deployment: Deployment) -> AsyncIterator[Find
     )
     memory, timeout = found["MemorySize"], found["Timeout"]
     disk = found.get("EphemeralStorage", {}).get("Size", 512)
-    yield _at_least("memory", memory, LEAST_MEMORY, "MB", f"{again} --memory 3538")
+    yield _at_least("memory", memory, LEAST_MEMORY, "MB", f"{again} --memory 3008")
     yield _at_least("time-out", timeout, LEAST_TIMEOUT, "s", f"{again} --timeout 900")
     yield _at_least("disk", disk, LEAST_DISK, "MB", f"{again} --disk 2048")
 

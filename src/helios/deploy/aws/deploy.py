@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiobotocore.session import AioSession
 
+from helios.deploy.aws import quota
 from helios.deploy.aws.build import address_of, build, is_built, upload
 from helios.deploy.aws.deployment import Deployment, deployment_of
 from helios.deploy.aws.settings import Settings
@@ -51,6 +52,8 @@ async def deploy(
             return None if dry_run else deployment_of(found)
 
         builds = not settings.image and not (repository and await is_built(session, repository, tag))
+        if builds:
+            show(Said(message=await quota.found(session, int(wanted["MemorySize"]))))
         if dry_run:
             await _only_show(stack, final, create=not found, show=show)
             if builds:
@@ -63,7 +66,10 @@ async def deploy(
             final["ImageUri"] = f"{await address_of(session, found.resources['Repository'])}:{tag}"
             location = await upload(session, found.resources["Bucket"], tag, context)
             await build(session, settings.name, tag, location, show)
-        return deployment_of(await _change(stack, final, found, show, confirm))
+        try:
+            return deployment_of(await _change(stack, final, found, show, confirm))
+        except DeployError as error:
+            raise quota.explained(error, wanted["MemorySize"]) from error
 
 
 async def _ready(stack: Stack, name: str, show: Show, *, dry_run: bool) -> Found | None:

@@ -10,7 +10,7 @@ from helios.errors import UsageError
 
 DEFAULTS = {
     "Architecture": "x86_64",
-    "MemorySize": "3538",
+    "MemorySize": "3008",
     "Timeout": "900",
     "EphemeralStorage": "2048",
     "KeepDays": "30",
@@ -19,7 +19,7 @@ DEFAULTS = {
 """What a new stack begins with.
 
 Frames of x86_64 are those of most laptops and CI machines, bit by bit; arm64 costs less, but may round
-some colours otherwise. 3538 MB are two whole processors (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+some colours otherwise. 3008 MB is the most that functions of new accounts can have.
 """
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)
 ARCHITECTURES = ("x86_64", "arm64")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from helios.deploy.finding import Finding
 from helios.deploy.gcp.deployment import STORE, Deployment, Names
 from helios.deploy.gcp.project import Project, told
+from helios.deploy.gcp.quota import most_instances
 from helios.errors import HeliosError
 
 LEAST_MEMORY = 2048
@@ -33,10 +34,25 @@ def check(project: Project, deployment: Deployment, workers: int) -> Iterator[Fi
     yield _at_least("time-out", deployment.timeout, LEAST_TIMEOUT, "s", f"{again} --timeout 3600")
     enough = deployment.max_instances
     yield _at_least("instances", enough, workers, "at once", f"{again} --max-instances {workers}, or fewer --workers")
-    yield Finding("quota", None, "can't be asked for: a project's instances and processors in a region have one")
+    yield _quota(project, deployment, workers)
     yield _bucket(project, deployment)
     yield _callers(project, deployment)
     yield _permissions(project, deployment)
+
+
+def _quota(project: Project, deployment: Deployment, workers: int) -> Finding:
+    """Whether the project may have so many instances in that region."""
+    numbers = {"cpus": round(deployment.cpus), "memory": deployment.memory_mb}
+    if not all(numbers.values()):
+        return Finding("quota", None, "can't be compared: there is no service yet")
+    try:
+        most = most_instances(project, deployment.region, numbers)
+    except HeliosError as error:
+        return Finding("quota", None, f"can't be asked for: {error}")
+    if most is None or most >= workers:
+        return Finding("quota", True, f"holds {'any number of' if most is None else most} instances")
+    mend = f"use --workers {most} at most, or ask for more: https://cloud.google.com/run/quotas"
+    return Finding("quota", False, f"holds {most} instances, for {workers} workers", mend)
 
 
 def _bucket(project: Project, deployment: Deployment) -> Finding:

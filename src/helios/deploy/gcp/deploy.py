@@ -22,6 +22,7 @@ from helios.deploy.gcp.deployment import (
     own_bucket,
 )
 from helios.deploy.gcp.project import Project, told
+from helios.deploy.gcp.quota import fit, lowered
 from helios.deploy.gcp.service import holds, wanted_service
 from helios.deploy.gcp.settings import REGION, Settings
 from helios.deploy.names import image_tag
@@ -78,7 +79,7 @@ def deploy(
         DeployError: a part could not be made.
     """
     with told():
-        wanted = look(project, settings, version=version, digest=digest)
+        wanted = look(project, settings, version=version, digest=digest, show=show)
         rights = list(_grants(project, wanted))
         steps: list[Step] = [
             *_bucket(project, wanted),
@@ -86,7 +87,7 @@ def deploy(
             *_repository(project, wanted),
             *rights,
             *(() if settings.image else _image(project, wanted, context, show, fresh=bool(rights))),
-            *_service(project, wanted),
+            *_service(project, wanted, settings, show),
         ]
         if not steps:
             show(Said(message=f"{settings.name} is as it should be: nothing is changed"))
@@ -100,8 +101,8 @@ def deploy(
         return deployment_of(project, own_bucket(project, settings.name))
 
 
-def look(project: Project, settings: Settings, *, version: str, digest: str) -> Wanted:
-    """What is to be, as far as it depends on what there is.
+def look(project: Project, settings: Settings, *, version: str, digest: str, show: Show) -> Wanted:
+    """What is to be, as far as it depends on what there is, and on the project's quota.
 
     Raises:
         UsageError: the name is taken, or the settings can't be had.
@@ -127,7 +128,8 @@ def look(project: Project, settings: Settings, *, version: str, digest: str) -> 
     deployed = service.template.containers[0].image if service else ""
     tag = image_tag(f"{version}-{digest[:16]}", deployed, refresh=settings.refresh)
     image = settings.image or names.image(tag)
-    return Wanted(names, settings.over(before), image, tag, version, bucket, service)
+    numbers = fit(project, settings, region, settings.over(before), before, show)
+    return Wanted(names, numbers, image, tag, version, bucket, service)
 
 
 def _bucket(project: Project, wanted: Wanted) -> Iterator[Step]:
@@ -262,7 +264,7 @@ def _image(project: Project, wanted: Wanted, context: bytes, show: Show, *, fres
         )
 
 
-def _service(project: Project, wanted: Wanted) -> Iterator[Step]:
+def _service(project: Project, wanted: Wanted, asked: Settings, show: Show) -> Iterator[Step]:
     from google.cloud import run_v2
 
     settings = wanted_service(wanted.names, wanted.numbers, wanted.image, wanted.version)
@@ -270,11 +272,11 @@ def _service(project: Project, wanted: Wanted) -> Iterator[Step]:
     message: Any = run_v2.Service
     if service is None:
 
-        def create() -> None:
+        def create() -> Any:
             parts = {"parent": names.place, "service_id": names.name, "service": settings}
-            _patiently(lambda: project.services.create_service(**parts)).result(timeout=_SEVERAL)
+            return _patiently(lambda: project.services.create_service(**parts)).result(timeout=_SEVERAL)
 
-        yield Step(_change("Add", names.name, "service"), create)
+        yield Step(_change("Add", names.name, "service"), lambda: lowered(create, settings, asked, show))
     else:
         plain = {"use_integers_for_enums": False, "always_print_fields_with_no_presence": False}
         same = holds(message.to_dict(service, **plain), message.to_dict(message(settings), **plain))
@@ -283,10 +285,11 @@ def _service(project: Project, wanted: Wanted) -> Iterator[Step]:
             if failed and same:  # a revision is only tried again if it is another
                 settings["template"]["annotations"] = {"helios-again": secrets.token_hex(4)}
             newer = {"name": names.service, **settings}
-            yield Step(
-                _change("Modify", names.name, "service"),
-                lambda: project.services.update_service(service=newer).result(timeout=_SEVERAL),
-            )
+
+            def update() -> Any:
+                return project.services.update_service(service=newer).result(timeout=_SEVERAL)
+
+            yield Step(_change("Modify", names.name, "service"), lambda: lowered(update, settings, asked, show))
 
 
 def _patiently(request: Callable[[], Any]) -> Any:

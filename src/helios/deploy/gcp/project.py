@@ -18,6 +18,7 @@ APIS = (
     "cloudbuild.googleapis.com",
     "artifactregistry.googleapis.com",
     "iam.googleapis.com",
+    "cloudquotas.googleapis.com",
     "storage.googleapis.com",
 )
 """What has to be switched on in a project."""
@@ -65,13 +66,21 @@ class Project:
 
     def iam(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Asks IAM, for whose accounts there is no client that speaks REST. ``path`` is below the project."""
+        return self._ask("iam", method, f"v1/projects/{self.id}/{path}", body)
+
+    def quota(self, name: str) -> dict[str, Any]:
+        """What Cloud Quotas says of a quota of Cloud Run's."""
+        path = f"v1/projects/{self.id}/locations/global/services/run.googleapis.com/quotaInfos/{name}"
+        return self._ask("cloudquotas", "GET", path)
+
+    def _ask(self, service: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         from google.api_core import exceptions
         from google.auth.transport.requests import AuthorizedSession
 
         of_answer: Any = exceptions.from_http_response  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         session: Any = AuthorizedSession(self._credentials)
-        base = _override("iam") or "https://iam.googleapis.com"
-        answer = session.request(method, f"{base}/v1/projects/{self.id}/{path}", json=body, timeout=60)
+        base = _override(service) or f"https://{service}.googleapis.com"
+        answer = session.request(method, f"{base}/{path}", json=body, timeout=60)
         if answer.status_code >= 300:
             raise of_answer(answer)
         return answer.json()

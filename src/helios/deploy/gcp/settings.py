@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from helios.deploy.names import check_between, check_name
 from helios.errors import UsageError
 
-DEFAULTS = {"memory": 4096, "cpus": 2, "timeout": 3600, "max_instances": 100, "keep_days": 30}
-"""What a new deployment begins with. Files are kept in memory there, so it has more of it than a chunk needs."""
+DEFAULTS = {"memory": 4096, "cpus": 2, "timeout": 3600, "max_instances": 10, "keep_days": 30}
+"""What a new deployment begins with. Files are kept in memory there, so it has more of it than a chunk needs; of such
+instances the quota of a new project holds 10 (20 vCPU, 40 GiB)."""
+MOST_INSTANCES = 100
+"""Instances that a new deployment begins with at most, where the quota is known and holds so many."""
 REGION = "us-central1"
 _NAME = (6, 24)
 """How long a name may be: accounts are named after it, with ``-build`` at the end."""
