@@ -35,7 +35,7 @@ PAGE = """<!doctype html><link rel=stylesheet href=deep/style.css>
 def function(tmp_path_factory: pytest.TempPathFactory) -> Generator[LambdaFront]:
     """Three environments that reach S3 and nothing else of these tests."""
     with moto_server() as url, pytest.MonkeyPatch.context() as patch:
-        env = {**SETTINGS, "AWS_ENDPOINT_URL_S3": url, "HELIOS_STORE": STORE}
+        env = {**SETTINGS, "AWS_ENDPOINT_URL_S3": url, "HELIOS_STORE": STORE, "HELIOS_COMMANDS": "ffmpeg"}
         for name, value in env.items():
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("function")

@@ -134,8 +134,8 @@ def test_a_function_whose_disk_is_full_names_the_option(store: ArtifactStore, tm
 @pytest.mark.parametrize(
     ("job", "said"),
     [
-        (WorkerJob("/bin/sh"), "does not run '/bin/sh': its deployment allows ffmpeg, helios-renderer, helios-stitch"),
-        (WorkerJob("ffmpeg", inputs={"../a": b""}), "no path inside"),
+        (WorkerJob("/bin/sh"), r"not '/bin/sh': to allow it, helios deploy aws\|gcp --allow-command /bin/sh"),
+        (WorkerJob("helios-renderer", ("probe", "a", "b"), inputs={"../a": b""}), "no path inside"),
     ],
     ids=["command", "path"],
 )

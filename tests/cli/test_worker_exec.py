@@ -44,7 +44,8 @@ def test_what_is_refused_is_said_and_ends_with_1(payload: Payload, tmp_path: Pat
     done = execute("-", text=payload.model_dump_json(), TMPDIR=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr == (
-        "helios: the worker does not run '/bin/sh': its deployment allows ffmpeg, helios-renderer, helios-stitch\n"
+        "helios: the worker runs Helios' own commands, and not '/bin/sh': to allow it, "
+        "helios deploy aws|gcp --allow-command /bin/sh\n"
     )
     assert Answer.model_validate_json(done.stdout).failure
 

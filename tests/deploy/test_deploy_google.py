@@ -538,3 +538,24 @@ def test_what_google_refuses_is_lowered_and_said(cloud: GoogleCloud) -> None:
     changed = call("gcp", "--image", IMAGE, "--timeout", "600")
     assert changed.exit_code == 0, changed.output
     assert instances(cloud) == 2
+
+
+def test_foreign_commands_are_allowed_by_name_and_stay_so(cloud: GoogleCloud) -> None:
+    def variables(*options: str) -> dict[str, str]:
+        made = call("gcp", "--image", IMAGE, *options)
+        assert made.exit_code == 0, made.output
+        (container,) = service(cloud)["template"]["containers"]
+        return {each["name"]: each["value"] for each in container["env"]} | {"HELIOS_STORE": ""}
+
+    assert variables() == {"HELIOS_STORE": ""}
+    both = ["--allow-command", "ffmpeg", "--allow-command", "/opt/tool"]
+    assert variables(*both)["HELIOS_COMMANDS"] == "/opt/tool,ffmpeg"
+    assert variables("--timeout", "600")["HELIOS_COMMANDS"] == "/opt/tool,ffmpeg"
+    (container,) = yaml.safe_load(call("gcp", "--image", IMAGE, "--knative").stdout)["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert {"name": "HELIOS_COMMANDS", "value": "/opt/tool,ffmpeg"} in container["env"]
+    assert variables("--allow-command", "") == {"HELIOS_STORE": ""}
+    refused = call("gcp", "--allow-command", "a,b")
+    assert refused.exit_code == 2
+    assert "--allow-command takes a command's name or path, and not 'a,b'" in refused.stderr

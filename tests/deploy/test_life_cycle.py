@@ -1,5 +1,7 @@
 """A deployment is made, left alone, changed, listed and removed. Against moto: docs/aws.md says what that can't show."""
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -226,3 +228,16 @@ def test_what_the_account_may_have_is_said_before_the_image_is_built(
 def test_an_account_that_does_not_tell_its_quotas_is_deployed_to(account: Account) -> None:
     assert account.deploy()
     assert any("the account's quotas can't be read" in line for line in account.said())
+
+
+def test_foreign_commands_are_allowed_by_name_and_stay_so(account: Account) -> None:
+    def variables(**options: Any) -> dict[str, str]:
+        made = account.deploy(**options)
+        assert made is not None
+        function = account.aws("lambda").get_function_configuration(FunctionName=NAME)
+        return function["Environment"]["Variables"] | {"HELIOS_STORE": ""}
+
+    assert variables() == {"HELIOS_STORE": ""}
+    assert variables(allow=("ffmpeg", "/opt/tool", "ffmpeg"))["HELIOS_COMMANDS"] == "/opt/tool,ffmpeg"
+    assert variables(timeout=600)["HELIOS_COMMANDS"] == "/opt/tool,ffmpeg"
+    assert variables(allow=("",)) == {"HELIOS_STORE": ""}

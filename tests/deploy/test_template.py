@@ -124,6 +124,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"disk": 511}, "512 to 10240 MB"),
     ({"keep_days": 0}, "1 to 3650 days"),
     ({"log_days": 2}, "--log-days is one of 1, 3"),
+    ({"allow": ("ffmpeg,sh",)}, "--allow-command takes a command's name or path, and not 'ffmpeg,sh'"),
+    ({"allow": ("-x",)}, "--allow-command takes a command's name"),
 ]
 
 

@@ -148,7 +148,7 @@ def test_who_may_not_call_is_told_which_role_is_missing(front: CloudRunFront, tm
 
 
 def test_a_job_of_another_version_or_command_is_refused(front: CloudRunFront, tmp_path: Path) -> None:
-    with pytest.raises(WorkerRefused, match="does not run '/bin/rm'"):
+    with pytest.raises(WorkerRefused, match="and not '/bin/rm': to allow it, helios deploy"):
         with_adapter(front, tmp_path, lambda adapter: adapter.execute(WorkerJob("/bin/rm")))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from footage import write_film
 from helios.composition import Source
 from helios.composition.declared import Declared
 from helios.errors import ArtifactMissing, CommandNotFound, StoreError, UsageError, WorkerRefused, WorkerTimeout
@@ -18,7 +19,7 @@ from helios.renderer.spec import EXIT_CODES, ProbeSpec
 from helios.storage import ArtifactStore, pack, unpack
 from helios.worker import Artifact, WorkerJob, WorkerResult
 from helios.worker.message import Payload, Pulse
-from helios.worker.runtime import Unwanted, Worker
+from helios.worker.runtime import Unwanted, Worker, worker_here
 from processes import wait_until
 
 PYTHON = {"python": (sys.executable, "-c")}
@@ -141,12 +142,16 @@ def test_an_output_whose_key_holds_something_else_is_no_success(store: ArtifactS
     assert asyncio.run(store.get("x/o")) == b"one"
 
 
-@pytest.mark.parametrize("command", ["helios-renderer", "helios-stitch", "ffmpeg"])
+PROBE = ("helios-renderer", ("probe", "spec.json", "out"))
+JOIN = ("helios-stitch", ("film.mp4", "000000.mp4", "000001.mp4"))
+
+
+@pytest.mark.parametrize(("command", "args"), [PROBE, JOIN])
 @pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "LD_PRELOAD", "HELIOS_BROWSER", "HOME", "FFREPORT"])
-def test_a_job_can_not_have_an_allowed_command_run_other_code(
-    name: str, command: str, store: ArtifactStore, tmp_path: Path
+def test_a_job_can_not_have_an_own_command_run_other_code(
+    name: str, command: str, args: tuple[str, ...], store: ArtifactStore, tmp_path: Path
 ) -> None:
-    message = Payload.of(WorkerJob(command, env={"LANG": "C", name: "page"}), release="1", store=store.url)
+    message = Payload.of(WorkerJob(command, args, env={"LANG": "C", name: "page"}), release="1", store=store.url)
     with pytest.raises(WorkerRefused, match=f"lets no job set {name} for {command}"):
         run(Worker(tmp_path / "worker", release="1"), message)
 
@@ -163,46 +168,80 @@ def test_a_command_of_the_deployments_is_found_without_the_jobs_path(store: Arti
 
 
 @pytest.mark.parametrize(
-    ("arg", "fine"),
+    ("command", "args"),
     [
-        ("/etc/passwd", False),
-        ("file:/etc/passwd", False),
-        ("http://169.254.169.254/", False),
-        ("concat:a|/etc/passwd", False),
-        ("movie=/etc/passwd", False),
-        ("movie=\\/etc\\/passwd", False),
-        ("movie= /etc/passwd", False),
-        ("http:169.254.169.254", False),
-        ("async:tcp:10.0.0.1:80", False),
-        ("concatf:list", False),
-        ("-safe", False),
-        ("-protocol_whitelist", False),
-        ("-filter_complex_script", False),
-        ("-/filter_complex", False),
-        ("../a", False),
-        ("a/../../b", False),
-        ("..", False),
-        ("scale=w=iw/2:h=-1", True),
-        ("30000/1001", True),
-        ("testsrc=rate=30000/1001", True),
-        ("-filter_complex", True),
-        ("concat:a|b", True),
-        ("title=this / that", True),
-        ("eq=contrast=1.1:saturation=1.2", True),
-        ("a..b", True),
-        ("page/a.mp4", True),
+        ("helios-renderer", ()),
+        ("helios-renderer", ("probe", "spec.json")),
+        ("helios-renderer", ("probe", "spec.json", "out", "more")),
+        ("helios-renderer", ("serve", "spec.json", "out")),
+        ("helios-renderer", ("probe", "/etc/passwd", "out")),
+        ("helios-renderer", ("probe", "spec.json", "../out")),
+        ("helios-renderer", ("probe", "spec.json", "a/b")),
+        ("helios-renderer", ("probe", "spec.json", "-o")),
+        ("helios-renderer", ("probe", "spec.json\n", "out")),
+        ("helios-stitch", ()),
+        ("helios-stitch", ("film.mp4",)),
+        ("helios-stitch", ("/tmp/film.mp4", "a.mp4")),
+        ("helios-stitch", ("film.mp4", "/etc/passwd")),
+        ("helios-stitch", ("film.mp4", "--help")),
+        ("helios-stitch", ("film.mp4", "a.mp4", "-o/abs.mp4")),
+        ("helios-stitch", ("film.mp4", "http://169.254.169.254/")),
+        ("helios-stitch", ("film.mp4", "crypto+http:a")),
+        ("helios-stitch", ("film.mp4", "concat:a|b")),
+        ("helios-stitch", ("tee:a|b.mp4", "a.mp4")),
+        ("helios-stitch", ("film.mp4", "")),
     ],
 )
-def test_arguments_of_our_commands_stay_in_the_folder(
-    arg: str, fine: bool, store: ArtifactStore, tmp_path: Path
+def test_own_commands_take_their_settings_and_no_other_arguments(
+    command: str, args: tuple[str, ...], store: ArtifactStore, tmp_path: Path
 ) -> None:
-    message = Payload.of(WorkerJob("ffmpeg", ("-i", arg)), release="1", store=store.url)
-    worker = Worker(tmp_path / "worker", release="1")
-    if fine:
-        assert worker.check(message)
-    else:
-        with pytest.raises(WorkerRefused, match="leads out of the job's folder"):
-            worker.check(message)
+    worker = Worker(tmp_path / "worker", release="1", commands={"helios-stitch": ("sh",)})
+    for job, own in (PROBE, JOIN):
+        assert worker.check(Payload.of(WorkerJob(job, own), release="1", store=store.url))
+    with pytest.raises(WorkerRefused, match=f"{command} does not take the arguments"):
+        worker.check(Payload.of(WorkerJob(command, args), release="1", store=store.url))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("-f", "lavfi", "-i", "frei0r=filter_name=./evil", "out.mp4"),
+        ("-i", "crypto+http://169.254.169.254/", "out.mp4"),
+        ("-i", "in.mp4", "-f", "tee", "out.mp4|/tmp/escaped"),
+        ("-i", "in.mp4", "-o/tmp/escaped"),
+        ("-version",),
+    ],
+)
+def test_a_foreign_command_runs_only_where_the_deployment_allows_it(
+    args: tuple[str, ...], store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    message = Payload.of(WorkerJob("ffmpeg", args), release="1", store=store.url)
+    with pytest.raises(WorkerRefused) as refused:
+        run(worker_here("1"), message)
+    assert str(refused.value) == (
+        "the worker runs Helios' own commands, and not 'ffmpeg': to allow it, "
+        "helios deploy aws|gcp --allow-command ffmpeg"
+    )
+    monkeypatch.setenv("HELIOS_COMMANDS", "true, ffmpeg")
+    assert worker_here("1").check(message)[1:] == args
+    with pytest.raises(WorkerRefused, match="own commands and ffmpeg, true, and not 'sh'"):
+        run(worker_here("1"), Payload.of(WorkerJob("sh"), release="1", store=store.url))
+
+
+def test_a_segment_that_leads_to_other_files_is_not_joined(store: ArtifactStore, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.mp4"
+    write_film(secret, 5)
+    lists = {
+        "concat.mp4": f"ffconcat version 1.0\nfile 'file:{secret}'\n",
+        "hls.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n",
+    }
+    for name, text in lists.items():
+        job = WorkerJob("helios-stitch", ("film.mp4", name), inputs={name: text.encode()}, outputs={"film.mp4": name})
+        result = run(Worker(tmp_path / "worker", release="1"), Payload.of(job, release="1", store=store.url))
+        assert result.exit_code != 0
+        assert f"{name} can't be read" in result.stderr
+    assert asyncio.run(store.sizes("")) == {}
 
 
 @pytest.mark.parametrize(
@@ -242,7 +281,7 @@ def test_another_version_another_command_and_another_store_are_refused(store: Ar
     with pytest.raises(WorkerRefused, match="and not at"):
         run(worker, payload(store, "pass"))
     shell = payload(mine, "pass").model_copy(update={"command": "sh"})
-    with pytest.raises(WorkerRefused, match="does not run 'sh': its deployment allows python"):
+    with pytest.raises(WorkerRefused, match="own commands and python, and not 'sh'"):
         run(worker, shell)
 
 

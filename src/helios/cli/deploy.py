@@ -33,6 +33,13 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What 
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="The deployment's name; else helios-VERSION.")]
 Cloud = Annotated[str, typer.Option(metavar="aws|gcp", help="Which cloud.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Build the image anew, with the newest browser and fonts.")]
+AllowCommand = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COMMAND",
+        help="Command that workers run besides Helios' own, not confined; repeatable, '' removes all (default: none).",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Agree to what would be lost, without being asked.")]
 _SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
 _STOPPED = "stopped; what AWS does already goes on, and the same command goes on from there"
@@ -52,6 +59,7 @@ def aws(
     image: Annotated[
         str | None, typer.Option(metavar="URI", help="An image of your own in ECR, each time; else one is built.")
     ] = None,
+    allow_command: AllowCommand = None,
     refresh: Refresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")] = False,
     yes: Yes = False,
@@ -83,6 +91,7 @@ def aws(
             disk=disk,
             keep_days=keep_days,
             log_days=log_days,
+            allow=None if allow_command is None else tuple(allow_command),
             image=image,
             refresh=refresh,
         )
@@ -126,6 +135,7 @@ def gcp(
     image: Annotated[
         str | None, typer.Option(metavar="URI", help="An image of your own, each time; else one is built.")
     ] = None,
+    allow_command: AllowCommand = None,
     refresh: Refresh = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")] = False,
     knative: Annotated[
@@ -162,6 +172,7 @@ def gcp(
             timeout=timeout,
             max_instances=max_instances,
             keep_days=keep_days,
+            allow=None if allow_command is None else tuple(allow_command),
             image=image,
             refresh=refresh,
         )
@@ -176,7 +187,7 @@ def gcp(
                     digest=named,
                     show=lambda event: _show(event, json=False),
                 )
-            typer.echo(yaml_of(found.names, found.numbers, found.image, helios.__version__), nl=False)
+            typer.echo(yaml_of(found.names, found.numbers, found.image, helios.__version__, found.commands), nl=False)
             return
         deployed = deploy(
             project,

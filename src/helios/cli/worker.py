@@ -32,8 +32,8 @@ def execute(
     """Run one job as a worker in a cloud does, and print what came of it as JSON.
 
     Its inputs come from the payload's store, its outputs go there, in a folder of its own that is gone afterwards.
-    `HELIOS_STORE` names the only store that it may use, `HELIOS_COMMANDS` commands that it may run too,
-    `HELIOS_CACHE_MB` how much of bundles it keeps.
+    `HELIOS_STORE` names the only store that it may use, `HELIOS_COMMANDS` commands that it runs besides Helios' own
+    (with commas between), `HELIOS_CACHE_MB` how much of bundles it keeps.
 
     Examples:
 

@@ -27,6 +27,9 @@ def image_tag(content: str, image: str, *, refresh: bool) -> str:
     return tag if tag.startswith(content) else content
 
 
+_COMMAND = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_.+/-]*")
+
+
 def check_name(name: str, *, shortest: int = 1, longest: int) -> None:
     """
     Raises:
@@ -46,3 +49,17 @@ def check_between(option: str, value: float | None, least: float, most: float, u
     """
     if value is not None and not least <= value <= most:
         raise UsageError(f"{option} is from {least:g} to {most:g} {unit}, not {value:g}")
+
+
+def check_commands(commands: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The commands that were given by --allow-command, sorted, each once; an empty one stands for none.
+
+    Raises:
+        UsageError: one is no name or path of a command.
+    """
+    if commands is None:
+        return None
+    for command in commands:
+        if command and not _COMMAND.fullmatch(command):
+            raise UsageError(f"--allow-command takes a command's name or path, and not {command!r}")
+    return tuple(sorted({command for command in commands if command}))

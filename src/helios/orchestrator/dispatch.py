@@ -20,7 +20,7 @@ from helios.orchestrator.retry import RetryPolicy
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, FilmsSpec, ProbeSpec, Stamp, StillSpec
 from helios.storage import ArtifactStore, Bundle, pack
 from helios.worker import Artifact, WorkerJob, WorkerResult
-from helios.worker.runtime import RENDERER, STITCHER
+from helios.worker.commands import RENDERER, STITCHER
 
 _NAMED = (
     "PATH", "HOME", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_NO_SANDBOX", "PLAYWRIGHT_BROWSERS_PATH",
@@ -146,7 +146,7 @@ class Workplace:
         name = f"film{output.suffix}"
         inputs = {f"{number:06}{Path(found.key).suffix}": found for number, found in enumerate(segments)}
         outputs = {name: f"films/{secrets.token_hex(16)}{output.suffix}"}
-        job = WorkerJob(STITCHER, (*inputs, "-o", name), _EVERYWHERE, inputs=inputs, outputs=outputs)
+        job = WorkerJob(STITCHER, (name, *inputs), _EVERYWHERE, inputs=inputs, outputs=outputs)
         result = await self._patiently(job)
         if result.exit_code:
             raise StitchError(

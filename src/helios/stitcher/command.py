@@ -13,13 +13,15 @@ from pathlib import Path
 from helios.adapters import WorkerAdapter
 from helios.errors import StitchError
 from helios.stitcher.binary import find_ffmpeg
-from helios.stitcher.segment import Segment, read_segment
+from helios.stitcher.segment import FORMATS, Segment, read_segment
 from helios.worker import WorkerJob
 
 RETRIES = 3
 """How often a command is tried again whose ffmpeg was killed."""
 QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
-SEGMENTS = ("-f", "concat", "-i", "list.txt")
+SEGMENTS = (
+    "-f", "concat", "-format_whitelist", f"concat,{FORMATS}", "-protocol_whitelist", "file", "-i", "list.txt",
+)  # fmt: skip
 """What ffmpeg reads where ``lay_out`` has been."""
 _TWO_ROUNDINGS = Fraction(2, 1000)
 

@@ -91,6 +91,11 @@ def read_sound(path: Path) -> Span:
     return Span(begins["audio"] - zero, ends - zero)
 
 
+FORMATS = "mov,matroska,webm,ogg,avi,mpegts,mpeg,flv"
+"""Formats that hold their frames themselves: playlists and their like would have other files read, or addresses."""
+READING = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+
+
 def read_segment(path: Path) -> Segment:
     """Reads a segment's video stream from end to end, without decoding it.
 
@@ -103,7 +108,7 @@ def read_segment(path: Path) -> Segment:
     if not path.is_file():
         raise StitchError(f"{path} is missing")
     try:
-        with av.open(str(path.absolute())) as container:
+        with av.open(str(path.absolute()), options=READING) as container:
             if not container.streams.video:
                 raise StitchError(f"{path} has no video")
             return _read(path, container, container.streams.video[0])

@@ -148,8 +148,8 @@ class Payload(_Message):
             raise WorkerRefused(said) from None
 
     def job(self, command: str, args: tuple[str, ...], env: Mapping[str, str], folder: Path) -> WorkerJob:
-        """The job to run in ``folder``, by the worker's own ``command`` for it."""
-        return WorkerJob(command, (*args, *self.args), env, folder, self.timeout, outputs=self.outputs)
+        """The job to run in ``folder``, by the worker's own command line for it."""
+        return WorkerJob(command, args, env, folder, self.timeout, outputs=self.outputs)
 
 
 class Failure(_Message):

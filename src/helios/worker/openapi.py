@@ -8,8 +8,9 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from helios.release import __version__
+from helios.worker.commands import OWN, RENDERER, STITCHER, Draw, Join
 from helios.worker.message import Beat, Ended, Line, Payload
-from helios.worker.runtime import COMMANDS, LEADING_OUT, LOADING, SAYABLE, Worker
+from helios.worker.runtime import LOADING, SAYABLE, Worker
 from helios.worker.workspace import INSIDE, KEY
 
 _PROBLEM: dict[str, Any] = {
@@ -38,7 +39,7 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
     schemas: dict[str, Any] = found["$defs"]
     fields = schemas["Payload"]["properties"]
     fields["release"]["const"] = worker.release
-    fields["command"]["enum"] = sorted(worker.commands)
+    fields["command"]["enum"] = sorted({*OWN, *worker.commands})
     if worker.store:
         fields["store"]["pattern"] = f"^{re.escape(worker.store.rstrip('/'))}(/.*)?$"
     for files in ("inputs", "outputs"):
@@ -48,13 +49,12 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
     fields["outputs"]["additionalProperties"] = key
     fields["progress"]["anyOf"] = [key, {"type": "null"}]
     fields["env"]["propertyNames"] = {"pattern": f"^(?!({LOADING.pattern})$)"}
-    schemas["Payload"]["if"] = {"properties": {"command": {"enum": sorted(COMMANDS)}}}
-    schemas["Payload"]["then"] = {
-        "properties": {
-            "env": {"propertyNames": {"pattern": f"^({SAYABLE.pattern})$"}},
-            "args": {"items": {"pattern": f"^(?![\\s\\S]*({LEADING_OUT.pattern}))"}},
-        }
-    }
+    draw, join = Draw.model_json_schema()["properties"], Join.model_json_schema()["properties"]
+    drawing = [draw["kind"], draw["spec"], draw["output"]]
+    schemas["Payload"]["allOf"] = [
+        _taking(RENDERER, {"prefixItems": drawing, "minItems": 3, "maxItems": 3}),
+        _taking(STITCHER, {"prefixItems": [join["output"]], "items": join["segments"]["items"], "minItems": 2}),
+    ]
     told = [{"$ref": f"#/components/schemas/{kind}"} for kind in ("Line", "Beat", "Ended")]
     return {
         "openapi": "3.1.0",
@@ -118,6 +118,14 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
             "schemas": {**schemas, "Problem": _PROBLEM},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
+    }
+
+
+def _taking(command: str, args: dict[str, Any]) -> dict[str, Any]:
+    """That one of Helios' own commands takes those arguments, and few variables."""
+    return {
+        "if": {"properties": {"command": {"const": command}}},
+        "then": {"properties": {"args": args, "env": {"propertyNames": {"pattern": f"^({SAYABLE.pattern})$"}}}},
     }
 
 

@@ -7,57 +7,32 @@ import contextlib
 import os
 import re
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import unquote
 
 from helios.errors import HeliosError, UsageError, WorkerRefused
 from helios.storage import ArtifactStore
+from helios.worker.commands import OWN, allowed_here, command_line
 from helios.worker.isolation import hide, none_left
 from helios.worker.job import WorkerResult
 from helios.worker.message import Answer, Failure, Payload, Pulse
 from helios.worker.process import ChildProcess, Flow, LineSink
 from helios.worker.workspace import Bundles, check_paths, stage_out, workspace
 
-RENDERER = "helios-renderer"
-"""What a payload calls Helios' own renderer."""
-
-STITCHER = "helios-stitch"
-"""And what joins segments."""
-
-COMMANDS: Mapping[str, tuple[str, ...]] = {
-    # -P: the workspace is no place to import from.
-    RENDERER: (sys.executable, "-P", "-m", "helios.renderer"),
-    STITCHER: (sys.executable, "-P", "-m", "helios", "stitch"),
-    "ffmpeg": (os.environ.get("HELIOS_FFMPEG", "ffmpeg"),),
-}
-"""The commands that a worker runs if its deployment says nothing else."""
-
 _OWN = (
     "PATH", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_FFMPEG", "HELIOS_NO_SANDBOX", "FONTCONFIG_FILE", "FONTCONFIG_PATH",
 )  # fmt: skip
 _PLACE = "HOME", "TMPDIR"
 SAYABLE = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ")
-"""Variables that a job may set for commands of ours. Others choose what code is run, or what is read."""
+"""Variables that a job may set for Helios' own commands. Others choose what code is run, or what is read."""
 LOADING = re.compile(r"LD_\w+|GLIBC_TUNABLES|GCONV_PATH|PYTHON(PATH|HOME|USERBASE)|HELIOS_\w+")
 """Variables that have other code run than the command's own. No job may set them."""
-_BEFORE = r"(^|[:=|,'\"\\])[ \t\r\n]*"
-_AFAR = (
-    "ffrtmp[a-z]+|s?ftp|gophers?|https?|httpproxy|ip[fn]s|mms[ht]?|rist|rt[ms]p[a-z]*|s?rtp|srt|sctp|smb|tcp|tls|"
-    "udp(lite)?|unix|zmq|amqp|concatf"
-)
-LEADING_OUT = re.compile(
-    rf"{_BEFORE}((/|\.\.(/|$))|({_AFAR}):)|/\.\.(/|$)"
-    r"|^-(safe|protocol_whitelist|allowed_[a-z_]+|(filter|lavfi|filter_complex)_script(:.*)?|/.*)$"
-)
-"""Arguments that name a place outside, or an address: also as options' values, or behind a protocol or a backslash. And
-options that have ffmpeg take such names from a file.
-Source: https://ffmpeg.org/ffmpeg-protocols.html, https://ffmpeg.org/ffmpeg-formats.html#concat-1"""
 _BEAT = 1.0
 _QUIET_BEAT = 5.0
 _TAIL = 20
@@ -67,9 +42,9 @@ _SAID = 64 * 1024
 class Worker:
     """Runs jobs, one at a time, in new folders below ``folder``; nothing of one is visible to the next.
 
-    It runs the ``commands`` of its deployment and uses artifacts below the URL ``store`` only, where one is given.
-    ``cache`` is how many bytes of bundles it keeps. One that is ``alone`` in its process ends what a job has started
-    even where that has left the job's process group.
+    It runs Helios' own commands, and the ``commands`` that its deployment allows. It uses artifacts below the URL
+    ``store`` only, where one is given. ``cache`` is how many bytes of bundles it keeps. One that is ``alone`` in its
+    process ends what a job has started even where that has left the job's process group.
     """
 
     def __init__(
@@ -78,7 +53,7 @@ class Worker:
         *,
         release: str,
         store: str | None = None,
-        commands: Mapping[str, tuple[str, ...]] = COMMANDS,
+        commands: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         cache: int = 500_000_000,
         alone: bool = False,
     ) -> None:
@@ -139,7 +114,7 @@ class Worker:
             )
 
     def check(self, payload: Payload) -> tuple[str, ...]:
-        """The command that a payload is run by.
+        """The command line that a payload is run by.
 
         Raises:
             WorkerRefused: this worker does not run it.
@@ -150,19 +125,17 @@ class Worker:
             )
         if self.store and not _below(self.store, payload.store):
             raise WorkerRefused(f"the worker uses artifacts at {self.store}, and not at {payload.store}")
-        if payload.command not in self.commands:
-            known = ", ".join(sorted(self.commands))
-            raise WorkerRefused(f"the worker does not run {payload.command!r}: its deployment allows {known}")
+        line = command_line(payload.command, payload.args, self.commands)
         check_paths(payload)
-        _check_command(payload)
-        return self.commands[payload.command]
+        _check_variables(payload, own=payload.command in OWN)
+        return line
 
 
 def worker_here(release: str) -> Worker:
     """The worker that this process is: as its environment says.
 
-    ``HELIOS_STORE`` is the only store that it uses; ``HELIOS_COMMANDS`` names commands that it runs too, as paths with
-    commas between; ``HELIOS_CACHE_MB`` is how much of bundles it keeps; its folder is in ``TMPDIR``.
+    ``HELIOS_STORE`` is the only store that it uses; ``HELIOS_COMMANDS`` names commands that it runs too, with commas
+    between; ``HELIOS_CACHE_MB`` is how much of bundles it keeps; its folder is in ``TMPDIR``.
 
     Raises:
         UsageError: what it says is no number.
@@ -171,12 +144,11 @@ def worker_here(release: str) -> Worker:
     kept = os.environ.get("HELIOS_CACHE_MB", "500")
     if not kept.isdecimal():
         raise UsageError(f"HELIOS_CACHE_MB is a number of MB, not {kept!r}")
-    more = {path: (path,) for path in os.environ.get("HELIOS_COMMANDS", "").split(",") if path}
     return Worker(
         Path(os.environ.get("TMPDIR", "/tmp")) / "helios",
         release=release,
         store=os.environ.get("HELIOS_STORE"),
-        commands={**COMMANDS, **more},
+        commands=allowed_here(),
         cache=int(kept) * 1_000_000,
         alone=True,
     )
@@ -188,19 +160,15 @@ def _below(store: str, url: str) -> bool:
     return inside and not {".", ".."} & set(re.split(r"[/\\]", unquote(url)))
 
 
-def _check_command(payload: Payload) -> None:
-    """Makes sure that a payload's variables and arguments don't have an allowed command do what is not allowed.
+def _check_variables(payload: Payload, *, own: bool) -> None:
+    """Makes sure that a payload's variables don't have a command run other code than its own.
 
     Raises:
         WorkerRefused: they do.
     """
-    ours = payload.command in COMMANDS
     for name in payload.env:
-        if LOADING.fullmatch(name) or (ours and not SAYABLE.fullmatch(name)):
+        if LOADING.fullmatch(name) or (own and not SAYABLE.fullmatch(name)):
             raise WorkerRefused(f"the worker lets no job set {name} for {payload.command}")
-    for arg in payload.args if ours else ():
-        if LEADING_OUT.search(arg):
-            raise WorkerRefused(f"{arg!r} leads out of the job's folder, where {payload.command} stays")
 
 
 class Unwanted(WorkerRefused):

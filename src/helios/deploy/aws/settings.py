@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from helios.deploy.names import check_between, check_name
+from helios.deploy.names import check_between, check_commands, check_name
 from helios.errors import UsageError
 
 DEFAULTS = {
@@ -15,6 +15,7 @@ DEFAULTS = {
     "EphemeralStorage": "2048",
     "KeepDays": "30",
     "LogDays": "14",
+    "AllowedCommands": "",
 }
 """What a new stack begins with.
 
@@ -32,7 +33,8 @@ class Settings:
 
     ``name`` is the stack's, the function's and the repository's. ``memory`` and ``disk`` are MB, ``timeout`` is in
     seconds, ``keep_days`` and ``log_days`` say after how many days what is in the store, and the logs, are deleted.
-    ``image`` is the URI of an image of one's own, instead of the one that is built; ``refresh`` has it built anew.
+    ``allow`` are commands that workers run besides Helios' own. ``image`` is the URI of an image of one's own, instead
+    of the one that is built; ``refresh`` has it built anew.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Settings:
     disk: int | None = None
     keep_days: int | None = None
     log_days: int | None = None
+    allow: tuple[str, ...] | None = None
     image: str | None = None
     refresh: bool = False
 
@@ -59,11 +62,13 @@ class Settings:
         check_between("--timeout", self.timeout, 30, 900, "seconds")
         check_between("--disk", self.disk, 512, 10240, "MB")
         check_between("--keep-days", self.keep_days, 1, 3650, "days")
+        check_commands(self.allow)
         if self.log_days not in (None, *LOG_DAYS):
             raise UsageError(f"--log-days is one of {', '.join(map(str, LOG_DAYS))}, not {self.log_days}")
 
     def parameters(self, before: Mapping[str, str]) -> dict[str, str]:
         """The template's parameters that are chosen, over those of ``before``, over the defaults."""
+        allowed = check_commands(self.allow)
         chosen = {
             "Architecture": self.architecture,
             "MemorySize": self.memory,
@@ -71,6 +76,7 @@ class Settings:
             "EphemeralStorage": self.disk,
             "KeepDays": self.keep_days,
             "LogDays": self.log_days,
+            "AllowedCommands": None if allowed is None else ",".join(allowed),
         }
         kept = {name: before.get(name, default) for name, default in DEFAULTS.items()}
         return kept | {name: str(value) for name, value in chosen.items() if value is not None}

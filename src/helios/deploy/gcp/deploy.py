@@ -16,6 +16,7 @@ from helios.deploy.gcp.deployment import (
     STORE,
     Deployment,
     Names,
+    commands_of,
     deployment_of,
     label_of,
     numbers_of,
@@ -25,7 +26,7 @@ from helios.deploy.gcp.project import Project, told
 from helios.deploy.gcp.quota import fit, lowered
 from helios.deploy.gcp.service import holds, wanted_service
 from helios.deploy.gcp.settings import REGION, Settings
-from helios.deploy.names import image_tag
+from helios.deploy.names import check_commands, image_tag
 from helios.errors import UsageError
 
 ACCOUNT = "Helios: "
@@ -51,6 +52,7 @@ class Wanted:
 
     names: Names
     numbers: dict[str, int]
+    commands: tuple[str, ...]
     image: str
     tag: str
     version: str
@@ -129,7 +131,9 @@ def look(project: Project, settings: Settings, *, version: str, digest: str, sho
     tag = image_tag(f"{version}-{digest[:16]}", deployed, refresh=settings.refresh)
     image = settings.image or names.image(tag)
     numbers = fit(project, settings, region, settings.over(before), before, show)
-    return Wanted(names, numbers, image, tag, version, bucket, service)
+    allowed = check_commands(settings.allow)
+    commands = (commands_of(service) if service else ()) if allowed is None else allowed
+    return Wanted(names, numbers, commands, image, tag, version, bucket, service)
 
 
 def _bucket(project: Project, wanted: Wanted) -> Iterator[Step]:
@@ -267,7 +271,7 @@ def _image(project: Project, wanted: Wanted, context: bytes, show: Show, *, fres
 def _service(project: Project, wanted: Wanted, asked: Settings, show: Show) -> Iterator[Step]:
     from google.cloud import run_v2
 
-    settings = wanted_service(wanted.names, wanted.numbers, wanted.image, wanted.version)
+    settings = wanted_service(wanted.names, wanted.numbers, wanted.image, wanted.version, wanted.commands)
     names, service = wanted.names, wanted.service
     message: Any = run_v2.Service
     if service is None:

@@ -158,6 +158,12 @@ def numbers_of(service: Any) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
+def commands_of(service: Any) -> tuple[str, ...]:
+    """The commands that a service's workers run besides Helios' own."""
+    found = [each.value for each in service.template.containers[0].env if each.name == "HELIOS_COMMANDS"]
+    return tuple(name for text in found for name in text.split(",") if name)
+
+
 def _mebibytes(amount: str) -> int:
     match = _MEMORY.fullmatch(amount)
     return round(float(match[1]) * _UNITS[match[2] or ""] / 2**20) if match else 0

@@ -12,7 +12,9 @@ COMMAND = ("python", "-m", "helios", "worker", "serve", "--behind-iam")
 """What an instance runs: Google's front has looked at who calls."""
 
 
-def wanted_service(names: Names, numbers: dict[str, int], image: str, version: str) -> dict[str, Any]:
+def wanted_service(
+    names: Names, numbers: dict[str, int], image: str, version: str, commands: tuple[str, ...]
+) -> dict[str, Any]:
     """The service's settings, as the client's messages spell them. For authenticated callers only, as all services are
     that nobody has opened.
     """
@@ -29,7 +31,7 @@ def wanted_service(names: Names, numbers: dict[str, int], image: str, version: s
                     "image": image,
                     "command": [COMMAND[0]],
                     "args": list(COMMAND[1:]),
-                    "env": [{"name": "HELIOS_STORE", "value": f"gs://{names.bucket}/{STORE}"}],
+                    "env": [{"name": name, "value": value} for name, value in _variables(names, commands).items()],
                     "resources": {
                         "limits": {"cpu": str(numbers["cpus"]), "memory": f"{numbers['memory']}Mi"},
                         "cpu_idle": True,
@@ -46,8 +48,9 @@ def wanted_service(names: Names, numbers: dict[str, int], image: str, version: s
     }
 
 
-def knative(names: Names, numbers: dict[str, int], image: str, version: str) -> str:
+def knative(names: Names, numbers: dict[str, int], image: str, version: str, commands: tuple[str, ...]) -> str:
     """The same service as YAML, for ``gcloud run services replace``."""
+    variables = _variables(names, commands).items()
     text = (files("helios.deploy.gcp") / "service.yaml").read_text("utf-8")
     return Template(text).substitute(
         numbers,
@@ -56,8 +59,14 @@ def knative(names: Names, numbers: dict[str, int], image: str, version: str) -> 
         region=names.region,
         account=names.worker,
         image=image,
-        store=f"gs://{names.bucket}/{STORE}",
+        variables="\n".join(f'{" " * 12}- name: {name}\n{" " * 14}value: "{value}"' for name, value in variables),
     )
+
+
+def _variables(names: Names, commands: tuple[str, ...]) -> dict[str, str]:
+    """What a worker's environment says: the one store that it uses, and what it runs besides Helios' own commands."""
+    allowed = {"HELIOS_COMMANDS": ",".join(commands)} if commands else {}
+    return {"HELIOS_STORE": f"gs://{names.bucket}/{STORE}", **allowed}
 
 
 def holds(found: Any, wanted: Any) -> bool:

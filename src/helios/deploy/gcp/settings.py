@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from helios.deploy.names import check_between, check_name
+from helios.deploy.names import check_between, check_commands, check_name
 from helios.errors import UsageError
 
 DEFAULTS = {"memory": 4096, "cpus": 2, "timeout": 3600, "max_instances": 10, "keep_days": 30}
@@ -27,8 +27,9 @@ class Settings:
     """What was asked for. What is None stays as it is; in a new deployment, it is as in ``DEFAULTS``.
 
     ``name`` is the service's and the repository's. ``memory`` is in MiB, ``timeout`` is the seconds of a request,
-    ``keep_days`` says after how many days what is in the store is deleted. ``image`` is the URI of an image of one's
-    own, instead of the one that is built; ``refresh`` has it built anew.
+    ``keep_days`` says after how many days what is in the store is deleted. ``allow`` are commands that workers
+    run besides Helios' own. ``image`` is the URI of an image of one's own, instead of the one that is built;
+    ``refresh`` has it built anew.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Settings:
     timeout: int | None = None
     max_instances: int | None = None
     keep_days: int | None = None
+    allow: tuple[str, ...] | None = None
     image: str | None = None
     refresh: bool = False
 
@@ -54,6 +56,7 @@ class Settings:
         check_between("--memory", self.memory, 1024, 32768, "MiB")
         check_between("--timeout", self.timeout, 60, 3600, "seconds")
         check_between("--max-instances", self.max_instances, 1, 1000, "instances")
+        check_commands(self.allow)
         check_between("--keep-days", self.keep_days, 1, 3650, "days")
 
     def over(self, before: dict[str, int]) -> dict[str, int]:
