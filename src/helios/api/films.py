@@ -32,6 +32,7 @@ from helios.orchestrator.plan import chunks_for, cores
 from helios.sound import Sound, check_track, codec_for, holds_sound, parse_track
 from helios.stitcher import FfmpegStitcher, stitcher_for
 from helios.text import check_container, read_text
+from helios.threads import in_daemon
 
 _STREAMED = ("libx264", "libx265", "libsvtav1")
 
@@ -123,9 +124,9 @@ async def plan_job(
     if text:
         check_container(text, path.suffix.lower())
     request = replace(request_of(source, options, form), captions=burned, listen=holds_sound(form.ending))
-    sound = _sound(options, path.suffix.lower())
+    sound = await _sound(options, path.suffix.lower())
     plan = await plan_by(request, places)
-    found, warnings = await asyncio.to_thread(tracks_found, plan.probe, here=not request.fleet)
+    found, warnings = await in_daemon(tracks_found, plan.probe, here=not request.fleet)
     if found:
         sound = Sound(
             tracks=(*(sound.tracks if sound else ()), *found),
@@ -210,8 +211,8 @@ def _orchestrator() -> RenderOrchestrator:
     return RenderOrchestrator(adapter, FfmpegStitcher(adapter))
 
 
-def _sound(options: RenderOptions, container: str) -> Sound | None:
-    tracks = [check_track(parse_track(text)) for text in options.get("audio") or ()]
+async def _sound(options: RenderOptions, container: str) -> Sound | None:
+    tracks = [await in_daemon(check_track, parse_track(text)) for text in options.get("audio") or ()]
     loudness = options.get("loudness")
     if loudness is not None and not -70 <= loudness <= -5:
         raise UsageError(f"loudness is from -70 to -5 LUFS, not {loudness:g}")

@@ -15,6 +15,7 @@ from helios.cli.plan import plan
 from helios.cli.render import render
 from helios.cli.still import still
 from helios.cli.stitch import stitch
+from helios.stopping import stoppable
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False
@@ -49,4 +50,5 @@ def main() -> None:
     """The ``helios`` command."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    app()
+    with stoppable():
+        app()

@@ -97,8 +97,8 @@ def batch(
         function=function,
         service=service,
     )
-    with report:
-        found = run(helios.batch(source, rows, output, on_event=report.show, **wanted), json=json, stopped=_STOPPED)
+    work = helios.batch(source, rows, output, on_event=report.show, **wanted)
+    found = run(work, show=report, json=json, stopped=_STOPPED)
     report.table(found)
     if results:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_
-import signal
 import sys
 from collections.abc import Coroutine, Generator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from helios.cli import options
 from helios.cli.run import fail, run
 from helios.deploy.names import default_name
 from helios.errors import HeliosError, UsageError
+from helios.stopping import Stopped
 
 if TYPE_CHECKING:
     from helios.deploy.aws import Deployment
@@ -325,11 +325,11 @@ def _google(*, json: bool) -> Generator[Project]:
         yield open_project()
     except HeliosError as error:
         fail(error, json=json)
-    except KeyboardInterrupt:
+    except Stopped:
         typer.echo(
             "helios: stopped; what Google does already goes on, and the same command goes on from there", err=True
         )
-        raise typer.Exit(128 + signal.SIGINT) from None
+        raise
 
 
 def _told(finding: Finding, *, json: bool) -> bool:

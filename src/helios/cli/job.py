@@ -74,8 +74,9 @@ def run_(
         journal = Journal()
     except HeliosError as error:
         fail(error, json=json)
-    with closing(journal), reporter(quiet=quiet, json=json) as report:
-        run(run_job(journal, journal.add(read), report.show, inject=inject), json=json)
+    report = reporter(quiet=quiet, json=json)
+    with closing(journal):
+        run(run_job(journal, journal.add(read), report.show, inject=inject), show=report, json=json)
 
 
 @app.command()
@@ -123,14 +124,15 @@ def status(name: Name, json: options.Json = False) -> None:
 @app.command()
 def watch(name: Name, quiet: Quiet = False, json: options.Json = False) -> None:
     """Show what a job does until it ends; leaving it does not stop it."""
-    with _known(name, json=json) as job, reporter(quiet=quiet, json=json) as report:
+    report = reporter(quiet=quiet, json=json)
+    with _known(name, json=json) as job:
 
         async def follow() -> None:
             async for event in job.events():
                 report.show(event)
             await job.result()
 
-        run(follow(), json=json)
+        run(follow(), show=report, json=json)
 
 
 @app.command()
@@ -299,5 +301,5 @@ def _resume(name: str, *, store: str | None, detach: bool, inject: str | None, q
                 return
         except HeliosError as error:
             fail(error, json=json)
-        with reporter(quiet=quiet, json=json) as show:
-            run(run_job(journal, job.id, show.show, inject=inject), json=json)
+        report = reporter(quiet=quiet, json=json)
+        run(run_job(journal, job.id, report.show, inject=inject), show=report, json=json)

@@ -174,8 +174,7 @@ def render(
     if emit_job:
         run(_emit(source, output, emit_job, wanted), json=json)
         return
-    with report:
-        run(helios.render(source, output, on_event=report.show, **wanted), json=json)
+    run(helios.render(source, output, on_event=report.show, **wanted), show=report, json=json)
 
 
 async def _emit(source: str, output: Path | None, path: Path, wanted: helios.RenderOptions) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
+import contextlib
 from collections.abc import Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn, TypeVar
 
 import typer
 
 from helios.errors import HeliosError
 from helios.orchestrator.events import Failed
+from helios.stopping import Stopped, run_stoppable
 
 T = TypeVar("T")
 
@@ -18,21 +19,28 @@ T = TypeVar("T")
 _KEPT = "stopped; chunks that are made are kept: helios job list"
 
 
-def run(work: Coroutine[object, object, T], *, json: bool = False, stopped: str = _KEPT) -> T:
+def run(
+    work: Coroutine[object, object, T],
+    *,
+    show: AbstractContextManager[object] | None = None,
+    json: bool = False,
+    stopped: str = _KEPT,
+) -> T:
     """Runs ``work``; ends the program with one clear line and the right exit code where it fails.
 
-    Ctrl-C, after which ``stopped`` is said, and SIGTERM cancel the work, which cleans up behind itself; the exit codes
-    are 130 and 143.
+    The bars of ``show`` are on the terminal only while the work runs, so whatever is printed afterwards has a line of
+    its own. SIGINT (Ctrl-C), SIGTERM and SIGHUP cancel the work, which cleans up behind itself, and print ``stopped``;
+    the exit codes are 130, 143 and 129.
     """
     try:
-        return asyncio.run(_cancellable(work))
+        with show or nullcontext():
+            return run_stoppable(work)
     except HeliosError as error:
         fail(error, json=json)
-    except KeyboardInterrupt:
-        typer.echo(f"helios: {stopped}", err=True)
-        raise typer.Exit(128 + signal.SIGINT) from None
-    except asyncio.CancelledError:
-        raise typer.Exit(128 + signal.SIGTERM) from None
+    except Stopped:
+        with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal
+            typer.echo(f"helios: {stopped}", err=True)
+        raise
 
 
 def fail(error: HeliosError, *, json: bool = False) -> NoReturn:
@@ -41,10 +49,3 @@ def fail(error: HeliosError, *, json: bool = False) -> NoReturn:
         typer.echo(Failed(code=error.code, message=str(error)).model_dump_json())
     typer.echo(f"helios: {error}", err=True)
     raise typer.Exit(error.exit_code)
-
-
-async def _cancellable(work: Coroutine[object, object, T]) -> T:
-    task = asyncio.current_task()
-    assert task is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work

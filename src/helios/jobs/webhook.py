@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import json
 import os
 import random
-import threading
 import time
 import urllib.request
 from http.client import HTTPException
 from typing import Any
+
+from helios.threads import in_daemon
 
 TRIES = 6
 TIMEOUT = 10.0
@@ -71,17 +71,8 @@ class Webhook:
             self._queue.task_done()
 
     async def _told(self, body: bytes) -> bool:
-        """Whether the address took it. (The thread is no reason for a process to stay.)"""
-        loop = asyncio.get_running_loop()
-        told: asyncio.Future[bool] = loop.create_future()
-
-        def tell() -> None:
-            taken = self._post(body)
-            with contextlib.suppress(RuntimeError):  # nobody waits any more
-                loop.call_soon_threadsafe(lambda: told.done() or told.set_result(taken))
-
-        threading.Thread(target=tell, daemon=True).start()
-        return await told
+        """Whether the address took it."""
+        return await in_daemon(self._post, body)
 
     def _post(self, body: bytes) -> bool:
         headers = {"Content-Type": "application/json", "User-Agent": "helios"}

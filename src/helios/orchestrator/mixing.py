@@ -12,6 +12,10 @@ from pathlib import Path
 from helios.orchestrator.events import EventSink, Warned
 from helios.orchestrator.pages import RenderPlan
 from helios.sound import Sound
+from helios.threads import in_daemon
+
+_GRACE = 1.0
+"""Seconds in which a mix that is stopped may end by itself."""
 
 
 @asynccontextmanager
@@ -27,9 +31,7 @@ async def mixing(
     stopped = threading.Event()
     frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
     film = plan.composition
-    work = asyncio.create_task(
-        asyncio.to_thread(mix, sound, frames, film.frames, film.fps, folder, container, stopped=stopped)
-    )
+    work = asyncio.create_task(in_daemon(mix, sound, frames, film.frames, film.fps, folder, container, stopped=stopped))
 
     async def mixed() -> Path:
         found = await asyncio.shield(work)
@@ -42,4 +44,5 @@ async def mixing(
     finally:
         stopped.set()
         with contextlib.suppress(Exception):  # Stopped, or what ``mixed`` has raised already
-            await work
+            async with asyncio.timeout(_GRACE):  # it may hang in a request
+                await work

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +24,20 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.container import InputContainer
 
+T = TypeVar("T")
+
 RATE = 48_000
 """Samples per second, of all that is mixed."""
 Samples = NDArray[np.float32]
 """Samples x 2 channels; 1 is full scale."""
 _GAP = RATE // 50
 """Samples by which a source's times may be off before it is taken for a gap."""
-
+SILENCE = 30.0
+"""Seconds without a byte after which a server is given up."""
 
 _PLAIN = "mov,matroska,webm,ogg,mp3,wav,w64,flac,aac,aiff,caf,au,ac3,eac3,avi,mpegts,mpeg,flv,asf"
 """Formats that hold all of their sound themselves."""
+_ADVICE = "check that the server answers, or download the file and name that"
 _PROTOCOLS = {"": "file", "http://": "http,tcp", "https://": "https,tls,tcp", "data:": "data"}
 
 
@@ -71,14 +80,16 @@ class Source:
             for block in resampler.resample(None):
                 yield _stereo(block)
         except (FFmpegError, OSError, ValueError) as error:
-            raise UsageError(f"{self._label} can't be read as sound: {_said(error)}") from None
+            raise _unreadable(self._label, error) from None
 
     def _frames(self) -> Iterator[AudioFrame]:
         frames = self._container.decode(self._stream)
-        first = next(frames, None)
+        patient = _Patient(self._label)
+        following = iter(lambda: patient.ask(lambda: next(frames, None)), None)
+        first = next(following, None)
         if first is None:
             raise UsageError(f"{self._label} has no sound in it")
-        yield from chain((first,), frames)
+        yield from chain((first,), following)
 
     def _lateness(self, frame: AudioFrame | None) -> int:
         """Samples by which the sound begins after the rest of the source."""
@@ -97,19 +108,17 @@ def open_source(label: str, *, plain: bool = False) -> Generator[Source]:
         UsageError: there is no such source, or it can't be read.
     """
     import av
-    from av.error import FFmpegError
 
     scheme = re.match(r"data:|[a-z0-9+.-]+://", label, re.IGNORECASE)
     if not scheme and not Path(label).is_file():
         raise UsageError(f"{label}: there is no such file")
     protocols = _PROTOCOLS.get(scheme[0].lower() if scheme else "", "none")
     only = {"format_whitelist": _PLAIN, "protocol_whitelist": protocols} if plain else {}
+    patience = {_patience(scheme[0].lower()): str(round(SILENCE * 1_000_000))} if scheme else {}
     address, label = label, label[:40] if protocols == "data" else label
-    try:
-        container = av.open(address, options=only)
-    except (FFmpegError, OSError, ValueError) as error:
-        raise UsageError(f"{label} can't be read as sound: {_said(error)}") from None
-    with container:
+    if scheme:
+        _look_up(address, label)
+    with _Patient(label).ask(lambda: av.open(address, options=only | patience)) as container:
         if not container.streams.audio:
             raise NoSound(f"{label} has no sound in it")
         yield Source(container, label)
@@ -154,6 +163,83 @@ def _tempos(rate: float) -> list[float]:
 def _stereo(frame: AudioFrame) -> Samples:
     data = frame.to_ndarray()
     return np.ascontiguousarray(np.broadcast_to(data, (2, data.shape[1])).T, np.float32)
+
+
+def _patience(scheme: str) -> str:
+    """ffmpeg's option for the microseconds after which a silent server is an error.
+
+    Source: https://ffmpeg.org/ffmpeg-protocols.html
+    """
+    return "timeout" if scheme.startswith("rtsp") else "rw_timeout"
+
+
+def _look_up(address: str, label: str) -> None:
+    """Makes sure that the name of an address's host can be looked up in time, for ffmpeg waits without an end.
+
+    Raises:
+        UsageError: it can't.
+    """
+    try:
+        host = urlsplit(address).hostname
+    except ValueError as error:
+        raise UsageError(f"{label} is not a valid address: {error}") from None
+    if not host or getproxies():  # a proxy looks names up itself
+        return
+    outcome: list[Exception | None] = []
+
+    def work() -> None:
+        try:
+            socket.getaddrinfo(host, None)
+        except (OSError, ValueError) as error:
+            outcome.append(error)
+        else:
+            outcome.append(None)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(SILENCE)
+    if not outcome:
+        raise UsageError(f"{label}: the name {host} was not resolved within {SILENCE:g} s: {_ADVICE}")
+    if error := outcome[0]:
+        raise UsageError(f"{label}: the name {host} can't be resolved: {_said(error)}")
+
+
+class _Patient:
+    """Asks ffmpeg for parts of a source, and notices when its server has stopped to send.
+
+    ffmpeg's formats hide that: they call what they have so far broken, or complete. So what fails or ends after a wait
+    as long as a silent server gets, has failed or ended because of it.
+    """
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+        self._waited = False
+
+    def ask(self, request: Callable[[], T]) -> T:
+        """What ``request`` returns.
+
+        Raises:
+            UsageError: the source can't be read, or its server has stopped to send.
+        """
+        from av.error import FFmpegError
+
+        begun = time.monotonic()
+        found: T | None = None
+        failure: Exception | None = None
+        try:
+            found = request()
+        except (FFmpegError, OSError, ValueError) as error:
+            failure = error
+        self._waited |= isinstance(failure, TimeoutError) or time.monotonic() - begun >= SILENCE
+        if found is None and self._waited and "://" in self._label:
+            raise UsageError(f"{self._label} sent nothing for {SILENCE:g} s: {_ADVICE}")
+        if failure:
+            raise _unreadable(self._label, failure)
+        return cast("T", found)
+
+
+def _unreadable(label: str, error: Exception) -> UsageError:
+    return UsageError(f"{label} can't be read as sound: {_said(error)}")
 
 
 def _said(error: Exception) -> str:
