@@ -22,7 +22,7 @@ HEAD = """# The `helios` command
 
 <!-- Made by scripts/make_docs.py (`make docs`): change the commands' own help instead. -->
 
-Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130 and 143 stopped by Ctrl-C or SIGTERM.
+Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130, 143 and 129 stopped by Ctrl-C, SIGTERM, SIGHUP.
 An output appears whole or not at all.
 """
 _KINDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}

@@ -27,8 +27,8 @@ from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import EventSink
 from helios.orchestrator.forecast import Forecast, measure, predict, worth_a_look
 from helios.orchestrator.hearing import tracks_found
-from helios.orchestrator.output import check_output
 from helios.orchestrator.plan import chunks_for, cores
+from helios.output import check_output
 from helios.sound import Sound, check_track, codec_for, holds_sound, parse_track
 from helios.stitcher import FfmpegStitcher, stitcher_for
 from helios.text import check_container, read_text
@@ -111,7 +111,7 @@ async def plan_job(
     """
     path = named(Path(output) if output else None, options.get("format"))
     form = format_of(path)
-    check_output(path)
+    check_output(path, pattern=form.kind == "pictures")
     if options.get("attempts", 4) < 1:
         raise UsageError(f"a chunk must be tried at least once, not {options.get('attempts')} times")
     hls = _hls(options, form)
@@ -202,8 +202,9 @@ async def stitch(inputs: Sequence[str | PathLike[str]], output: str | PathLike[s
         StitchError: a segment is missing, broken or unlike the first.
         OutputError: the film can't be written.
     """
-    check_output(Path(output))
-    await stitcher_for(Path(output), LocalWorkerAdapter()).stitch([Path(path) for path in inputs], Path(output))
+    path = Path(output)
+    check_output(path, pattern=format_of(path).kind == "pictures")
+    await stitcher_for(path, LocalWorkerAdapter()).stitch([Path(each) for each in inputs], path)
 
 
 def _orchestrator() -> RenderOrchestrator:

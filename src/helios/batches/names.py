@@ -12,7 +12,7 @@ from typing import Any, cast
 from helios.batches.rows import Data, Row
 from helios.composition import Format, format_of
 from helios.errors import UsageError, unwritable
-from helios.orchestrator.output import check_output
+from helios.output import check_output
 
 _LONGEST = 255
 """Bytes that a file's name may have (ext4, and most others)."""
@@ -79,7 +79,7 @@ def make_room(films: Sequence[Row]) -> None:
         folder = film.output.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            known = folder in checked and not film.output.is_dir()
+            known = folder in checked and not film.output.exists()
         except OSError as error:
             raise unwritable(film.output, error) from None
         if not known:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from helios.batches.events import FilmResult
-from helios.errors import OutputError, UsageError
+from helios.errors import UsageError
+from helios.output import check_output, is_special, write_whole
 
 _ENDINGS = (".csv", ".jsonl")
 
@@ -18,9 +19,12 @@ def check_table(path: Path) -> None:
 
     Raises:
         UsageError: it can't.
+        OutputError: it can't be written there.
     """
     if path.suffix.lower() not in _ENDINGS:
         raise UsageError(f"{path}: results are written into a .csv or a .jsonl file")
+    if not is_special(path):
+        check_output(path)
 
 
 def write_table(results: Sequence[FilmResult], path: Path) -> None:
@@ -37,10 +41,4 @@ def write_table(results: Sequence[FilmResult], path: Path) -> None:
         text = file.getvalue()
     else:
         text = "".join(f"{result.model_dump_json()}\n" for result in results)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(text.encode())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path} can't be written: {error.strerror}") from None
+    write_whole(path, text.encode())

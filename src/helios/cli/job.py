@@ -17,6 +17,7 @@ from helios.cli.lines import line_of
 from helios.cli.progress import reporter
 from helios.cli.run import fail, run
 from helios.errors import HeliosError, UsageError
+from helios.output import is_special
 
 if TYPE_CHECKING:
     from helios.jobs import JobStatus, Journal
@@ -222,7 +223,8 @@ def report(
             write_report(journal, job.id, path)
         except HeliosError as error:
             fail(error, json=json)
-        _say({"job": job.id, "report": str(path)}, str(path), json=json)
+        if json or not is_special(path):  # or else the report itself may go to the same terminal
+            _say({"job": job.id, "report": str(path)}, str(path), json=json)
 
 
 @app.command()

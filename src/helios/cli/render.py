@@ -11,7 +11,8 @@ import helios
 from helios.cli import options
 from helios.cli.progress import Reporter, reporter
 from helios.cli.run import fail, run
-from helios.errors import HeliosError, OutputError
+from helios.errors import HeliosError
+from helios.output import write_whole
 
 if TYPE_CHECKING:
     from helios.composition import Network
@@ -179,7 +180,4 @@ def render(
 
 async def _emit(source: str, output: Path | None, path: Path, wanted: helios.RenderOptions) -> None:
     spec = await helios.plan_job(source, output, **wanted)
-    try:
-        path.write_text(spec.model_dump_json(indent=1) + "\n", "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} can't be written: {error.strerror}") from None
+    write_whole(path, f"{spec.model_dump_json(indent=1)}\n".encode())

@@ -95,7 +95,7 @@ def format_of(output: Path) -> Format:
     found = FORMATS.get(_SPELLINGS.get(name, name))
     if found is None:
         raise UsageError(f"{output.name}: the name must end in {_named(FORMATS)}")
-    if found.kind == "pictures" and len(_NUMBER.findall(output.name)) != 1:
+    if found.kind == "pictures" and not names_each_frame(output):
         numbered = output.with_name(f"{output.stem}-%05d{output.suffix}").name
         raise UsageError(f"{output.name} is one picture: helios still draws one; for one of each frame, say {numbered}")
     return found
@@ -119,6 +119,13 @@ def named(output: Path | None, name: str | None) -> Path:
             raise UsageError(f"{output.name} is no name for {name}: leave its ending or --format out")
         return output
     return output / f"%05d{found.ending}" if found.kind == "pictures" else Path(f"{output}{found.ending}")
+
+
+def names_each_frame(output: Path) -> bool:
+    """Whether a name stands for one picture of each frame, as ``frame-%05d.png`` does."""
+    name = output.suffix.lower().removeprefix(".")
+    found = FORMATS.get(_SPELLINGS.get(name, name))
+    return found is not None and found.kind == "pictures" and len(_NUMBER.findall(output.name)) == 1
 
 
 def picture_name(pattern: str, number: int) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from helios.errors import OutputError, UsageError
 from helios.jobs.spec import JobSpec
 from helios.orchestrator import Chunk, CommandPlan
 from helios.orchestrator.dispatch import Workplace, renderer_job
+from helios.output import place
 
 
 async def run_alone(spec: JobSpec, index: int, folder: Path) -> tuple[Path, str]:
@@ -29,9 +30,7 @@ async def run_alone(spec: JobSpec, index: int, folder: Path) -> tuple[Path, str]
         made = await spec.plan.make(at, chunk, Path(workspace, "chunk"), lambda suffix: suffix, lambda frames: None)
         assert made.path, "it was made here"
         target = folder / f"chunk-{index:06}{made.path.suffix}"
-        part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(made.path, part)
-        part.replace(target)
+        await asyncio.to_thread(place, made.path, target)
     return target, lay_out(spec, index, folder / f"chunk-{index:06}")
 
 

@@ -18,7 +18,6 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
-from helios.errors import OutputError
 from helios.jobs.journal import JobStatus, Journal
 from helios.orchestrator import (
     ChunkAttemptFailed,
@@ -30,6 +29,7 @@ from helios.orchestrator import (
     RenderEvent,
     Warned,
 )
+from helios.output import write_whole
 
 _PICTURES = 24
 _WIDTH = 240  # pixels of a picture, and of what is left of the chart for names
@@ -73,13 +73,7 @@ def write_report(journal: Journal, job: str, path: Path) -> None:
     """
     status = journal.status(job)
     events = [(at, event) for _, at, event in journal.events(job)]
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(_page(status, events), "utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"{path} can't be written: {error.strerror}") from error
+    write_whole(path, _page(status, events).encode())
 
 
 def _page(status: JobStatus, events: list[tuple[float, RenderEvent]]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +12,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from helios.adapters import WorkerAdapter
 from helios.composition import MAX_FRAMES
-from helios.errors import CommandFailed, UsageError, unwritable
+from helios.errors import CommandFailed, UsageError
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace, last_lines
 from helios.orchestrator.ledger import Facts, Made, Place, digest_of, short_digest
 from helios.orchestrator.liveness import LivenessPolicy
+from helios.output import place
 from helios.stitcher import VideoStitcher
 from helios.text import Text
 from helios.worker import WorkerJob
@@ -159,7 +159,7 @@ class CommandPlan(_Frozen):
         result = await Workplace(adapter).run(self.merge.job(folder), (), lambda percent: None)
         if self.merge.output not in result.outputs:
             raise CommandFailed(f"{self.merge.job(folder)} made no {self.merge.output}{last_lines(result)}")
-        await asyncio.to_thread(_move, folder / self.merge.output, output)
+        await asyncio.to_thread(place, folder / self.merge.output, output)
 
 
 def _lay_out(segments: Sequence[Path], folder: Path) -> None:
@@ -169,14 +169,3 @@ def _lay_out(segments: Sequence[Path], folder: Path) -> None:
         (folder / name).symlink_to(segment.absolute())
     lines = ["ffconcat version 1.0", *(f"file {name}" for name in names)]
     (folder / "segments.txt").write_text("\n".join(lines) + "\n")
-
-
-def _move(made: Path, output: Path) -> None:
-    """Gives a file its place at once, even on another disk."""
-    part = output.with_name(f".{output.name}.part")
-    try:
-        shutil.copyfile(made, part)
-        part.replace(output)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise unwritable(output, error) from error

@@ -15,8 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import CommandFailed, HeliosError, StitchError, WorkerError, unwritable
+from helios.errors import CommandFailed, HeliosError, StitchError, WorkerError
 from helios.orchestrator.retry import RetryPolicy
+from helios.output import beside, place
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, FilmsSpec, ProbeSpec, Stamp, StillSpec
 from helios.storage import ArtifactStore, Bundle, pack
 from helios.worker import Artifact, WorkerJob, WorkerResult
@@ -152,14 +153,11 @@ class Workplace:
             raise StitchError(
                 f"the worker could not join {len(segments)} segments: it {ending(result)}{last_lines(result)}"
             )
-        part = output.with_name(f".{output.name}.part")
         try:
-            await self._adapter.store.bring(result.outputs[name].key, part, own=True)
-            part.replace(output)
-        except OSError as error:
-            raise unwritable(output, error) from error
+            with beside(output) as folder:
+                await self._adapter.store.bring(result.outputs[name].key, folder / name, own=True)
+                await asyncio.to_thread(place, folder / name, output)
         finally:
-            part.unlink(missing_ok=True)
             with contextlib.suppress(HeliosError):
                 await self._adapter.store.delete(outputs.values())
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from helios.adapters import WorkerAdapter
-from helios.composition import Declared, Network
+from helios.composition import Declared, Network, names_each_frame
 from helios.errors import ArtifactMissing, CaptureUnsafe, HeliosError, PageChanged, UsageError
 from helios.orchestrator.attempt import Attempt
 from helios.orchestrator.chunks import Chunk
@@ -36,13 +36,13 @@ from helios.orchestrator.events import (
 )
 from helios.orchestrator.ledger import Damaged, Facts, Ledger, Made, Record
 from helios.orchestrator.mixing import mixing
-from helios.orchestrator.output import check_output, work_folder
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest, plan_chunks
 from helios.orchestrator.retry import RetryPolicy
 from helios.orchestrator.schedule import Schedule
 from helios.orchestrator.seams import SeamBroken, Seams
 from helios.orchestrator.streaming import Prefix, streaming
+from helios.output import beside, check_output, place
 from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
 from helios.sound import Sound
 from helios.stitcher import VideoStitcher
@@ -159,7 +159,7 @@ class RenderOrchestrator:
             PageError, CommandFailed, StitchError, MissingTool: what else ended it.
         """
         begun = time.monotonic()
-        check_output(output)
+        check_output(output, pattern=names_each_frame(output))
         if text:
             check_container(text, output.suffix.lower())
         job = job or secrets.token_hex(8)
@@ -265,16 +265,16 @@ class RenderOrchestrator:
         if not 0 <= frame < found.composition.frames:
             raise UsageError(f"there is no frame {frame}: the film has frames 0 to {found.composition.frames - 1}")
         spec = StillSpec(composition=found.composition, frame=frame, capture=found.capture, motion=found.motion)
-        with self._work_folder(output) as folder:
+        with beside(output) as folder:
             outputs = {name: f"stills/{secrets.token_hex(8)}{output.suffix.lower()}"}
             at = Workplace(self._adapter, request.source.root)
             result = await at.draw("still", spec, folder / "still", outputs)
             part = folder / name
             part.write_bytes(await at.read(result, folder / "still", name))
-            part.replace(output)
+            await asyncio.to_thread(place, part, output)
 
     def _work_folder(self, output: Path) -> AbstractContextManager[Path]:
-        return nullcontext(self._workspace) if self._workspace else work_folder(output)
+        return nullcontext(self._workspace) if self._workspace else beside(output, pattern=names_each_frame(output))
 
     async def _probe(self, spec: ProbeSpec) -> Probe:
         with tempfile.TemporaryDirectory(prefix="helios-", ignore_cleanup_errors=True) as folder:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
 from helios.composition.animated import gif_frame_ends, webp_frame_ends
-from helios.errors import StitchError, unwritable
+from helios.errors import StitchError
+from helios.output import beside, place
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike
 from helios.stitcher.segment import Segment
 from helios.text import Text
@@ -33,18 +33,15 @@ class AnimationStitcher:
         segments = await asyncio.to_thread(read_alike, inputs)
         gif = output.suffix.lower() == ".gif"
         alpha = "a" in segments[0].format.pixel_format
-        try:
-            with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.absolute().parent) as folder:
-                made = Path(folder, f"animation{output.suffix.lower()}")
-                lay_out(segments, made.parent)
-                if gif:
-                    await self._ffmpeg.run(made.parent, palette_arguments(alpha=alpha), _PALETTE)
-                arguments = gif_arguments() if gif else webp_arguments(alpha=alpha)
-                await self._ffmpeg.run(made.parent, arguments, made.name)
-                _check(segments, _frame_ends(made), Fraction(1, 100 if gif else 1000))
-                made.replace(output)
-        except OSError as error:
-            raise unwritable(output, error) from error
+        with beside(output) as folder:
+            made = folder / f"animation{output.suffix.lower()}"
+            lay_out(segments, folder)
+            if gif:
+                await self._ffmpeg.run(folder, palette_arguments(alpha=alpha), _PALETTE)
+            arguments = gif_arguments() if gif else webp_arguments(alpha=alpha)
+            await self._ffmpeg.run(folder, arguments, made.name)
+            _check(segments, _frame_ends(made), Fraction(1, 100 if gif else 1000))
+            await asyncio.to_thread(place, made, output)
 
 
 def palette_arguments(*, alpha: bool) -> tuple[str, ...]:

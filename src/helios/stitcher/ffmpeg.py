@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
 from helios.composition import format_of
-from helios.errors import StitchError, UsageError, unwritable
+from helios.errors import StitchError, UsageError
+from helios.output import beside, place
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike
 from helios.stitcher.labels import Labels, write_labels
 from helios.stitcher.segment import Format, Segment, read_segment, read_sound
@@ -45,22 +45,19 @@ class FfmpegStitcher:
             check_container(text, suffix)
         segments = await asyncio.to_thread(read_alike, inputs)
         length = sum((segment.duration for segment in segments), Fraction(0))
-        try:
-            with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.absolute().parent) as folder:
-                joined = Path(folder) / f"joined{suffix}"
-                lay_out(segments, joined.parent)
-                heard = f"sound{sound.suffix}" if sound else None
-                if sound and heard:
-                    (joined.parent / heard).symlink_to(sound.absolute())
-                labels = text and write_labels(text, joined.parent, suffix, length)
-                arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard, labels)
-                await self._ffmpeg.run(joined.parent, arguments, joined.name)
-                await asyncio.to_thread(_check, segments, joined)
-                if sound:
-                    await asyncio.to_thread(_check_sound, sound, joined)
-                joined.replace(output)
-        except OSError as error:
-            raise unwritable(output, error) from error
+        with beside(output) as folder:
+            joined = folder / f"joined{suffix}"
+            lay_out(segments, folder)
+            heard = f"sound{sound.suffix}" if sound else None
+            if sound and heard:
+                (folder / heard).symlink_to(sound.absolute())
+            labels = text and write_labels(text, folder, suffix, length)
+            arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard, labels)
+            await self._ffmpeg.run(folder, arguments, joined.name)
+            await asyncio.to_thread(_check, segments, joined)
+            if sound:
+                await asyncio.to_thread(_check_sound, sound, joined)
+            await asyncio.to_thread(place, joined, output)
 
 
 def steady_decoding(segments: Sequence[Segment]) -> str | None:

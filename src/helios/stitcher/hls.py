@@ -52,7 +52,11 @@ class HlsStream:
         self._sounds: Iterator[Packet[AudioStream]] = iter(())
         try:
             folder.mkdir(exist_ok=True)
-            for old in (folder / PLAYLIST, folder / "init.mp4", *folder.glob("piece-*.m4s")):
+            former = [folder / PLAYLIST, folder / "init.mp4", *folder.glob("piece-*.m4s")]
+            for old in former:
+                if old.is_symlink() or (old.exists() and not old.is_file()):
+                    raise OutputError(f"{old} is no file of a stream: remove it, or name another folder")
+            for old in former:
                 old.unlink(missing_ok=True)
             self._output = av.open(
                 str(folder / PLAYLIST),

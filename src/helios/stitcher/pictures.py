@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
 from helios.composition import picture_name
-from helios.errors import StitchError, unwritable
+from helios.errors import StitchError
+from helios.output import beside, place
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike
 from helios.stitcher.segment import Segment
 from helios.text import Text
@@ -33,14 +33,9 @@ class PicturesStitcher:
         """
         assert sound is text is None, "pictures are silent"
         segments = await asyncio.to_thread(read_alike, inputs)
-        folder = output.absolute().parent
-        beside = folder if folder.is_dir() else folder.parent
-        try:
-            with tempfile.TemporaryDirectory(prefix=".helios-", dir=beside) as work:
-                await self._split(segments, Path(work), output.suffix)
-                await asyncio.to_thread(self._name, segments, Path(work), output)
-        except OSError as error:
-            raise unwritable(output, error) from error
+        with beside(output, pattern=True) as work:
+            await self._split(segments, work, output.suffix)
+            await asyncio.to_thread(self._name, segments, work, output)
 
     async def _split(self, segments: Sequence[Segment], work: Path, suffix: str) -> None:
         lay_out(segments, work)
@@ -57,7 +52,7 @@ class PicturesStitcher:
         target.mkdir(exist_ok=True)
         for number in range(wanted):
             picture = work / "pictures" / f"{number}{output.suffix.lower()}"
-            picture.replace(target / picture_name(output.name, self._first + number))
+            place(picture, target / picture_name(output.name, self._first + number))
         if target != folder:
             target.replace(folder)
 

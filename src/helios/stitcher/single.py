@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-import tempfile
 from pathlib import Path
 
 from helios.errors import StitchError, unwritable
+from helios.output import beside, place
 from helios.stitcher.segment import read_segment
 
 _ENDINGS = frozenset({".mp4", ".mov"})
@@ -36,12 +36,12 @@ def place_film(segment: Path, output: Path) -> bool:
     try:
         if output.is_file() and filecmp.cmp(segment, output, shallow=False):
             return True
-        with tempfile.TemporaryDirectory(prefix=".helios-", dir=output.parent) as folder:
-            copy = Path(folder) / f"film{segment.suffix}"
+        with beside(output) as folder:
+            copy = folder / f"film{segment.suffix}"
             shutil.copyfile(segment, copy)
             if not filecmp.cmp(segment, copy, shallow=False):
                 raise StitchError(f"the copy of {segment} is another than what was copied")
-            copy.replace(output)
+            place(copy, output)
     except OSError as error:
         raise unwritable(output, error) from error
     return True
