@@ -195,3 +195,40 @@ def test_errors_are_json_events_where_json_is_asked_for(folder: Path) -> None:
 def test_the_other_verbs_fail_as_clearly(args: list[str], page: Path, folder: Path) -> None:
     done = helios(*[arg.format(page=page) for arg in args], "-o", folder / ("a.png" if args[0] == "still" else "a.mp4"))
     assert_one_line(done, 1 if args[0] == "stitch" else 2, "frame -1" if "--frame" in args else "missing")
+
+
+@pytest.mark.parametrize(
+    ("verb", "options", "words"),
+    [
+        ("render", ["--props", '{"name": "\\ud800"}'], ["props", "'\\ud800'"]),
+        ("render", ["--props", '{"\\udfff": [{"a": 1}]}'], ["props"]),
+        ("render", ["--props", '{"a": [{"b": "\\ud83d!"}]}'], ["props"]),
+        ("render", ["--metadata", b"title=\xff"], ["metadata"]),
+        ("render", ["--hls", b"stream\xff"], ["hls"]),
+        ("render", ["--audio", b"music\xff.mp3"], ["audio"]),
+        ("render", ["--webhook", b"http://a/\xff"], ["webhook"]),
+        ("render", ["--store", b"\xff"], ["store"]),
+        ("still", ["--props", '{"name": "\\ud800"}'], ["props"]),
+        ("plan", ["--props", '{"name": "\\ud800"}'], ["props"]),
+    ],
+)
+def test_a_text_that_is_no_unicode_is_refused(
+    verb: str, options: list[str | bytes], words: list[str], page: Path, folder: Path
+) -> None:
+    where = [] if verb == "plan" else ["-o", str(folder / ("a.png" if verb == "still" else "a.mp4"))]
+    command: list[str | bytes] = [sys.executable, "-m", "helios", verb, str(page), *where, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert_one_line(done, 2, "is not valid Unicode", *words)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "job.json"])
+def test_a_file_with_a_text_that_is_no_unicode_is_refused(name: str, page: Path, folder: Path) -> None:
+    path = page.with_name(name)
+    if name == "rows.jsonl":
+        path.write_text('{"id": "a"}\n{"id": "b", "name": "\\ud800"}\n')
+        assert_one_line(helios("batch", page, path, "-o", folder / "{id}.mp4"), 2, "row 2", "not valid Unicode")
+    else:
+        path.write_text(
+            '{"version": 1, "output": "\\ud800.mp4", "commands": {"chunks": [{"command": "a", "output": "b"}]}}'
+        )
+        assert_one_line(helios("job", "run", path), 2, "job.json is no job")

@@ -14,6 +14,7 @@ from helios.jobs import JobSpec, Journal
 from helios.jobs.report import write_report
 from helios.jobs.runner import run_job
 from helios.renderer.browser import open_page
+from helios.stitcher.binary import find_ffmpeg
 
 
 def look(report: Path, expression: str, workspace: Path) -> Any:
@@ -92,3 +93,23 @@ def test_a_report_of_a_job_that_nobody_has_begun_can_be_written(journal: Journal
     found = look(tmp_path / "report.html", LOOK, tmp_path)
     assert found["facts"]["State"] == "queued"
     assert (found["made"], found["failed"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "said"),
+    [
+        (str(find_ffmpeg()), ["-f", "lavfi", "-i", "sine=duration=1", "out.mp3"], "has no video"),
+        ("truncate", ["-s", "1000", "out.bin"], "can't be read"),
+    ],
+)
+def test_a_report_of_an_output_without_video_says_so(
+    command: str, args: list[str], said: str, journal: Journal, tmp_path: Path
+) -> None:
+    plain = json.loads(spec(tmp_path / args[-1], chunks=1).model_dump_json())
+    plain["commands"]["merge"] = {"command": command, "args": args, "output": args[-1]}
+    job = journal.add(JobSpec.parse(json.dumps(plain), "the job"))
+    asyncio.run(run_job(journal, job))
+    report = tmp_path / "report.html"
+    write_report(journal, job, report)
+    assert f"{args[-1]} {said}" in report.read_text()
+    assert look(report, LOOK, tmp_path)["pictures"] == []

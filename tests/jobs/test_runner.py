@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -359,3 +360,48 @@ def test_a_page_is_a_job_too(tmp_path: Path) -> None:
         assert changed.hashes == again.hashes
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("number", [34, 35, 50, 64, 9])
+def test_a_command_that_any_signal_kills_is_said_so(number: int, journal: Journal, tmp_path: Path) -> None:
+    plain = json.loads(spec(tmp_path / "film.mp4", chunks=1, attempts=1).model_dump_json())
+    plain["commands"]["chunks"][0] |= {"command": "sh", "args": ["-c", f"kill -{number} $$"]}
+    with pytest.raises(ChunkFailed, match=r"was killed by (SIG\w+|signal \d+)"):
+        run(journal, JobSpec.parse(json.dumps(plain), "the job"))
+
+
+def test_commands_of_a_killed_runner_end_also_where_the_state_folder_is_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "state").symlink_to("real")
+    monkeypatch.setenv("HELIOS_STATE", str(tmp_path / "state"))
+    plain = json.loads(spec(tmp_path / "film.mp4", chunks=1).model_dump_json())
+    plain["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
+    (tmp_path / "job.json").write_text(json.dumps(plain))
+    command = [sys.executable, "-m", "helios", "job", "run", str(tmp_path / "job.json"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:
+        wait_until(lambda: named(runner.pid, "sleep", "600"), "the command", 60)
+        (sleeping,) = named(runner.pid, "sleep", "600")
+        runner.kill()
+    journal = Journal()
+    (status,) = journal.statuses()
+    assert alive(sleeping)
+    asyncio.run(Job(journal, status.id).cancel())
+    wait_until(lambda: not alive(sleeping), "the command's end")
+
+
+def test_sighup_stops_a_job_and_its_commands(tmp_path: Path) -> None:
+    plain = json.loads(spec(tmp_path / "film.mp4", chunks=1).model_dump_json())
+    plain["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
+    (tmp_path / "job.json").write_text(json.dumps(plain))
+    command = [sys.executable, "-m", "helios", "job", "run", str(tmp_path / "job.json"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as runner:
+        wait_until(lambda: named(runner.pid, "sleep", "600"), "the command", 60)
+        (sleeping,) = named(runner.pid, "sleep", "600")
+        runner.send_signal(signal.SIGHUP)
+        said = runner.communicate(timeout=60)[1]
+    assert runner.returncode == 128 + signal.SIGHUP, said
+    wait_until(lambda: not alive(sleeping), "the command's end")
+    (status,) = Journal().statuses()
+    assert status.state == "paused"

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+import helios
 from commands import spec
-from helios.errors import ChunkFailed, JobStopped
+from helios.errors import ChunkFailed, JobStopped, UsageError
 from helios.jobs import JobSpec, Journal, webhook
 from helios.jobs.runner import run_job
+from helios.orchestrator import RenderEvent, Warned
 
 Told = list[tuple[dict[str, str], bytes]]
 
@@ -95,13 +97,33 @@ def test_a_failure_is_told(tmp_path: Path) -> None:
     assert (last["event"], last["code"]) == ("failed", "chunk-failed")
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9/none", "no address", "ftp://127.0.0.1/"])
-def test_an_address_that_is_not_there_hinders_nothing(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_address_that_is_not_there_hinders_nothing_and_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook, "PATIENCE", 0.2)
-    run(spec(tmp_path / "film.mp4", chunks=1, webhook=address))
+    address = "http://127.0.0.1:9/none"
+    journal, events = Journal(), list[RenderEvent]()
+    name = journal.add(spec(tmp_path / "film.mp4", chunks=1, webhook=address))
+    asyncio.run(run_job(journal, name, events.append))
     assert (tmp_path / "film.mp4").exists()
+    warned = [event.message for event in events if isinstance(event, Warned)]
+    assert warned[0].startswith(f"the webhook {address} fails, and is tried again: ")
+    assert "refused" in warned[0]
+    assert [f"{address} did not get the event 'done'" in line for line in warned].count(True) == 1
+    kept = [event.message for _, _, event in journal.events(name) if isinstance(event, Warned)]
+    assert kept == warned
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["no address", "ftp://127.0.0.1/", "http:///hook", "http://a b/", "example.com/hook", "http://a:99999/", ""],
+)
+def test_what_is_no_address_is_refused_at_once(address: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="webhook") as caught:
+        spec(tmp_path / "film.mp4", chunks=1, webhook=address)
+    assert "https://example.com/hook" in str(caught.value)
+    with pytest.raises(UsageError, match=r"a webhook is an address such as https://example\.com/hook"):
+        asyncio.run(helios.render(tmp_path / "page.html", tmp_path / "a.mp4", webhook=address))
 
 
 def test_an_answer_that_is_no_http_is_asked_for_again(tmp_path: Path) -> None:

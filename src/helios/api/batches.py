@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Unpack, cast
 
 from helios.adapters import LocalWorkerAdapter, open_adapter
-from helios.api.options import BatchOptions, RenderOptions, check_rate, request_of
+from helios.api.options import BatchOptions, RenderOptions, check_rate, check_text, request_of
 from helios.api.places import places_of, with_workers
 from helios.batches import (
     BatchRun,
@@ -54,6 +54,8 @@ async def batch(
     if options.get("attempts", 4) < 1:
         raise UsageError(f"a film must be tried at least once, not {options.get('attempts')} times")
     data = read_rows(Path(rows)) if isinstance(rows, str | PathLike) else rows
+    check_text({"input": str(template), "output": output, **options})
+    check_text({f"row {number}": row for number, row in enumerate(data, 1)})
     films = name_films(output, data, options.get("props"))
     places, url = await places_of(wanted)
     form = format_for(films)

@@ -14,7 +14,7 @@ from typing import Unpack
 
 from helios.adapters import LocalPlace, LocalWorkerAdapter, open_adapter
 from helios.adapters.faults import check_faults
-from helios.api.options import CompositionOptions, RenderOptions, check_rate, is_split_by_hand, request_of
+from helios.api.options import CompositionOptions, RenderOptions, check_rate, check_text, is_split_by_hand, request_of
 from helios.api.places import clouds_of, places_of, plan_by, with_workers
 from helios.composition import FORMATS, Format, format_of, named
 from helios.errors import UsageError
@@ -22,6 +22,7 @@ from helios.jobs.job import Job
 from helios.jobs.journal import Journal
 from helios.jobs.runner import run_job
 from helios.jobs.spec import JobSpec
+from helios.jobs.webhook import check_webhook
 from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import EventSink
@@ -109,6 +110,12 @@ async def plan_job(
     Raises:
         HeliosError: it can't be planned.
     """
+    check_text({"input": str(source), "output": str(output or ""), **options})
+    if (webhook := options.get("webhook")) is not None:
+        try:
+            check_webhook(webhook)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
     path = named(Path(output) if output else None, options.get("format"))
     form = format_of(path)
     check_output(path, pattern=form.kind == "pictures")
@@ -145,7 +152,7 @@ async def plan_job(
         attempts=options.get("attempts", 4),
         store=url,
         fresh=options.get("fresh", False),
-        webhook=options.get("webhook"),
+        webhook=webhook,
     )
 
 
@@ -162,6 +169,7 @@ async def forecast(
     Raises:
         HeliosError: as ``render``.
     """
+    check_text({"input": str(source), **options})
     (place, *others), _ = await places_of(options)
     if others:
         raise UsageError(f"what {options.get('adapter')} would take can't be told: name one place")
@@ -192,6 +200,7 @@ async def still(
     Raises:
         HeliosError: see ``helios.errors``; nothing is left half-written.
     """
+    check_text({"input": str(source), **options})
     await _orchestrator().still(request_of(source, RenderOptions(**options), FORMATS["png"]), frame, Path(output))
 
 

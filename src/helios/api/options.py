@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from os import PathLike
-from typing import TypedDict, get_args
+from typing import TypedDict, cast, get_args
 
 from helios.composition import Declared, Format, Network, Source, parse_rate
 from helios.errors import UsageError
@@ -132,6 +132,35 @@ def request_of(source: str | PathLike[str], options: RenderOptions, form: Format
         early=options.get("hls") is not None,
         fleet=set(named_places(options)) != {"local"},
     )
+
+
+def check_text(options: Mapping[str, object]) -> None:
+    """Makes sure that all texts in options can be written in UTF-8, as all that Helios passes on is.
+
+    Raises:
+        UsageError: one can't: it has half a surrogate pair, or comes of bytes that are no UTF-8.
+    """
+    for name, value in options.items():
+        for text in _texts(value):
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                shown = ascii(text[max(0, error.start - 10) : error.end + 10])
+                raise UsageError(f"{name} is not valid Unicode near {shown}: it can't be written in UTF-8") from None
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, PathLike):
+        yield str(value)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(value, Mapping):
+        for key, each in cast("Mapping[object, object]", value).items():
+            yield from _texts(key)
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in cast("Sequence[object]", value):
+            yield from _texts(each)
 
 
 def named_places(options: RenderOptions) -> list[str]:

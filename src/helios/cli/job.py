@@ -293,7 +293,7 @@ def _resume(name: str, *, store: str | None, detach: bool, inject: str | None, q
     with _open(json=json) as journal:
         check_faults(inject)
         try:
-            if store and not any(status.id == name for status in journal.statuses()):
+            if store and not journal.has(name):
                 job = run(Job.adopt(journal, name, store), json=json)
             else:
                 job = Job(journal, journal.find(name))

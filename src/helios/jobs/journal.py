@@ -12,9 +12,9 @@ import secrets
 import sqlite3
 import struct
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 
 from helios.errors import OutputError, UsageError
 from helios.jobs.spec import JobSpec
-from helios.jobs.states import State, Step, after
+from helios.jobs.states import ENDS, State, Step, after
 from helios.orchestrator import RenderEvent
 from helios.orchestrator.events import CommandsPlanned, Planned
 
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     created REAL NOT NULL, begun REAL, ended REAL, frames INTEGER NOT NULL, chunks INTEGER NOT NULL,
     error TEXT, code TEXT
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS jobs_created ON jobs (created);
 CREATE TABLE IF NOT EXISTS events (
     job TEXT NOT NULL, number INTEGER NOT NULL, at REAL NOT NULL, chunk INTEGER, event TEXT NOT NULL,
     PRIMARY KEY (job, number)
@@ -222,19 +223,49 @@ class Journal:
         """How far a job has come."""
         self._one("SELECT id FROM jobs WHERE id = ?", job)
         (status,) = self._statuses("WHERE id = ?", (job,))
-        return status
+        return replace(status, alive=self._is_alive(job))
 
     def statuses(self) -> list[JobStatus]:
         """All jobs, the newest first."""
         return list(self._statuses("ORDER BY created DESC", ()))
 
+    def unfinished(self) -> list[JobStatus]:
+        """The jobs that are not done."""
+        return list(self._statuses("WHERE state != 'done'", ()))
+
+    def has(self, job: str) -> bool:
+        """Whether there is a job of that id."""
+        return self._database.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone() is not None
+
     def delete(self, job: str) -> None:
         """Forgets a job."""
+        self._delete([job])
+
+    def forget(self, before: float, most: int) -> None:
+        """Forgets jobs that ended ``before`` that time (seconds since 1970), and all but the ``most`` newest that
+        ended.
+        """
+        rows = self._database.execute(
+            "SELECT id, coalesce(ended, created) FROM jobs WHERE state IN (?, ?, ?) ORDER BY created DESC", sorted(ENDS)
+        ).fetchall()
+        old = [job for number, (job, ended) in enumerate(rows) if number >= most or ended < before]
+        old = [job for job in old if not self._is_alive(job)]
+        if not old:
+            return
+        self._delete(old)
+        (free,) = self._database.execute("PRAGMA freelist_count").fetchone()
+        (pages,) = self._database.execute("PRAGMA page_count").fetchone()
+        if free > pages / 2:
+            with contextlib.suppress(sqlite3.OperationalError):  # others are at it: next time
+                self._database.execute("VACUUM")
+
+    def _delete(self, jobs: Sequence[str]) -> None:
         with self._transaction():
             for table, column in (("jobs", "id"), ("events", "job"), ("progress", "job")):
-                self._database.execute(f"DELETE FROM {table} WHERE {column} = ?", (job,))
-        self._lock_path(job).unlink(missing_ok=True)
-        self.log_path(job).unlink(missing_ok=True)
+                self._database.executemany(f"DELETE FROM {table} WHERE {column} = ?", ((job,) for job in jobs))
+        for job in jobs:
+            self._lock_path(job).unlink(missing_ok=True)
+            self.log_path(job).unlink(missing_ok=True)
 
     def log_path(self, job: str) -> Path:
         """What a detached runner says."""
@@ -261,7 +292,8 @@ class Journal:
             values,
         ).fetchall()
         for job, state, output, *rest in rows:
-            yield JobStatus(job, state, self._is_alive(job), Path(output), *rest)
+            alive = state not in ENDS and self._is_alive(job)  # whoever has ended one leaves: not worth a look
+            yield JobStatus(job, state, alive, Path(output), *rest)
 
     def _is_alive(self, job: str) -> bool:
         path = self._lock_path(job)

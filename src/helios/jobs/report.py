@@ -205,12 +205,14 @@ def _failures(spans: list[_Span]) -> str:
 
 
 def _film(status: JobStatus) -> str:
-    if status.state != "done" or not status.output.exists():
+    if status.state != "done" or not status.output.is_file():
         return ""
     try:
         pictures = _pictures(status.output)
-    except FFmpegError as error:
+    except (FFmpegError, OSError, ValueError) as error:
         return f"<h2>The film</h2><p>{escape(str(status.output))} can't be read: {escape(str(error))}"
+    if not pictures:
+        return f"<h2>The film</h2><p>{escape(str(status.output))} has no video."
     figures = "".join(
         f'<figure><img alt="frame at {at:.2f} s" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
         f"<figcaption>{at:.2f} s</figcaption></figure>"
@@ -222,6 +224,8 @@ def _film(status: JobStatus) -> str:
 def _pictures(film: Path) -> list[tuple[float, bytes]]:
     """Pictures (JPEG) from all over a film, and their times (s)."""
     with av.open(str(film)) as container:
+        if not container.streams.video:
+            return []
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         assert stream.time_base

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
+import time
 from contextlib import closing
 from pathlib import Path
 
-from helios.errors import UsageError
+from helios.errors import OutputError, UsageError
 from helios.jobs.journal import Journal
 
 KEPT_GB = 5.0
 """Gigabytes of chunks that are kept for jobs to come; $HELIOS_KEEP_GB is another number."""
+KEPT_DAYS = 30
+"""Days that the journal keeps a job that has ended."""
+KEPT_JOBS = 1000
+"""The most jobs that have ended that the journal keeps."""
 
 
 def kept_bytes() -> float:
@@ -28,30 +34,53 @@ def kept_bytes() -> float:
         raise UsageError(f"HELIOS_KEEP_GB is {named!r}, and no number of gigabytes") from None
 
 
+def forget_ended(journal: Journal) -> None:
+    """Removes jobs from the journal that ended long ago; what they made stays for as long as ``prune`` leaves it."""
+    with contextlib.suppress(OutputError):  # the next job tries again
+        journal.forget(time.time() - KEPT_DAYS * 86_400, KEPT_JOBS)
+
+
 def prune(folder: Path) -> None:
     """Removes the chunks in a state folder that were made the longest time ago, until the others fit.
 
-    What jobs have made that can still be gone on with stays. What killed jobs have left goes. While a job runs, nothing
-    is removed.
+    What jobs have made that can still be gone on with stays. What killed jobs have left goes. While a job runs, or
+    another process does this, nothing is removed.
     """
     left = kept_bytes()
-    with closing(Journal(folder)) as journal:
-        statuses = journal.statuses()
-    if any(status.alive for status in statuses):
+    descriptor = os.open(folder / "prune.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _prune(folder, left)
+    except BlockingIOError:
         return
-    unfinished = tuple(f"{status.id}-" for status in statuses if status.state != "done")
-    shutil.rmtree(folder / "work", ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def _prune(folder: Path, left: float) -> None:
+    with closing(Journal(folder)) as journal:
+        unfinished = journal.unfinished()
+        if any(status.alive for status in unfinished):
+            return
+        for work in folder.glob("work/*"):
+            with contextlib.suppress(UsageError), journal.running(work.name):  # a job may have started meanwhile
+                shutil.rmtree(work, ignore_errors=True)
+    own = tuple(f"{status.id}-" for status in unfinished)
     artifacts = folder / "artifacts"
-    files = [(path.stat(), path) for path in artifacts.glob("segments/*/*.*") if path.suffix != ".json"]
+    files: list[tuple[os.stat_result, Path]] = []
+    for path in artifacts.glob("segments/*/*.*"):
+        with contextlib.suppress(FileNotFoundError):  # another process has deleted a job
+            if path.suffix != ".json":
+                files.append((path.stat(), path))
     for stat, path in sorted(files, key=lambda file: file[0].st_mtime, reverse=True):
         left -= stat.st_size
-        if left < 0 and not path.name.partition(".")[2].startswith(unfinished):
+        if left < 0 and not path.name.partition(".")[2].startswith(own):
             for record in path.parent.glob(f"{path.name.partition('.')[0]}.*.json"):
                 record.unlink(missing_ok=True)  # first: a record without its segment would be a lie
             path.unlink(missing_ok=True)
-    for folder in artifacts.glob("segments/*"):
-        if all(path.name.startswith("inputs-") for path in folder.iterdir()):
-            for path in folder.iterdir():
-                path.unlink()
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+    for place in artifacts.glob("segments/*"):
+        with contextlib.suppress(OSError):
+            if all(path.name.startswith("inputs-") for path in place.iterdir()):
+                for path in place.iterdir():
+                    path.unlink(missing_ok=True)
+                place.rmdir()

@@ -19,12 +19,20 @@ from helios.adapters import LocalPlace, LocalWorkerAdapter, open_adapter
 from helios.adapters.faults import Faults, FaultyAdapter
 from helios.errors import ChunkFailed, HeliosError, JobFailed, JobStopped, OutputError, UsageError
 from helios.jobs.journal import Journal
-from helios.jobs.retention import kept_bytes, prune
+from helios.jobs.retention import forget_ended, kept_bytes, prune
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
 from helios.orchestrator import Crew, Rendered, RenderEvent, RenderOrchestrator
-from helios.orchestrator.events import ChunkFinished, ChunkProgress, ChunkReused, CommandsPlanned, EventSink, Planned
+from helios.orchestrator.events import (
+    ChunkFinished,
+    ChunkProgress,
+    ChunkReused,
+    CommandsPlanned,
+    EventSink,
+    Planned,
+    Warned,
+)
 from helios.orchestrator.retry import RetryPolicy
 from helios.stitcher import FfmpegStitcher, VideoStitcher, stitcher_for
 from helios.storage import ArtifactStore
@@ -57,12 +65,18 @@ async def run_job(
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
         try:
-            async with Webhook(spec.webhook, job) as webhook, Recorder(journal, job) as recorder:
-                webhook.tell("started", {})
+            async with AsyncExitStack() as telling:
+                recorder = await telling.enter_async_context(Recorder(journal, job))
 
                 def show(event: RenderEvent) -> None:
                     recorder.add(event)
                     emit(event)
+
+                def warn(message: str) -> None:
+                    show(Warned(message=message))
+
+                webhook = await telling.enter_async_context(Webhook(spec.webhook, job, warn))
+                webhook.tell("started", {})
 
                 async def work() -> Rendered:
                     store = store_of(journal, spec, faulty.before_request if faulty else None)
@@ -97,6 +111,7 @@ async def run_job(
                 rendered = await _watched(journal, job, asyncio.create_task(work()), recorder, webhook)
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
+    forget_ended(journal)
     if spec.store is None:
         await asyncio.to_thread(prune, journal.folder)
     return rendered
@@ -187,6 +202,7 @@ def clear(journal: Journal, job: str) -> None:
 
 def end_all_in(workspace: Path) -> None:
     """Ends what a runner that was killed has left behind: processes that work in its folder (Linux: proc(5))."""
+    workspace = workspace.resolve()  # /proc names folders without links
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "cwd").readlink().is_relative_to(workspace):

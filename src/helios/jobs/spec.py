@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from helios.adapters import LocalPlace, Place
 from helios.errors import UsageError
+from helios.jobs.webhook import check_webhook
 from helios.orchestrator import CommandPlan, RenderPlan
 from helios.orchestrator.orchestrator import StitchChoice
 from helios.sound import Sound
@@ -42,7 +43,7 @@ class JobSpec(BaseModel):
     attempts: int = Field(default=4, ge=1)
     store: str | None = None
     fresh: bool = False
-    webhook: str | None = None
+    webhook: Annotated[str, AfterValidator(check_webhook)] | None = None
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> JobSpec:

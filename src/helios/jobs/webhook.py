@@ -8,10 +8,13 @@ import hmac
 import json
 import os
 import random
+import re
 import time
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 from helios.threads import in_daemon
 
@@ -31,12 +34,14 @@ class Webhook:
     2xx is told again a while later. None of it ever hinders the job.
     """
 
-    def __init__(self, address: str | None, job: str) -> None:
-        """Without an address, nobody is told."""
+    def __init__(self, address: str | None, job: str, warn: Callable[[str], None] = lambda message: None) -> None:
+        """Without an address, nobody is told. ``warn`` gets a line about each event that can't be delivered."""
+        self._warn = warn
+        self._pending: str | None = None
         self._address = address
         self._job = job
         self._secret = os.environ.get("HELIOS_WEBHOOK_SECRET", "")
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self._patience = PATIENCE
 
     def hurry(self) -> None:
@@ -46,7 +51,8 @@ class Webhook:
     def tell(self, event: str, values: dict[str, Any]) -> None:
         """Has the address told, as soon as may be."""
         if self._address:
-            self._queue.put_nowait(json.dumps({"job": self._job, "event": event, "at": time.time(), **values}).encode())
+            body = json.dumps({"job": self._job, "event": event, "at": time.time(), **values}).encode()
+            self._queue.put_nowait((event, body))
 
     async def __aenter__(self) -> Webhook:
         self._task = asyncio.create_task(self._deliver())
@@ -57,24 +63,33 @@ class Webhook:
             async with asyncio.timeout(self._patience):
                 await self._queue.join()
         except TimeoutError:
-            pass
+            waiting = [self._queue.get_nowait()[0] for _ in range(self._queue.qsize())]
+            for event in (self._pending, *waiting):
+                if event:
+                    self._lost(event, "there was no time left")
         finally:
             self._task.cancel()
 
     async def _deliver(self) -> None:
         while True:
-            body = await self._queue.get()
+            self._pending, body = await self._queue.get()
             for attempt in range(TRIES):
-                if await self._told(body):
+                failure = await in_daemon(self._post, body)
+                if failure is None:
                     break
+                if attempt == 0:
+                    self._warn(f"the webhook {self._address} fails, and is tried again: {failure}")
                 await asyncio.sleep(random.uniform(0, 0.5 * 2**attempt))
+            else:
+                self._lost(self._pending, f"{TRIES} attempts failed")
+            self._pending = None
             self._queue.task_done()
 
-    async def _told(self, body: bytes) -> bool:
-        """Whether the address took it."""
-        return await in_daemon(self._post, body)
+    def _lost(self, event: str, why: str) -> None:
+        self._warn(f"the webhook {self._address} did not get the event {event!r}: {why}")
 
-    def _post(self, body: bytes) -> bool:
+    def _post(self, body: bytes) -> str | None:
+        """Why the address did not take it; None if it did."""
         headers = {"Content-Type": "application/json", "User-Agent": "helios"}
         if self._secret:
             headers["Helios-Signature"] = signature(body, self._secret, int(time.time()))
@@ -82,9 +97,25 @@ class Webhook:
         try:
             request = urllib.request.Request(self._address, body, headers, method="POST")
             with urllib.request.urlopen(request, timeout=TIMEOUT):
-                return True
-        except (OSError, ValueError, HTTPException):
-            return False
+                return None
+        except (OSError, ValueError, HTTPException) as error:
+            return str(error) or type(error).__name__
+
+
+def check_webhook(address: str) -> str:
+    """The same address, once it is sure that events can be sent to such a one.
+
+    Raises:
+        ValueError: they can't.
+    """
+    try:
+        parts = urlsplit(address)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or re.search(r"[\s\x00-\x1f\x7f]", address):
+        raise ValueError(f"a webhook is an address such as https://example.com/hook, not {address!r}")
+    return address
 
 
 def signature(body: bytes, secret: str, seconds: int) -> str:

@@ -260,8 +260,15 @@ def _failure(job: WorkerJob, result: WorkerResult, failures: list[str]) -> Helio
 def ending(result: WorkerResult) -> str:
     """How a command ended."""
     if result.exit_code < 0:
-        return f"was killed by {signal.Signals(-result.exit_code).name}"
+        return f"was killed by {_signal_name(-result.exit_code)}"
     return f"ended with exit code {result.exit_code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 def last_lines(result: WorkerResult) -> str:

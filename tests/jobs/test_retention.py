@@ -1,0 +1,108 @@
+"""What is kept of jobs: of the journal the newest, of the cache as much as there is room for."""
+
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from commands import spec
+from helios.jobs import Journal, retention
+from helios.jobs.retention import forget_ended, prune
+
+
+def ended(journal: Journal, step: str = "finish") -> str:
+    job = journal.add(spec(Path("film.mp4"), chunks=1))
+    journal.step(job, "start")
+    journal.step(job, step)  # type: ignore[arg-type]
+    with journal.running(job):
+        pass
+    journal.log_path(job).write_text("said")
+    return job
+
+
+def ids(journal: Journal) -> set[str]:
+    return {status.id for status in journal.statuses()}
+
+
+def test_the_journal_forgets_what_ended_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal()
+    old = [ended(journal, step) for step in ("finish", "fail", "cancel")]
+    waiting, paused = journal.add(spec(Path("film.mp4"))), journal.add(spec(Path("film.mp4")))
+    journal.step(paused, "pause")
+    alive = ended(journal)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 31 * 86_400)
+    new = ended(journal)
+    with journal.running(alive):
+        forget_ended(journal)
+    assert ids(journal) == {waiting, paused, alive, new}
+    for job in old:
+        assert not list(journal.folder.glob(f"{job}.*"))
+
+
+def test_the_journal_keeps_so_many_jobs_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "KEPT_JOBS", 3)
+    journal = Journal()
+    waiting = journal.add(spec(Path("film.mp4")))
+    jobs = [ended(journal) for _ in range(6)]
+    forget_ended(journal)
+    assert ids(journal) == {waiting, *jobs[3:]}
+
+
+def test_the_journals_file_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "KEPT_JOBS", 3)
+    journal = Journal()
+    for _ in range(60):
+        job = json.loads(spec(Path("film.mp4"), chunks=30).model_dump_json())
+        name = journal.add(type(spec(Path("film.mp4"))).parse(json.dumps(job), "the job"))
+        journal.step(name, "start")
+        journal.step(name, "finish")
+    journal.close()
+    file = journal.folder / "jobs.sqlite"
+    before = file.stat().st_size
+    journal = Journal()
+    forget_ended(journal)
+    journal.close()
+    assert file.stat().st_size < before / 2
+
+
+def _prune_often(folder: Path, barrier: object) -> None:
+    for _ in range(30):
+        barrier.wait(60)  # type: ignore[attr-defined]
+        prune(folder)
+
+
+def test_processes_that_prune_at_once_are_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELIOS_KEEP_GB", "0.0000001")
+    folder = Journal().folder
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(4)
+    processes = [context.Process(target=_prune_often, args=(folder, barrier)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for turn in range(30):
+        for k in range(30):
+            place = folder / "artifacts" / "segments" / f"place-{turn}-{k}"
+            place.mkdir(parents=True)
+            (place / "chunk.job-1.mp4").write_bytes(bytes(100))
+            (place / "chunk.digest.json").write_text("{}")
+            (place / "inputs-1.json").write_text("{}")
+        barrier.wait(60)
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+
+
+def test_pruning_goes_on_where_files_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a job is deleted meanwhile."""
+    monkeypatch.setenv("HELIOS_KEEP_GB", "0")
+    folder = Journal().folder
+    for k in range(3):
+        place = folder / "artifacts" / "segments" / f"place-{k}"
+        place.mkdir(parents=True)
+        (place / "chunk.job-1.mp4").write_bytes(bytes(100))
+    (folder / "artifacts" / "segments" / "place-1" / "gone.job-1.mp4").symlink_to("nowhere")
+    prune(folder)
+    assert not list(folder.glob("artifacts/segments/*/chunk.*"))
