@@ -72,6 +72,7 @@ def _prune_often(folder: Path, barrier: object) -> None:
     for _ in range(30):
         barrier.wait(60)  # type: ignore[attr-defined]
         prune(folder)
+        barrier.wait(60)  # type: ignore[attr-defined]
 
 
 def test_processes_that_prune_at_once_are_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +90,7 @@ def test_processes_that_prune_at_once_are_in_nobodys_way(monkeypatch: pytest.Mon
             (place / "chunk.job-1.mp4").write_bytes(bytes(100))
             (place / "chunk.digest.json").write_text("{}")
             (place / "inputs-1.json").write_text("{}")
+        barrier.wait(60)
         barrier.wait(60)
     for process in processes:
         process.join(60)
