@@ -124,7 +124,7 @@ def refused(message: Payload, **changes: object) -> dict[str, Any]:
     [
         ({"release": "0.0.1"}, "the job is of Helios 0.0.1: deploy that version"),
         ({"version": 2}, "can't read this job"),
-        ({"command": "/bin/rm"}, "does not run '/bin/rm'"),
+        ({"command": "/bin/rm"}, "not '/bin/rm': to allow it"),
         ({"inputs": {"../x": ""}}, "no path inside"),
         ({"args": "not a list"}, "args"),
         ({"unknown": 1}, "unknown"),

@@ -19,10 +19,10 @@ from helios.worker import WorkerJob
 RETRIES = 3
 """How often a command is tried again whose ffmpeg was killed."""
 QUIET = ("-hide_banner", "-nostdin", "-loglevel", "warning")
-SEGMENTS = (
-    "-f", "concat", "-format_whitelist", f"concat,{FORMATS}", "-protocol_whitelist", "file", "-i", "list.txt",
-)  # fmt: skip
+SEGMENTS = ("-f", "concat", "-i", "list.txt")
 """What ffmpeg reads where ``lay_out`` has been."""
+_FILES_ONLY = ("-format_whitelist", f"concat,{FORMATS}", "-protocol_whitelist", "file")
+"""For what is read first, the segments: a playlist among them leads nowhere."""
 _TWO_ROUNDINGS = Fraction(2, 1000)
 
 
@@ -35,13 +35,13 @@ class Ffmpeg:
         self._path = find_ffmpeg()
 
     async def run(self, folder: Path, arguments: Sequence[str], output: str) -> None:
-        """Has ``output`` made in ``folder``.
+        """Has ``output`` made in ``folder``. ``arguments`` begin with ``SEGMENTS``.
 
         Raises:
             StitchError: it can't be made.
             OSError: the disk is full.
         """
-        job = WorkerJob(str(self._path), (*QUIET, *arguments, output), cwd=folder)
+        job = WorkerJob(str(self._path), (*QUIET, *_FILES_ONLY, *arguments, output), cwd=folder)
         result = await self._adapter.execute(job)
         for _ in range(RETRIES):
             if result.exit_code >= 0:
