@@ -9,6 +9,7 @@
     ├── StitchError           segments that don't fit together, or a join that is off  exit code 1
     ├── BrowserError          the browser died or stopped answering       (retryable)  exit code 1
     ├── CaptureUnsafe         fast capture can't draw this page as it is               exit code 1
+    │   └── CaptureBroken     fast capture crashes or hangs the browser on this page
     ├── WorkerError           a command could not be run at all
     │   ├── CommandNotFound   no such command on that worker
     │   ├── WorkerTimeout     it ran past its time-out                    (retryable)
@@ -95,6 +96,12 @@ class CaptureUnsafe(HeliosError):
     """Something stands on the page that fast capture would not draw as the browser shows it."""
 
     code = "capture-unsafe"
+
+
+class CaptureBroken(CaptureUnsafe):
+    """Fast capture crashes or hangs the browser on this page."""
+
+    code = "capture-broken"
 
 
 class WorkerError(HeliosError):

@@ -14,10 +14,11 @@ from helios.batches.command import draw_films
 from helios.batches.events import Batched, BatchPlanned, BatchSink, FilmFailed, FilmKept, FilmMade, FilmResult
 from helios.batches.plan import BatchPlan
 from helios.batches.rows import Row
-from helios.errors import CaptureUnsafe, HeliosError, Throttled
+from helios.errors import BrowserError, CaptureBroken, CaptureUnsafe, HeliosError, Throttled
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import ChunkAttemptFailed, RenderEvent, Warned
+from helios.orchestrator.fallback import advice, next_method
 from helios.orchestrator.ledger import Damaged, Ledger, Record
 from helios.orchestrator.orchestrator import Crew, fetched, sum_of
 from helios.orchestrator.pages import made_of
@@ -28,6 +29,9 @@ from helios.stitcher import VideoStitcher
 from helios.stitcher.single import place_film
 from helios.storage import ArtifactStore
 from helios.worker import Artifact
+
+_OF_CAPTURE = (CaptureUnsafe.code, CaptureBroken.code, BrowserError.code)
+"""Errors that a film may not have when it is drawn by another method."""
 
 
 class BatchRun:
@@ -152,7 +156,8 @@ class BatchRun:
         for row in suspects if len(suspects) == 1 else ():
             self._losses[row.number] = self._losses.get(row.number, 0) + 1
             if self._losses[row.number] >= self._attempts:
-                self._fail(row, FilmFailure(code=error.code, message=f"in {self._attempts} attempts: {error}"))
+                failure = FilmFailure(code=error.code, message=f"in {self._attempts} attempts: {error}")
+                self._failed(row, self._plan.methods[self._waiting[row.number]], failure)
 
     def _at(self, worker: int) -> Workplace:
         return self._workplaces[self._where[worker]]
@@ -224,12 +229,17 @@ class BatchRun:
 
     def _failed(self, row: Row, method: CaptureMethod, failure: FilmFailure) -> None:
         """A film could not be drawn so: it is drawn in the next best way, if there is one."""
-        step = self._plan.methods.index(method) + 1
-        if failure.code != CaptureUnsafe.code or step == len(self._plan.methods):
+        may_differ = failure.code in _OF_CAPTURE
+        other = next_method(self._plan.methods, method, failure.code) if may_differ else None
+        if other is None:
+            if failure.code in (CaptureUnsafe.code, CaptureBroken.code):
+                message = advice(failure.message, self._plan.template.encoding.encoder)
+                failure = failure.model_copy(update={"message": message})
             self._fail(row, failure)
             return
-        self._waiting[row.number] = step
-        how = "" if self._plan.methods[step] in FAST else " faithfully"
+        self._waiting[row.number] = self._plan.methods.index(other)
+        self._losses.pop(row.number, None)
+        how = "" if other in FAST else " faithfully"
         self._warn(f"row {row.number}: fast capture is not safe: {failure.message}. It is drawn again{how}")
 
     def _fail(self, row: Row, failure: FilmFailure) -> None:

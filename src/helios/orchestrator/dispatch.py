@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.errors import CommandFailed, HeliosError, StitchError, WorkerError
+from helios.errors import BrowserError, CommandFailed, HeliosError, StitchError, WorkerError
 from helios.orchestrator.retry import RetryPolicy
 from helios.output import beside, place
 from helios.renderer.spec import EXIT_CODES, ChunkSpec, FilmsSpec, ProbeSpec, Stamp, StillSpec
@@ -111,6 +111,24 @@ class Workplace:
         if missing := [name for name in outputs if name not in result.outputs and not into]:
             raise RendererCrashed(f"the renderer made no {missing[0]}: {job}{last_lines(result)}")
         return result
+
+    async def answer(self, kind: str, spec: Spec, folder: Path, name: str) -> bytes:
+        """The output ``name`` of one command of the renderer. Where the browser or the renderer breaks, another is run.
+
+        Raises:
+            HeliosError: as ``draw``.
+        """
+        retry, failures = RetryPolicy(), 0
+        while True:
+            place = folder / f"attempt-{failures + 1}"
+            key = f"{kind}s/{secrets.token_hex(8)}{Path(name).suffix}"
+            try:
+                return await self.read(await self.draw(kind, spec, place, {name: key}), place, name)
+            except (BrowserError, RendererCrashed):
+                failures += 1
+                if failures == retry.maximum_attempts:
+                    raise
+                await asyncio.sleep(retry.interval(failures, random.Random()))
 
     async def run(self, job: WorkerJob, inputs: Sequence[Path], progress: Progress) -> WorkerResult:
         """Runs a command of the user's, in its folder (which is made) if it shares our disk.

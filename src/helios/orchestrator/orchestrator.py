@@ -19,7 +19,7 @@ from typing import Literal, get_args
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Declared, Network, names_each_frame
-from helios.errors import ArtifactMissing, CaptureUnsafe, HeliosError, PageChanged, UsageError
+from helios.errors import ArtifactMissing, CaptureUnsafe, ChunkFailed, HeliosError, PageChanged, UsageError
 from helios.orchestrator.attempt import Attempt
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
@@ -34,6 +34,7 @@ from helios.orchestrator.events import (
     Stitching,
     Warned,
 )
+from helios.orchestrator.fallback import advised, fallback
 from helios.orchestrator.ledger import Damaged, Facts, Ledger, Made, Record
 from helios.orchestrator.mixing import mixing
 from helios.orchestrator.pages import RenderPlan
@@ -145,12 +146,13 @@ class RenderOrchestrator:
         """Makes a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
         Chunks that the store holds are not made again. One whose worker fails is tried again. If fast capture, chosen
-        by the probe, turns out to be unsafe in a frame that the probe did not see, the whole film is drawn again in the
-        next best way; if chunks don't fit together where they meet, it is drawn in one. ``job`` names the job; a
-        ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a worker join the segments, where
-        workers don't share our disk; if it can't, they are joined here. ``sound``, which only films of pages have, is
-        mixed meanwhile; ``text``, which only they have too, goes in at the join. What is finished can be played from a
-        playlist in the folder ``hls`` already. ``emit`` gets every event, ``Rendered`` last.
+        by the probe, turns out to be unsafe in a frame that the probe did not see, or breaks the browser there, the
+        whole film is drawn again in the next best way; if chunks don't fit together where they meet, it is drawn in
+        one. ``job`` names the job; a ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a
+        worker join the segments, where workers don't share our disk; if it can't, they are joined here. ``sound``,
+        which only films of pages have, is mixed meanwhile; ``text``, which only they have too, goes in at the join.
+        What is finished can be played from a playlist in the folder ``hls`` already. ``emit`` gets
+        every event, ``Rendered`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
@@ -204,10 +206,10 @@ class RenderOrchestrator:
                     if damaged == _DAMAGES:
                         raise
                     emit(Warned(message=f"{error}. It is made again"))
-                except CaptureUnsafe as error:
-                    if not isinstance(plan, RenderPlan) or not plan.otherwise:
+                except (CaptureUnsafe, ChunkFailed) as error:
+                    if not isinstance(plan, RenderPlan):
                         raise
-                    plan = plan.otherwise
+                    plan = fallback(plan, error)
                     how = "" if plan.probe.capture in FAST else " faithfully"
                     emit(Warned(message=f"fast capture is not safe for this page: {error}. It is drawn again{how}"))
                 except SeamBroken as error:
@@ -266,21 +268,25 @@ class RenderOrchestrator:
             raise UsageError(f"there is no frame {frame}: the film has frames 0 to {found.composition.frames - 1}")
         spec = StillSpec(composition=found.composition, frame=frame, capture=found.capture, motion=found.motion)
         with beside(output) as folder:
-            outputs = {name: f"stills/{secrets.token_hex(8)}{output.suffix.lower()}"}
             at = Workplace(self._adapter, request.source.root)
-            result = await at.draw("still", spec, folder / "still", outputs)
             part = folder / name
-            part.write_bytes(await at.read(result, folder / "still", name))
+            part.write_bytes(await at.answer("still", spec, folder / "still", name))
             await asyncio.to_thread(place, part, output)
 
     def _work_folder(self, output: Path) -> AbstractContextManager[Path]:
         return nullcontext(self._workspace) if self._workspace else beside(output, pattern=names_each_frame(output))
 
     async def _probe(self, spec: ProbeSpec) -> Probe:
+        try:
+            return await self._answer(spec)
+        except CaptureUnsafe as error:
+            raise advised(error, spec.encoding.encoder if spec.encoding else "ffmpeg") from error
+
+    async def _answer(self, spec: ProbeSpec) -> Probe:
         with tempfile.TemporaryDirectory(prefix="helios-", ignore_cleanup_errors=True) as folder:
-            work, at = Path(folder, "probe"), Workplace(self._adapter, spec.source.root)
-            result = await at.draw("probe", spec, work, {"probe.json": f"probes/{secrets.token_hex(8)}.json"})
-            found = Probe.model_validate_json(await at.read(result, work, "probe.json"))
+            at = Workplace(self._adapter, spec.source.root)
+            answer = await at.answer("probe", spec, Path(folder), "probe.json")
+            found = Probe.model_validate_json(answer)
             composition = found.composition.model_copy(update={"source": spec.source})
             return found.model_copy(update={"composition": composition})
 

@@ -10,11 +10,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from helios.composition import Cue, Network, Source
-from helios.errors import BrowserError, CaptureUnsafe, OutputError, PageError
-from helios.renderer.cdp import Connection, Params
+from helios.errors import BrowserError, CaptureUnsafe, HeliosError, OutputError, PageError
+from helios.renderer.cdp import Connection, Params, Unanswered
 from helios.renderer.chromium import run_browser
 from helios.renderer.network import Guard
 from helios.renderer.page import ASK, Page, origin_of
+from helios.renderer.processes import Processes
 from helios.renderer.ring import Ring, ring_folder
 from helios.renderer.scripts import clock_script
 from helios.renderer.server import HOST, ORIGIN, Used, serve
@@ -30,12 +31,19 @@ class Browser:
     """A browser that runs, and can be given pages of one source."""
 
     def __init__(
-        self, connection: Connection, source: Source, files: Path | None, used: Used, network: Network
+        self,
+        connection: Connection,
+        processes: Processes,
+        source: Source,
+        files: Path | None,
+        used: Used,
+        network: Network,
     ) -> None:
         self._used = used
         self._network = network
         self._pages: list[Page] = []
         self._connection = connection
+        self._processes = processes
         self._source = source
         self._files = files
 
@@ -68,7 +76,15 @@ class Browser:
         browser = (await self._connection.call("Browser.getVersion"))["product"]
         ring = Ring(self._files, size, alpha=alpha) if staged and self._files else None
         page = Page(
-            self._connection, answer["sessionId"], browser, ready_timeout, capture, ring, self._used, alpha=alpha
+            self._connection,
+            answer["sessionId"],
+            browser,
+            ready_timeout,
+            capture,
+            ring,
+            self._used,
+            self._processes,
+            alpha=alpha,
         )
         self._pages.append(page)
         if afresh:
@@ -99,6 +115,14 @@ class Browser:
         await page.close()
         self._pages.remove(page)
 
+    async def check(self) -> None:
+        """Makes sure that the browser is as it was started, so that what went wrong is the page's own fault.
+
+        Raises:
+            BrowserError: it has lost one of its processes.
+        """
+        await self._processes.check()
+
     async def _forget(self, page: Page) -> None:
         """Removes what earlier pages have left."""
         origin = origin_of(self._source.url(ORIGIN))
@@ -127,6 +151,8 @@ async def open_browser(
     ``workspace`` is a folder that the browser may fill. One for the stage can open ``rings`` pages on it at once, and
     any number without it. ``shared``: one process draws all pages, for to start one costs more than to load a page.
 
+    Where one of its processes has died, the block ends with a BrowserError, whatever came of it.
+
     Raises:
         MissingTool: there is no browser.
         OutputError: it breaks because the disk is full.
@@ -151,10 +177,16 @@ async def open_browser(
         elif own:
             flags.append(f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{own[2]}")
         try:
-            async with run_browser(profile, capture, flags=flags) as connection:
+            async with run_browser(profile, capture, flags=flags) as (connection, processes):
                 await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
-                told.append(Browser(connection, source, files, used, network))
-                yield told[0]
+                told.append(Browser(connection, processes, source, files, used, network))
+                try:
+                    yield told[0]
+                except HeliosError as error:
+                    if not isinstance(error, Unanswered):
+                        await processes.check()
+                    raise
+                await processes.check()
         except (BrowserError, CaptureUnsafe, PageError) as error:
             if shutil.disk_usage(workspace).free < _LEAST:
                 raise OutputError(f"the disk is full: the browser has no room in {workspace}") from error

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from helios.composition import frame_time_ms
 from helios.errors import BrowserError, CaptureUnsafe, HeliosError, PageError
-from helios.renderer.cdp import Params, ProtocolError
+from helios.renderer.cdp import CALL_TIMEOUT, Params, ProtocolError
 from helios.renderer.page import BREAKOUT, Page
 from helios.renderer.picture import CodedFrame, CodedPicture, Picture, RawPicture
 from helios.renderer.ring import SLOTS
@@ -21,6 +21,8 @@ from helios.renderer.spec import CaptureMethod
 EXACT: Params = {"format": "png", "optimizeForSpeed": True}
 CHEAP: Params = {"format": "jpeg", "quality": 95, "optimizeForSpeed": True}
 """Pictures to look at, not to keep: half the work of exact ones."""
+_GRACE_S = 5.0
+"""Seconds for which a browser may draw a frame on the stage, beside those that the page may take."""
 
 
 class Capture(Protocol):
@@ -46,9 +48,11 @@ class Capture(Protocol):
 class _BeginFrames:
     """Begins each frame of a page at a time that we choose."""
 
-    def __init__(self, page: Page, fps: Fraction) -> None:
+    def __init__(self, page: Page, fps: Fraction, patience: float = CALL_TIMEOUT) -> None:
+        """``patience`` is how long (s) a frame may take to be drawn."""
         self._page = page
         self._fps = fps
+        self._patience = patience
         self._ticks_us = page.ticks_us + 1
         self._origin_us = page.ticks_us + 101
 
@@ -73,7 +77,11 @@ class _BeginFrames:
         """Begins a frame; its picture, if one was asked for and given."""
         screenshot = {"screenshot": picture} if picture else {}
         answer = await self._page.begin_frame(
-            self._ticks_us, interval=float(1000 / self._fps), noDisplayUpdates=not show, **screenshot
+            self._ticks_us,
+            timeout=self._patience,
+            interval=float(1000 / self._fps),
+            noDisplayUpdates=not show,
+            **screenshot,
         )
         return answer.get("screenshotData")
 
@@ -168,7 +176,8 @@ class StageCapture:
         assert page.ring, "the page stands on a stage"
         self._page = page
         self._ring = page.ring
-        self._frames = _BeginFrames(page, fps)
+        self._patience = page.ready_timeout + _GRACE_S
+        self._frames = _BeginFrames(page, fps, self._patience)
         self._room = asyncio.Semaphore(SLOTS)
         self._on_way: dict[int, RawPicture] = {}
         self._taken = 0
@@ -237,7 +246,9 @@ class StageCapture:
                 self._armed = armed
             await self._frames.move(frame)
             await self._frames.begin(show=False)
-            return await self._page.evaluate(f"{STAGE}.outcome()") if armed else None
+            if not armed:
+                return None
+            return await self._page.evaluate(f"{STAGE}.outcome()", timeout=self._patience)
         except (PageError, ProtocolError) as error:
             if await self._page.on_its_stage():
                 raise

@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from helios.errors import BrowserError
 
 CALL_TIMEOUT = 60.0
 """Seconds after which a browser that does not answer is taken for dead."""
 
+T = TypeVar("T")
 Params = dict[str, Any]
 Listener = Callable[[str, Params], None]
 OnLoss = Callable[[BrowserError], None]
@@ -33,6 +34,12 @@ class Unanswered(BrowserError):
     code = "unanswered"
 
 
+class ProcessCrashed(BrowserError):
+    """A process of the browser crashed by itself: nobody killed it."""
+
+    code = "process-crashed"
+
+
 class Connection:
     """One browser's DevTools connection. A session's events, and its end, go to whoever listens to it."""
 
@@ -45,6 +52,7 @@ class Connection:
         self._last_id = 0
         self._waiting: dict[int, asyncio.Future[Params]] = {}
         self._closed: BrowserError | None = None
+        self._lost = asyncio.Event()
         self._pump = asyncio.create_task(self._receive())
         self._listeners: dict[str, tuple[Listener, OnLoss]] = {}
 
@@ -102,6 +110,23 @@ class Connection:
         finally:
             self._waiting.pop(message["id"], None)
 
+    async def unless_lost(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of ``work``, which ends early when the browser is gone.
+
+        Raises:
+            BrowserError: it is gone.
+        """
+        tasks = asyncio.create_task(work), asyncio.create_task(self._lost.wait())
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._closed:
+                raise self._closed
+            return await tasks[0]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
     async def close(self) -> None:
         """Closes both pipe ends, at which a browser ends itself."""
         if not self._outgoing.is_closing():
@@ -122,20 +147,27 @@ class Connection:
                     else:
                         answer.set_result(message["result"])
         except (asyncio.IncompleteReadError, OSError):
-            self._fail(BrowserError("the browser ended unexpectedly"))
+            self.fail(BrowserError("the browser ended unexpectedly"))
         except Exception as error:
-            self._fail(BrowserError(f"what the browser said was not understood: {error!r}"))
+            self.fail(BrowserError(f"what the browser said was not understood: {error!r}"))
             raise
 
     def _event(self, method: str, params: Params, session: str) -> None:
         if method == "Target.targetCrashed":
-            self._fail(BrowserError("the page's process crashed (out of memory, or killed)"))
+            if params["status"] == "killed":
+                self.fail(BrowserError("the page's process was killed (out of memory, or by somebody)"))
+            else:
+                self.fail(ProcessCrashed("the page's process crashed"))
         elif session in self._listeners:
             listener, _ = self._listeners[session]
             listener(method, params)
 
-    def _fail(self, error: BrowserError) -> None:
+    def fail(self, error: BrowserError) -> None:
+        """Gives the browser up: whatever waits for it gets ``error``, unless it was given up before."""
+        if self._closed:
+            return
         self._closed = error
+        self._lost.set()
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_exception(error)

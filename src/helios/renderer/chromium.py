@@ -12,6 +12,7 @@ from pathlib import Path
 
 from helios.errors import BrowserError, MissingTool
 from helios.renderer.cdp import Connection
+from helios.renderer.processes import Processes
 from helios.renderer.spec import FAST, CaptureMethod
 
 HINT = (
@@ -98,7 +99,7 @@ def find_browser() -> Path:
 @asynccontextmanager
 async def run_browser(
     profile: Path, capture: CaptureMethod, *, flags: Sequence[str] = ()
-) -> AsyncGenerator[Connection]:
+) -> AsyncGenerator[tuple[Connection, Processes]]:
     """A browser of its own, with ``profile`` as its (new) folder, for as long as the block runs.
 
     It stays in the caller's process group, so whoever kills the group kills the browser too, and it ends by
@@ -128,7 +129,9 @@ async def run_browser(
             said = " ".join(log.read_text(errors="replace").split("\n")[-4:]).strip()
             hint = " (apt-get install chromium-sandbox, or HELIOS_NO_SANDBOX=1)" if "sandbox" in said else ""
             raise BrowserError(f"{binary} does not start: {error}. It said: {said or 'nothing'}{hint}") from error
-        yield connection
+        processes = Processes(connection, pid)
+        async with processes.watched():
+            yield connection, processes
     finally:
         await connection.close()
         os.kill(pid, signal.SIGKILL)

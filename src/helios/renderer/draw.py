@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -15,6 +15,7 @@ from helios.errors import WorkerRefused
 from helios.renderer.agreement import block_means
 from helios.renderer.browser import open_page
 from helios.renderer.capture import Capture, StageCapture, capture_with
+from helios.renderer.fast import draw_safely
 from helios.renderer.identity import identity
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture, Picture, hash_pixels
@@ -49,9 +50,13 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
     Raises:
         MissingTool, PageError, BrowserError, CaptureUnsafe, OutputError: what kept it from being drawn.
     """
-    begun = time.monotonic()
-    async with _open(spec.composition, spec.capture, workspace) as page:
-        return await draw_on(page, spec, segment, progress, begun)
+
+    async def draw(folder: Path) -> ChunkReport:
+        begun = time.monotonic()
+        async with _open(spec.composition, spec.capture, folder) as page:
+            return await draw_on(page, spec, segment, progress, begun)
+
+    return await draw_safely(spec.capture, draw, workspace)
 
 
 async def draw_on(
@@ -67,7 +72,7 @@ async def draw_on(
         sink = await _sink(spec, file, capture)
         first = await draw_first(capture, spec.motion, spec.start)
         ready_ms = (time.monotonic() - begun) * 1000
-        line = _Line(sink, lambda done: progress(done, spec.stop - spec.start))
+        line = _Line(sink, page.confirm, lambda done: progress(done, spec.stop - spec.start))
         await line.run(capture, first, range(spec.start + 1, spec.stop), spec.stop if spec.seam else None)
     assert line.first, "a chunk has a frame"
     return ChunkReport(
@@ -111,8 +116,12 @@ class _Line:
 
     _UNDER_WAY = 2
 
-    def __init__(self, sink: PixelSink, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self, sink: PixelSink, confirm: Callable[[], Awaitable[None]], progress: Callable[[int], None]
+    ) -> None:
+        """``confirm`` is awaited before the segment is ended: if it raises an error, there is none."""
         self._sink = sink
+        self._confirm = confirm
         self._last = ""
         self._progress = progress
         self._pictures = asyncio.Queue[Picture | None](self._UNDER_WAY)
@@ -152,6 +161,7 @@ class _Line:
                 if picture:
                     await picture.arrived()
                 self.after = await loop.run_in_executor(thread, self._look, picture)
+            await self._confirm()
             await loop.run_in_executor(thread, self._sink.finish)
 
     def _add(self, picture: Picture | None) -> None:

@@ -12,9 +12,10 @@ from helios.composition import Composition, compose
 from helios.errors import CaptureUnsafe, HeliosError, PageError, UsageError
 from helios.renderer.browser import Browser, open_browser
 from helios.renderer.draw import Progress, draw_on
+from helios.renderer.fast import BREAKDOWN, broken
 from helios.renderer.memory import keep_freed_memory
 from helios.renderer.page import Page
-from helios.renderer.spec import ChunkReport, ChunkSpec, Film, FilmFailure, FilmOutcome, FilmsSpec
+from helios.renderer.spec import FAST, ChunkReport, ChunkSpec, Film, FilmFailure, FilmOutcome, FilmsSpec
 
 _OF_FILMS = (PageError, CaptureUnsafe, UsageError)
 """Errors that one film has, and others need not have."""
@@ -35,38 +36,64 @@ async def draw_films(
     """
     keep_freed_memory()
     folder.mkdir(parents=True, exist_ok=True)
-    films = _Films(spec, folder)
-    until = time.monotonic() + spec.seconds
-    left = deque(spec.films)
-    while left:
-        place = workspace / left[0].name
-        opened = open_browser(spec.source, films.size, spec.capture, place, network=spec.network, shared=True)
-        async with opened as browser:
-            sound = True
-            while left and sound:
-                film = left.popleft()
-                before = len(spec.films) - len(left) - 1
-                outcome = await films.draw(browser, film, _part(progress, before, len(spec.films)))
-                _write(outcome, folder / f"{film.name}.json")
-                done(film.name)
-                sound = outcome.failure is None
-                if time.monotonic() > until:
-                    return
+    films = _Films(spec, folder, progress, done)
+    browsers = 0
+    while films.left:
+        browsers += 1
+        try:
+            await films.draw_some(workspace / f"browser-{browsers}")
+        except BREAKDOWN as error:
+            if spec.capture not in FAST or not films.left:
+                raise
+            films.broke_down(error)
 
 
 class _Films:
-    """``size`` is what the last film had: that of the next, most likely."""
+    """``left`` are those that have no outcome yet; ``size`` is what the last one had: that of the next, most likely."""
 
-    def __init__(self, spec: FilmsSpec, folder: Path) -> None:
+    def __init__(self, spec: FilmsSpec, folder: Path, progress: Progress, done: Callable[[str], None]) -> None:
         self._spec = spec
         self._folder = folder
+        self._progress = progress
+        self._done = done
+        self._until = time.monotonic() + spec.seconds
         self._checked: tuple[int, int, Fraction] | None = None
+        self._broken = ""
+        """The film at which the browser broke down last."""
+        self.left = deque(spec.films)
         self.size = spec.size
 
-    async def draw(self, browser: Browser, film: Film, progress: Progress) -> FilmOutcome:
+    async def draw_some(self, workspace: Path) -> None:
+        """Draws films in one browser, until one of them fails or time is up."""
+        spec = self._spec
+        opened = open_browser(spec.source, self.size, spec.capture, workspace, network=spec.network, shared=True)
+        async with opened as browser:
+            sound = True
+            while self.left and sound:
+                before = len(spec.films) - len(self.left)
+                outcome = await self._outcome(browser, self.left[0], _part(self._progress, before, len(spec.films)))
+                self._end(outcome)
+                sound = outcome.failure is None
+
+    def broke_down(self, error: HeliosError) -> None:
+        """The film that was being drawn is drawn once more; if that was so already, it can't be drawn fast."""
+        film = self.left[0].name
+        if self._broken == film:
+            self._end(FilmOutcome(failure=_failure(broken(error))))
+        self._broken = film
+
+    def _end(self, outcome: FilmOutcome) -> None:
+        film = self.left.popleft()
+        _write(outcome, self._folder / f"{film.name}.json")
+        self._done(film.name)
+        if time.monotonic() > self._until:
+            self.left.clear()
+
+    async def _outcome(self, browser: Browser, film: Film, progress: Progress) -> FilmOutcome:
         try:
             return FilmOutcome(report=await self._draw(browser, film, progress))
         except _OF_FILMS as error:
+            await browser.check()
             return FilmOutcome(failure=_failure(error))
 
     async def _draw(self, browser: Browser, film: Film, progress: Progress) -> ChunkReport:

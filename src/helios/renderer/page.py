@@ -8,27 +8,23 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Coroutine
-from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from helios.composition import Declared, parse_meta
 from helios.errors import BrowserError, CaptureUnsafe, PageError
-from helios.renderer import footage
-from helios.renderer.cdp import Connection, OnLoss, Params, ProtocolError, Unanswered
-from helios.renderer.moving import moves
+from helios.renderer.cdp import CALL_TIMEOUT, Connection, OnLoss, Params, ProtocolError, Unanswered
+from helios.renderer.loads import Loads, clip, shown
+from helios.renderer.processes import Processes
 from helios.renderer.ring import Ring
 from helios.renderer.scripts import CLOCK, STAGE, STAGE_PATH, stage_document
 from helios.renderer.server import ORIGIN, Used
 from helios.renderer.spec import CaptureMethod, Heard, Motion
 
-_AWAITED = frozenset({"Document", "Stylesheet", "Image", "Font", "Script"})
 BREAKOUT = "a page that breaks out of its frame"
 ASK = "heliosAsk"
 """The binding by which the clock asks for something (clock/holding.js)."""
 _AHEAD_MS = 1e8
-_FOOTAGE = ORIGIN + footage.PATH
-_MOVING = ("video/", "image/gif", "image/webp", "image/png", "image/apng", "image/avif")
 
 
 class Page:
@@ -46,18 +42,17 @@ class Page:
         capture: CaptureMethod,
         ring: Ring | None,
         used: Used,
+        processes: Processes,
         *,
         alpha: bool = False,
     ) -> None:
         self._connection = connection
         self._session = session
-        self._ready_timeout = ready_timeout
-        self._origin = ""
+        self._processes = processes
+        self.ready_timeout = ready_timeout
         self._stage = b""
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._loading: dict[str, str] = {}
-        self._requests: dict[str, tuple[str, str]] = {}
-        self._changed = asyncio.Event()
+        self._loads = Loads(self.call, self.warn, self._document_refused, examined=ring is not None)
         self._loaded = asyncio.Event()
         self._failure: PageError | None = None
         self._ready = False
@@ -71,19 +66,20 @@ class Page:
         self.warnings: list[str] = []
         self.used = used
         """The files of its folder that it has asked for."""
-        self.foreign = False
-        """Whether it has asked for anything else, or may have."""
         self.ring = ring
         self.alpha = alpha
         """Whether it stands on nothing, instead of on white."""
         self._direct = capture == "canvas" and not alpha
-        self._looks: set[asyncio.Task[None]] = set()
-        self._unfit: str | None = None
         self.on_stage: Callable[[Params], None] = lambda message: None
         """Gets what the stage's worker tells."""
         self.on_loss: OnLoss = lambda error: None
         """Gets the error when the browser is gone."""
         connection.listen(session, self._on_event, lambda error: self.on_loss(error))
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it has asked for anything but files of its folder, or may have."""
+        return self._loads.foreign
 
     async def call(self, method: str, params: Params | None = None, *, timeout: float = 60.0) -> Params:
         """Runs a DevTools command on this page."""
@@ -107,6 +103,16 @@ class Page:
             raise PageError(_describe(details))
         return answer["result"].get("value")
 
+    async def confirm(self) -> None:
+        """Makes sure that what was drawn is the page with all that it has asked for: warns of what is missing.
+
+        Raises:
+            BrowserError: the browser has lost one of its processes.
+        """
+        for url in self._loads.unanswered():
+            self.warn(f"{shown(url)} had no answer when the last frame was drawn")
+        await self._processes.check()
+
     async def advance(self, frame: int, time_ms: float, step_ms: float) -> bool:
         """Moves the page to ``frame`` at ``time_ms`` and waits until nothing it began is under way.
 
@@ -114,7 +120,7 @@ class Page:
         """
         told = await self._patiently(f"{CLOCK}.advance({frame}, {time_ms!r}, {step_ms!r})", f"at frame {frame}")
         held = self._heed(told)
-        while self._loading:
+        while self._loads.awaited:
             await self._arrivals(f"at frame {frame}")
             held = self._heed(await self._patiently(f"{CLOCK}.finish({step_ms!r})", f"at frame {frame}"))
         return held
@@ -124,23 +130,22 @@ class Page:
         for warning in told["warnings"]:
             self.warn(warning.replace(f"{ORIGIN}/", ""))
         for url in told["failed"]:
-            name = _clip(url)
-            names = (f"{name} ", f"{_shown(url)} ")
+            name = clip(url)
+            names = (f"{name} ", f"{shown(url)} ")
             if not any(warning.startswith(names) for warning in self.warnings):
                 self.warn(f"{name} is not shown: the browser can't decode it")
         return told["held"]
 
-    async def begin_frame(self, ticks_us: int, **settings: Any) -> Params:
+    async def begin_frame(self, ticks_us: int, *, timeout: float = CALL_TIMEOUT, **settings: Any) -> Params:
         """Has the browser begin a frame at that compositor's time, in microseconds."""
         self.ticks_us = ticks_us
-        return await self.call("HeadlessExperimental.beginFrame", {"frameTimeTicks": ticks_us / 1000, **settings})
+        params = {"frameTimeTicks": ticks_us / 1000, **settings}
+        return await self.call("HeadlessExperimental.beginFrame", params, timeout=timeout)
 
     async def _serve(self, request: str) -> None:
         """Does what a page that holds asks for: waits until nothing loads, and begins a frame."""
         with contextlib.suppress(BrowserError, PageError):  # whoever waits for the page gets to know
-            while self._loading:
-                self._changed.clear()
-                await self._changed.wait()
+            await self._connection.unless_lost(self._loads.arrived())
             if request == "frame":
                 await self.begin_frame(self.ticks_us + 1, noDisplayUpdates=True)
             await self.evaluate(f"{CLOCK}.answered()")
@@ -152,9 +157,7 @@ class Page:
 
     async def unfit(self) -> str | None:
         """What was loaded that a stage would leave out, or show standing still: pictures, films."""
-        while self._looks:
-            await asyncio.wait(self._looks)
-        return self._unfit
+        return await self._loads.unfit()
 
     async def on_its_stage(self) -> bool:
         """Whether the page still stands on the stage, and has not gone elsewhere with the whole window."""
@@ -195,26 +198,26 @@ class Page:
         Raises:
             PageError: it can't be loaded, a script of it throws, or it is not ready in time.
         """
-        self._origin = origin_of(url)
+        self._loads.origin = origin = origin_of(url)
         where = url
         if self.ring:
-            where = self._origin + STAGE_PATH
+            where = origin + STAGE_PATH
             self._stage = stage_document(url, self.ring.size, direct=self._direct, alpha=self.alpha).encode()
             await self.call("Fetch.enable", {"patterns": [{"urlPattern": where}]})
-        answer = await self.call("Page.navigate", {"url": where}, timeout=self._ready_timeout + 60)
+        answer = await self.call("Page.navigate", {"url": where}, timeout=self.ready_timeout + 60)
         if text := answer.get("errorText"):
             hint = " (--network says what may be reached)" if "SOCKS" in text else ""
-            raise PageError(f"{_shown(url)} can't be loaded: {text}{hint}")
+            raise PageError(f"{shown(url)} can't be loaded: {text}{hint}")
         try:
-            async with asyncio.timeout(self._ready_timeout):
-                await self._loaded.wait()
+            async with asyncio.timeout(self.ready_timeout):
+                await self._connection.unless_lost(self._loaded.wait())
         except TimeoutError:
-            raise PageError(self._late("while loading", list(self._loading.values()))) from None
+            raise PageError(self._late("while loading", self._loads.awaited)) from None
         self._raise_failure()
         if self.ring:
             await self._open_stage(self.ring)
         await self._patiently(f"{CLOCK}.ready()", "before frame 0")
-        while self._loading:
+        while self._loads.awaited:
             await self._arrivals("before frame 0")
             await self._patiently(f"{CLOCK}.ready()", "before frame 0")
         self._raise_failure()
@@ -234,12 +237,12 @@ class Page:
 
     async def _patiently(self, expression: str, when: str) -> Any:
         try:
-            return await self.evaluate(expression, timeout=self._ready_timeout)
+            return await self.evaluate(expression, timeout=self.ready_timeout)
         except ProtocolError as error:
             raise PageError(f"the page went away {when}: {error}") from error
         except Unanswered:
             if not await self._answers():
-                raise PageError(f"the page's script has not come back {when} for {self._ready_timeout:g} s") from None
+                raise PageError(f"the page's script has not come back {when} for {self.ready_timeout:g} s") from None
             labels = await self.evaluate(f"{CLOCK}.waitingFor()")
             raise PageError(self._late(when, labels)) from None
 
@@ -251,16 +254,14 @@ class Page:
 
     async def _arrivals(self, when: str) -> None:
         try:
-            async with asyncio.timeout(self._ready_timeout):
-                while self._loading:
-                    self._changed.clear()
-                    await self._changed.wait()
+            async with asyncio.timeout(self.ready_timeout):
+                await self._connection.unless_lost(self._loads.arrived())
         except TimeoutError:
-            raise PageError(self._late(when, list(self._loading.values()))) from None
+            raise PageError(self._late(when, self._loads.awaited)) from None
 
     def _late(self, when: str, labels: list[str]) -> str:
-        waits = ", ".join(_shown(label) for label in labels[:3]) or "its load event"
-        return f"the page was not ready {when} after {self._ready_timeout:g} s: it waits for {waits} (--ready-timeout)"
+        waits = ", ".join(shown(label) for label in labels[:3]) or "its load event"
+        return f"the page was not ready {when} after {self.ready_timeout:g} s: it waits for {waits} (--ready-timeout)"
 
     def _raise_failure(self) -> None:
         if self._failure:
@@ -270,15 +271,6 @@ class Page:
         match method:
             case "Page.loadEventFired":
                 self._loaded.set()
-            case "Network.requestWillBeSent":
-                kind, url = params.get("type", ""), params["request"]["url"]
-                self._requests[params["requestId"]] = (kind, url)
-                ours = params["request"].get("urlFragment") == "#helios"
-                if not ours and (not params["loaderId"] or not url.startswith((ORIGIN + "/", "data:", "blob:"))):
-                    self.foreign = True  # a worker asks for what it likes, and we are not told
-                # A worker's own script has no loader, and no end; frames of films are awaited by the clock.
-                if kind in _AWAITED and params["loaderId"] and not url.startswith(_FOOTAGE):
-                    self._loading[params["requestId"]] = url
             case "LayerTree.layerTreeDidChange":
                 self.damaged = True
             case "Runtime.bindingCalled" if params["name"] == ASK:
@@ -287,21 +279,6 @@ class Page:
                 self.on_stage(json.loads(params["payload"]))
             case "Fetch.requestPaused":
                 self._send_stage(params["requestId"])
-            case "Network.responseReceived":
-                self._note_origin(params)
-                if self._moves(params) or not params["loaderId"]:
-                    self.tells_damage = False
-                self._answered(params)
-            case "Network.loadingFinished":
-                self._look_at(params["requestId"])
-                self._arrived(params["requestId"])
-            case "Network.loadingFailed":
-                kind, url = self._requests.get(params["requestId"], ("", ""))
-                if not params.get("canceled") and params["errorText"] != "net::ERR_ABORTED" and url:
-                    self.warn(
-                        f"{_clip(url) if kind == 'Media' else _shown(url)} could not be loaded: {params['errorText']}"
-                    )
-                self._arrived(params["requestId"])
             case "Runtime.exceptionThrown":
                 said = _describe(params["exceptionDetails"])
                 if self._ready:
@@ -309,14 +286,8 @@ class Page:
                 elif not self._failure:
                     self._failure = PageError(f"the page's script failed while loading: {said}")
             case _:
-                pass
-
-    def _moves(self, params: Params) -> bool:
-        """Whether an answer may be of something that moves by itself: films of the folder don't."""
-        ours = params["response"]["url"].startswith(_FOOTAGE) or params.get("type") == "Media"
-        if ours and params["response"]["url"].startswith(ORIGIN + "/"):
-            return False
-        return params["response"]["mimeType"].startswith(_MOVING)
+                self._loads.on_event(method, params)
+                self.tells_damage = self.tells_damage and not self._loads.silent
 
     def _send_stage(self, request: str) -> None:
         answer = {
@@ -327,49 +298,11 @@ class Page:
         }
         self._start(self.call("Fetch.fulfillRequest", answer))
 
-    def _note_origin(self, params: Params) -> None:
-        url = params["response"]["url"]
-        foreign = not url.startswith((self._origin + "/", "data:", "blob:"))
-        if foreign and params.get("type") in ("Image", "Media"):
-            self._unfit = self._unfit or f"{url} is of another origin"
-
-    def _look_at(self, request: str) -> None:
-        kind, url = self._requests.get(request, ("", ""))
-        if self.ring and kind == "Image" and not url.startswith(_FOOTAGE):
-            task = asyncio.create_task(self._look(request, url))
-            self._looks.add(task)
-            task.add_done_callback(self._looks.discard)
-
-    async def _look(self, request: str, url: str) -> None:
-        try:
-            answer = await self.call("Network.getResponseBody", {"requestId": request})
-        except ProtocolError:
-            return  # it is gone already, and so is its picture
-        body = answer["body"]
-        if moves(base64.b64decode(body) if answer["base64Encoded"] else body.encode()):
-            self._unfit = self._unfit or f"{_shown(url)[:80]} is a picture that moves"
-
-    def _answered(self, params: Params) -> None:
-        response = params["response"]
-        if response["status"] < 400:
-            return
-        kind, _ = self._requests.get(params["requestId"], ("", ""))
-        url: str = response["url"]
-        said = f"{_shown(url)} was answered with {response['status']} {response['statusText']}".rstrip()
-        if url.startswith(_FOOTAGE):
-            if response["status"] == HTTPStatus.NOT_FOUND:
-                return  # the browser has asked for it as well
-            film = unquote(urlsplit(url.removeprefix(_FOOTAGE)).path)
-            said = f"{film} is left to the browser to play: {response['statusText']}"
-        if kind == "Document" and not self._loaded.is_set() and not self._ready and not self._failure:
-            self._failure = PageError(said)
-        else:
+    def _document_refused(self, said: str) -> None:
+        if self._loaded.is_set() or self._ready or self._failure:
             self.warn(said)
-
-    def _arrived(self, request: str) -> None:
-        self._requests.pop(request, None)
-        if self._loading.pop(request, None) is not None:
-            self._changed.set()
+        else:
+            self._failure = PageError(said)
 
     def warn(self, text: str) -> None:
         """Adds a warning, once."""
@@ -385,18 +318,6 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, usual) else "")
 
 
-def _shown(url: str) -> str:
-    return url.removeprefix(ORIGIN + "/")
-
-
-def _clip(url: str) -> str:
-    """The name of a clip, which is the same each time."""
-    if url.startswith("blob:"):
-        return "a clip of a script's (blob:)"
-    name = unquote(_shown(url.partition("#")[0]))
-    return name if len(name) <= 80 else f"{name[:40]}…"
-
-
 def _describe(details: Params) -> str:
     """One line for an exception: what was thrown, and where."""
     exception = details.get("exception", {})
@@ -407,4 +328,4 @@ def _describe(details: Params) -> str:
     )
     if "in promise" in details.get("text", ""):
         line = f"{line} (in a promise)"
-    return f"{line} ({_shown(url)}:{details.get('lineNumber', 0) + 1})" if url else line
+    return f"{line} ({shown(url)}:{details.get('lineNumber', 0) + 1})" if url else line

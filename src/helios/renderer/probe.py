@@ -18,12 +18,13 @@ from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
 from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
-from helios.errors import BrowserError, CaptureUnsafe, PageError, UsageError
+from helios.errors import BrowserError, CaptureBroken, CaptureUnsafe, PageError, UsageError
 from helios.renderer.agreement import THRESHOLD, block_means, change, largest_difference
 from helios.renderer.browser import open_browser
 from helios.renderer.capture import CHEAP, EXACT, BeginFrameCapture, Capture, StageCapture, capture_with
 from helios.renderer.cdp import ProtocolError
 from helios.renderer.draw import draw_first
+from helios.renderer.fast import BREAKDOWN, draw_safely
 from helios.renderer.identity import identity
 from helios.renderer.page import Page
 from helios.renderer.picture import CodedPicture
@@ -54,7 +55,23 @@ async def probe(spec: ProbeSpec, workspace: Path) -> Probe:
     Raises:
         UsageError: the settings don't make a film.
         MissingTool, PageError: it can't be drawn.
+        CaptureUnsafe: it can't be drawn fast, and nothing else was asked for.
     """
+    if spec.capture == "faithful":
+        return await _probe_somehow(spec, workspace)
+    try:
+        return await draw_safely("stage", partial(_probe_somehow, spec), workspace)
+    except CaptureBroken as error:
+        if spec.capture == "fast":
+            raise
+        found = await _probe_somehow(spec.model_copy(update={"capture": "faithful"}), workspace / "faithful")
+        warning = f"fast capture can't draw this page: {error}. It is drawn faithfully"
+        return found.model_copy(
+            update={"comparison": _compared(reason=str(error)), "warnings": (*found.warnings, warning)}
+        )
+
+
+async def _probe_somehow(spec: ProbeSpec, workspace: Path) -> Probe:
     try:
         return await _probe(spec, "begin-frame", workspace / "begin-frame")
     except ProtocolError:
@@ -242,6 +259,8 @@ class _Look:
         shown = {0: await block_means_of(await faithful.draw(0))}
         try:
             method, draw_ms = await self._draw_fast(staged)
+        except BREAKDOWN:
+            raise
         except (CaptureUnsafe, PageError, BrowserError) as error:
             return replace(otherwise, comparison=_compared(reason=str(error)))
         encode_ms = asyncio.create_task(asyncio.to_thread(self._encode))  # beside the faithful frames

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from helios.composition import ENCODERS, Composition, Cue, Declared, Network, Source
 from helios.errors import (
     BrowserError,
+    CaptureBroken,
     CaptureUnsafe,
     HeliosError,
     MissingTool,
@@ -45,11 +46,12 @@ EXIT_CODES: dict[type[HeliosError], int] = {
     PageError: os.EX_DATAERR,
     MissingTool: os.EX_UNAVAILABLE,
     OutputError: os.EX_CANTCREAT,
+    CaptureBroken: os.EX_SOFTWARE,
     CaptureUnsafe: os.EX_CONFIG,
     BrowserError: os.EX_TEMPFAIL,
     WorkerRefused: os.EX_NOPERM,
 }
-"""What the renderer's process ends with for each class of error (sysexits.h)."""
+"""What the renderer's process ends with for each class of error (sysexits.h); of several that fit, the first counts."""
 
 
 class _Message(BaseModel):
