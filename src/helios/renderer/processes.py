@@ -23,7 +23,7 @@ Source: chromium, content/browser/browser_child_process_host_impl.cc"""
 _KINDS = {6: "a service process", 9: "the GPU process"}
 """Chromium's numbers for kinds of processes: content/public/common/process_type.h"""
 _INTERVAL_S = 0.5
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _EXITING = 0x4  # PF_EXITING in linux/sched.h
 
 
@@ -32,6 +32,7 @@ class Processes:
 
     def __init__(self, connection: Connection, pid: int) -> None:
         self._connection = connection
+        self._pid = pid
         self._zygotes = [child for child in _children(pid) if b"--type=zygote" in _command_line(child)]
 
     @asynccontextmanager
@@ -79,21 +80,23 @@ class Processes:
             await asyncio.sleep(0.01)
 
     async def _pids(self) -> list[int]:
+        """The processes that the browser believes to have; none, where it numbers them otherwise (in a container)."""
         found = await self._call("SystemInfo.getProcessInfo")
-        return [process["id"] for process in found.get("processInfo", [])]
+        pids = [process["id"] for process in found.get("processInfo", [])]
+        return pids if self._pid in pids else []
 
     async def _counted(self, name: str) -> str | None:
         """The kind of a process that was counted under that name."""
         found = await self._call("Browser.getHistograms", {"query": name})
         for histogram in found.get("histograms", []):
-            if histogram["name"] == name:
-                return _KINDS.get(histogram["buckets"][0]["low"], "a process")
+            for bucket in histogram["buckets"] if histogram["name"] == name else ():
+                return _KINDS.get(bucket["low"], "a process")
         return None
 
     async def _call(self, method: str, params: Params | None = None) -> Params:
         """The result of a command; nothing, from a browser that does not know it."""
         try:
-            return await self._connection.call(method, params, timeout=_PATIENCE_S)
+            return await self._connection.call(method, params)
         except ProtocolError:
             return {}
 
