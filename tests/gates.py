@@ -1,7 +1,7 @@
 """A loopback server at whose gates tests act: whoever asks for a gate is answered when the test has done its part."""
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def gated(folder: Path, at_gate: Callable[[str], object]) -> Generator[str]:
+def gated(folder: Path, at_gate: Callable[[str], object], headers: Mapping[str, str] | None = None) -> Generator[str]:
     """The address of a folder's files. Before a file whose name begins with ``gate`` is sent, ``at_gate`` is called with
     its path."""
 
@@ -20,7 +20,8 @@ def gated(folder: Path, at_gate: Callable[[str], object]) -> Generator[str]:
             super().do_GET()
 
         def end_headers(self) -> None:
-            self.send_header("Cache-Control", "no-store")
+            for name, value in {"Cache-Control": "no-store", **(headers or {})}.items():
+                self.send_header(name, value)
             super().end_headers()
 
         def handle_one_request(self) -> None:

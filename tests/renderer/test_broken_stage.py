@@ -15,6 +15,7 @@ import helios
 from films import picture_pixels
 from gates import gated
 from processes import alive, descendants, named, wait_until
+from test_stage import methods, warnings
 
 FRAMES = 60
 SIZE = (320, 180)
@@ -49,14 +50,6 @@ def render(source: Path | str, output: Path, **options: Any) -> tuple[helios.Ren
     events: list[helios.RenderEvent] = []
     options = {"frames": FRAMES, "workers": 1, "preset": "ultrafast", "on_event": events.append, **options}
     return helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], **options), events
-
-
-def methods(events: list[helios.RenderEvent]) -> list[str]:
-    return [event.capture for event in events if event.event == "planned"]
-
-
-def warnings(events: list[helios.RenderEvent]) -> list[str]:
-    return [event.message for event in events if event.event == "warned"]
 
 
 @pytest.mark.parametrize(("when", "tried"), [("at once", ["begin-frame"]), ("later", ["stage", "begin-frame"])])

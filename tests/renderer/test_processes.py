@@ -15,6 +15,7 @@ import helios
 from films import assert_exact, picture_pixels
 from gates import gated
 from processes import alive, named, wait_until
+from test_stage import warnings
 
 FRAMES = 8
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"><rect width="80" height="80" fill="{}"/></svg>'
@@ -53,10 +54,6 @@ def render(url: str, output: Path, **options: Any) -> tuple[helios.Rendered, lis
     events: list[helios.RenderEvent] = []
     options = {"frames": FRAMES, "workers": 1, "preset": "ultrafast", "on_event": events.append, **options}
     return helios.render_sync(url, output, width=320, height=180, **options), events
-
-
-def warnings(events: list[helios.RenderEvent]) -> list[str]:
-    return [event.message for event in events if event.event == "warned"]
 
 
 def end(process: psutil.Process, how: signal.Signals) -> None:

@@ -7,11 +7,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from fractions import Fraction
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from av.video.stream import VideoStream
 
 import helios
 from films import assert_exact, frame_pixels
+from gates import gated
 from helios.composition import Composition, Declared, Source
 from helios.errors import BrowserError
 from helios.orchestrator.events import Planned
@@ -129,42 +128,12 @@ def assert_shows(film: Path, frame: int, x: int, y: int, colour: Colour | None) 
     assert far_off == (colour is None), (x, y, seen)
 
 
-@contextmanager
 def serving(
     folder: Path, *, headers: dict[str, str] | None = None, at_gate: Callable[[], object] = lambda: None
-) -> Generator[str]:
+) -> AbstractContextManager[str]:
     """An address for a folder's files. Whoever asks for `/gate` waits until `at_gate` has returned."""
-
-    class Handler(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            if self.path == "/gate":
-                at_gate()
-            super().do_GET()
-
-        def end_headers(self) -> None:
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            super().end_headers()
-
-        def handle_one_request(self) -> None:
-            try:
-                super().handle_one_request()
-            except ConnectionError:  # who asked was killed
-                self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
     (folder / "gate").touch()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return gated(folder, lambda path: at_gate(), headers)
 
 
 def write_pictures(path: Path, shades: list[int], rate: int, codec: str, pixel_format: str, **options: str) -> None:
