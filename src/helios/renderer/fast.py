@@ -27,11 +27,11 @@ async def draw_safely(method: CaptureMethod, draw: Callable[[Path], Awaitable[T]
     if method not in FAST:
         return await draw(workspace)
     try:
-        return await draw(workspace / "first")
+        return await draw(workspace)
     except BREAKDOWN:
         pass
     try:
-        return await draw(workspace / "second")
+        return await draw(workspace / "again")
     except BREAKDOWN as error:
         raise broken(error) from error
 
