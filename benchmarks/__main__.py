@@ -23,7 +23,7 @@ from benchmarks.measure import CommandFailed
 from benchmarks.memory import memory
 from benchmarks.scenes import SCENES, WORK
 from helios.errors import HeliosError
-from helios.renderer.spec import CaptureMethod
+from helios.renderer.messages import CaptureMethod
 
 _FRAMES = {"encoders": 60, "memory": 10_000, "dispatch": 10_000, "invokes": 5_000, "batch": 30}
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "install":
                 return install()
             case "stages":
-                asyncio.run(_stages(scenes, asked.frames, asked.pictures))
+                asyncio.run(_stages(scenes, asked.frames, asked.images))
             case "encoders":
                 asyncio.run(_encoders(scenes, asked.frames))
             case "memory":
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "encoders: ways from pixels to H.264; memory: what more workers and more frames hold; "
         "dispatch: what orchestration costs, beside Dask (--frames: chunks); "
         "invokes: what a thousand invocations at once cost (--frames: how many in all); "
-        "batch: a hundred short films, beside their frames as one film (--frames: of each); "
+        "batch: a hundred short videos, beside their frames as one video (--frames: of each); "
         "install: the peers, into benchmarks/.work; floor: one floor, by itself",
     )  # fmt: skip
     parser.add_argument("kind", nargs="?", choices=["draw", "encode", "helios", "asyncio"], help="which part")
@@ -79,13 +79,13 @@ def _parser() -> argparse.ArgumentParser:
         "--frames",
         type=int,
         metavar="N",
-        help="frames of a film (150; encoders 60, batch 30, memory's long film and chunks of dispatch 10,000)",
+        help="frames of a video (150; encoders 60, batch 30, memory's long video and chunks of dispatch 10,000)",
     )
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each is run (3)")
     parser.add_argument("--workers", type=_counts, default=(), metavar="N,N", help="Helios with so many workers")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
     parser.add_argument("--no-floors", action="store_true", help="leave drawing alone and encoding alone out")
-    parser.add_argument("--pictures", action="store_true", help="stages: also other ways to take a faithful picture")
+    parser.add_argument("--pictures", action="store_true", help="stages: also other ways to take a faithful image")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run to FILE")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser
@@ -117,7 +117,7 @@ async def _compare(asked: argparse.Namespace, scenes: tuple[str, ...]) -> None:
     table.show(rows, _cores())
     _print(f"LocalWorkerAdapter adds {adapted - bare:.2f} ms to a job ({bare:.2f} ms bare, median of 200 each)")
     for name, (first, whole) in ready.items():
-        _print(f"browser start to first {name} picture: {first:.0f} ms; a chunk of one: {whole:.0f} ms ({scenes[0]})")
+        _print(f"browser start to first {name} image: {first:.0f} ms; a chunk of one: {whole:.0f} ms ({scenes[0]})")
     if asked.json:
         figures = {
             "adapter_ms": adapted - bare,
@@ -127,13 +127,13 @@ async def _compare(asked: argparse.Namespace, scenes: tuple[str, ...]) -> None:
         asked.json.write_text(json.dumps(figures, indent=1), "utf-8")
 
 
-async def _stages(scenes: tuple[str, ...], frames: int, pictures: bool) -> None:
+async def _stages(scenes: tuple[str, ...], frames: int, images: bool) -> None:
     for scene in scenes:
         for capture, measured in (("fast", stages.fast), ("faithful", stages.faithful)):
             for stage, value in (await measured(scene, frames)).items():
                 _print(f"{scene:8} {capture:10} {stage:14} {value:8.2f} {'MB' if 'MB' in stage else 'ms'}")
-        if pictures:
-            for name, taking, decoding, size, same in await stages.pictures(scene, max(1, frames // 6)):
+        if images:
+            for name, taking, decoding, size, same in await stages.images(scene, max(1, frames // 6)):
                 kept = "same pixels" if same else "other pixels"
                 _print(f"{scene:8} {name:20} {taking:8.2f} ms, decoded in {decoding:.2f} ms, {size:.2f} MB, {kept}")
 
@@ -173,7 +173,7 @@ def _batch(frames: int, runs: int, workers: int) -> None:
     for cost in batch(frames, runs, workers):
         made = cost.batch
         _print(
-            f"{cost.films} films of {cost.frames} frames: {made.cpu:.1f} CPU s, {made.cpu / cost.own_cpu:.2f} times "
+            f"{cost.videos} videos of {cost.frames} frames: {made.cpu:.1f} CPU s, {made.cpu / cost.own_cpu:.2f} times "
             f"their frames' own {cost.own_cpu:.1f}; {made.wall:.1f} s, {made.wall / cost.own_wall:.2f} times their own "
             f"{cost.own_wall:.1f}, {made.wall / cost.drawing:.2f} times the {cost.drawing:.1f} s of drawing that "
             f"each worker tells of (and {cost.loading:.1f} s of loading)"

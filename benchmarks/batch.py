@@ -1,4 +1,4 @@
-"""What a hundred short films cost, beside what their frames cost as one long film."""
+"""What a hundred short videos cost, beside what their frames cost as one long video."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FILMS = 100
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What was measured. ``own``: what as many frames take in one film, without what it takes to begin and to end it.
+    """What was measured. ``own``: what as many frames take in one video, without what it takes to begin and to end it.
 
-    ``loading`` and ``drawing`` are what the workers say: seconds up to a film's first picture, and from there on.
+    ``loading`` and ``drawing`` are what the workers say: seconds up to a video's first image, and from there on.
     """
 
-    films: int
+    videos: int
     frames: int
     batch: Usage
     own_wall: float
@@ -33,9 +33,9 @@ class Cost:
 
 
 def batch(frames: int, runs: int, workers: int) -> Iterator[Cost]:
-    """``FILMS`` films of ``frames`` frames, and all their frames as one film, in turns.
+    """``FILMS`` videos of ``frames`` frames, and all their frames as one video, in turns.
 
-    A film of a hundredth of the frames is rendered too: what it takes is in both, and is taken off.
+    A video of a hundredth of the frames is rendered too: what it takes is in both, and is taken off.
     """
     adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as name:
@@ -43,17 +43,17 @@ def batch(frames: int, runs: int, workers: int) -> Iterator[Cost]:
         rows = ({"name": f"Person {number}", "city": f"City {number}"} for number in range(FILMS))
         (folder / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         for _ in range(runs):
-            films = [str(folder / "rows.jsonl"), "-o", f"{folder}/{{row}}.mp4"]
-            made = _helios(folder, ["batch", str(page("card")), *films], frames, workers)
+            videos = [str(folder / "rows.jsonl"), "-o", f"{folder}/{{row}}.mp4"]
+            made = _helios(folder, ["batch", str(page("card")), *videos], frames, workers)
             told = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
-            drawn = [event for event in told if event.get("event") == "film-made"]
-            film = ["render", str(page("card")), "-o", f"{folder}/film.mp4"]
-            short = _helios(folder, film, frames, workers)
-            long = _helios(folder, film, FILMS * frames, workers)
+            drawn = [event for event in told if event.get("event") == "video-rendered"]
+            video = ["render", str(page("card")), "-o", f"{folder}/video.mp4"]
+            short = _helios(folder, video, frames, workers)
+            long = _helios(folder, video, FILMS * frames, workers)
             share = FILMS / (FILMS - 1)
             loading = sum(event["loading"] for event in drawn)
             yield Cost(
-                films=len(drawn),
+                videos=len(drawn),
                 frames=frames,
                 batch=made,
                 own_wall=(long.wall - short.wall) * share,

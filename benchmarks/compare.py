@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks import contenders, films, floors
+from benchmarks import contenders, floors, videos
 from benchmarks.contenders import Contender
 from benchmarks.measure import CommandFailed, Usage, adopt_orphans, run
-from helios.renderer.spec import CaptureChoice
+from helios.renderer.messages import CaptureChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def _field(scene: str, options: Options, cores: int, folder: Path) -> list
 
 def _scene(scene: str, field_: list[Contender], options: Options, folder: Path) -> list[Row]:
     frames = options.frames
-    truth = films.read(floors.raw_film(folder), frames).middle
+    truth = videos.read(floors.raw_video(folder), frames).middle
     rows = {contender.name: Row(scene, contender.name) for contender in field_}
     for number in range(options.runs):
         for contender in field_:
@@ -91,13 +91,13 @@ def _scene(scene: str, field_: list[Contender], options: Options, folder: Path) 
             _say(f"{scene}: {contender.name}, run {number + 1} of {options.runs}")
             try:
                 _measure(contender, row, frames, truth, folder)
-            except (CommandFailed, films.WrongFilm, OSError) as error:
+            except (CommandFailed, videos.WrongFilm, OSError) as error:
                 row.failure = str(error)
                 _say(f"{scene}: {contender.name} failed: {error}")
     return list(rows.values())
 
 
-def _measure(contender: Contender, row: Row, frames: int, truth: films.Pixels, folder: Path) -> None:
+def _measure(contender: Contender, row: Row, frames: int, truth: videos.Pixels, folder: Path) -> None:
     if contender.output:
         contender.output.unlink(missing_ok=True)
     usage = run(contender.command, folder / "log", env=contender.env, cwd=contender.cwd)
@@ -105,9 +105,9 @@ def _measure(contender: Contender, row: Row, frames: int, truth: films.Pixels, f
         told = json.loads(contender.inner.read_bytes())
         usage = replace(usage, wall=told["wall"], cpu=told["cpu"], busy=float("nan"))
     if contender.output:
-        film = films.read(contender.output, frames)
-        row.frames, row.megabytes = film.frames, film.megabytes
-        row.likeness = films.likeness(film.middle, truth)
+        video = videos.read(contender.output, frames)
+        row.frames, row.megabytes = video.frames, video.megabytes
+        row.likeness = videos.likeness(video.middle, truth)
     row.usages.append(usage)
 
 

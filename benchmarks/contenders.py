@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.scenes import ENCODING, HERE, WORK, page
-from helios.renderer.chromium import find_browser
-from helios.renderer.spec import CaptureChoice
+from helios.renderer.browser.launch import find_browser
+from helios.renderer.messages import CaptureChoice
 
 FLOORS = {"draw": "drawing alone", "encode": "encoding alone"}
 PEERS = ("remotion", "hyperframes", "helios-ts")

@@ -50,8 +50,8 @@ def dispatch(chunks: int) -> Iterator[Cost]:
 
 
 def _run(name: str, count: int, script: list[str]) -> Cost:
-    said = subprocess.run(script, cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
-    cpu, wall, peak = json.loads(said.splitlines()[-1])
+    message = subprocess.run(script, cwd=HERE.parent, capture_output=True, text=True, check=True).stdout
+    cpu, wall, peak = json.loads(message.splitlines()[-1])
     return Cost(name, count, 1000 * cpu / count, wall, peak)
 
 

@@ -1,4 +1,4 @@
-"""What it takes to get a film's frames from their pixels into H.264, in several ways."""
+"""What it takes to get a video's frames from their pixels into H.264, in several ways."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ import psutil
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
-from benchmarks.films import Pixels, likeness
 from benchmarks.floors import let_go
 from benchmarks.scenes import ENCODING, FPS, SIZE, composition, opened
-from helios.renderer.capture import StageCapture
-from helios.renderer.codec import Shaper, new_context
-from helios.renderer.spec import Encoding
+from benchmarks.videos import Pixels, likeness
+from helios.renderer.capture.capture import StageCapture
+from helios.renderer.encode.codec import PixelConverter, new_context
+from helios.renderer.messages import Encoding
 from helios.stitcher.binary import find_ffmpeg
 
 _FILM = composition("dom", 1)
@@ -53,10 +53,10 @@ _BROWSER_ENCODER = (
   window.benchmark = {
     async take(number) {
       const duration = 1e6 / RATE;
-      const picture = new VideoFrame(canvas, { timestamp: Math.round(number * duration), duration });
+      const image = new VideoFrame(canvas, { timestamp: Math.round(number * duration), duration });
       const arrived = new Promise((resolve, reject) => ([arrive, fail] = [resolve, reject]));
-      if (bitrate) encoder.encode(picture, { keyFrame: number === 0 });
-      picture.close();
+      if (bitrate) encoder.encode(image, { keyFrame: number === 0 });
+      image.close();
       if (bitrate) await arrived;
     },
     kept: () => kept.map((bytes) => bytes.toBase64()),
@@ -102,9 +102,9 @@ async def encoders(scene: str, frames: int) -> AsyncGenerator[Cost]:
     bare_cpu, bare_wall, _ = await _in_browser(scene, frames, 0)
     bitrate = round(own.megabytes * 8e6 * FPS / frames)
     for part in (1, 2):
-        cpu, wall, film = await _in_browser(scene, frames, bitrate // part)
+        cpu, wall, video = await _in_browser(scene, frames, bitrate // part)
         name = f"browser, {bitrate / part / 1e6:.1f} Mbit/s"
-        yield _cost(name, pixels, cpu - bare_cpu, wall - bare_wall, film)
+        yield _cost(name, pixels, cpu - bare_cpu, wall - bare_wall, video)
 
 
 async def _pixels(scene: str, frames: int) -> list[VideoFrame]:
@@ -113,17 +113,17 @@ async def _pixels(scene: str, frames: int) -> list[VideoFrame]:
         stage = StageCapture(page, FPS)
         await stage.warm_up()
         for frame in range(frames):
-            if picture := await stage.draw(frame):
-                await picture.arrived()
-            found.append(picture.pixels() if picture else found[-1])
+            if image := await stage.draw(frame):
+                await image.arrived()
+            found.append(image.pixels() if image else found[-1])
     return found
 
 
 def _measured(name: str, pixels: Sequence[VideoFrame], encode: Callable[[], bytes]) -> Cost:
     cpu, wall = _own_seconds(), time.perf_counter()
-    film = encode()
+    video = encode()
     wall = time.perf_counter() - wall
-    return _cost(name, pixels, _own_seconds() - cpu, wall, film)
+    return _cost(name, pixels, _own_seconds() - cpu, wall, video)
 
 
 def _own_seconds() -> float:
@@ -132,11 +132,11 @@ def _own_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _cost(name: str, pixels: Sequence[VideoFrame], cpu: float, wall: float, film: bytes) -> Cost:
-    with av.open(io.BytesIO(film), "r", format="h264") as container:
+def _cost(name: str, pixels: Sequence[VideoFrame], cpu: float, wall: float, video: bytes) -> Cost:
+    with av.open(io.BytesIO(video), "r", format="h264") as container:
         alike = [_likeness(*pair) for pair in zip(container.decode(video=0), pixels, strict=True)]
     each = 1000 / len(pixels)
-    return Cost(name, cpu * each, wall * each, len(film) / 1e6, fmean(alike))
+    return Cost(name, cpu * each, wall * each, len(video) / 1e6, fmean(alike))
 
 
 def _likeness(frame: VideoFrame, pixels: VideoFrame) -> float:
@@ -150,7 +150,7 @@ def _rgb(frame: VideoFrame) -> Pixels:
 
 def _conversion(pixels: Sequence[VideoFrame]) -> Cost:
     """From RGB to YUV, which is the beginning of every other way."""
-    shaper = Shaper(new_context(ENCODING, _FILM))
+    shaper = PixelConverter(new_context(ENCODING, _FILM))
     cpu, wall = time.process_time(), time.perf_counter()
     frames = [shaper.shaped(each) for each in pixels]
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
@@ -162,28 +162,28 @@ def _conversion(pixels: Sequence[VideoFrame]) -> Cost:
 
 def _encode(pixels: Sequence[VideoFrame], encoding: Encoding, threads: int) -> bytes:
     context = new_context(encoding, _FILM, threads)
-    shaper = Shaper(context)
-    film = bytearray()
+    shaper = PixelConverter(context)
+    video = bytearray()
     for number, each in enumerate(pixels):
         frame = shaper.shaped(each)
         frame.pts, frame.time_base = number, context.time_base
         for packet in context.encode(frame):
-            film += bytes(packet)
+            video += bytes(packet)
     for packet in context.encode(None):
-        film += bytes(packet)
-    return bytes(film)
+        video += bytes(packet)
+    return bytes(video)
 
 
 def _encode_in_child(pixels: Sequence[VideoFrame], threads: int) -> bytes:
     """Through a pipe, and ffmpeg's own conversion."""
     size = "x".join(map(str, SIZE))
     with tempfile.TemporaryDirectory(prefix="helios-bench-") as folder:
-        film = Path(folder, "film.h264")
+        video = Path(folder, "video.h264")
         command = (
             *(str(find_ffmpeg()), "-loglevel", "error", "-filter_threads", str(threads)),
             *("-f", "rawvideo", "-pixel_format", "bgr0", "-video_size", size, "-framerate", str(FPS), "-i", "-"),
             *("-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p", "-c:v", ENCODING.codec),
-            *("-preset", str(ENCODING.preset), "-crf", f"{ENCODING.crf:g}", "-threads", str(threads), str(film)),
+            *("-preset", str(ENCODING.preset), "-crf", f"{ENCODING.crf:g}", "-threads", str(threads), str(video)),
         )
         with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
             assert child.stdin
@@ -191,13 +191,13 @@ def _encode_in_child(pixels: Sequence[VideoFrame], threads: int) -> bytes:
                 (plane,) = each.planes
                 assert plane.line_size == 4 * each.width, "rows lie one behind the other"
                 child.stdin.write(memoryview(plane))
-        return film.read_bytes()
+        return video.read_bytes()
 
 
 async def _in_browser(scene: str, frames: int, bitrate: int) -> tuple[float, float, bytes]:
     """Draws the scene and has the browser encode it, each frame after it was drawn; with bitrate 0 only draws it.
 
-    The browser's processor seconds and seconds by the clock from drawn frames to packets, and the film.
+    The browser's processor seconds and seconds by the clock from drawn frames to packets, and the video.
     """
     cpu = wall = 0.0
     async with opened(scene, "stage") as page:
@@ -206,12 +206,12 @@ async def _in_browser(scene: str, frames: int, bitrate: int) -> tuple[float, flo
         await page.evaluate(f"({_BROWSER_ENCODER})({bitrate})")
         for frame in range(frames):
             await let_go(await stage.draw(frame))
-            before, begun = _browser_seconds(), time.perf_counter()
+            before, started = _browser_seconds(), time.perf_counter()
             await page.evaluate(f"benchmark.take({frame})")
-            wall += time.perf_counter() - begun
+            wall += time.perf_counter() - started
             cpu += _browser_seconds() - before
-        film = b"".join(map(base64.b64decode, await page.evaluate("benchmark.kept()")))
-    return cpu, wall, film
+        video = b"".join(map(base64.b64decode, await page.evaluate("benchmark.kept()")))
+    return cpu, wall, video
 
 
 def _browser_seconds() -> float:

@@ -18,29 +18,29 @@ from av.video.stream import VideoStream
 from benchmarks.scenes import ENCODING, FPS, composition, opened
 from helios.adapters import LocalWorkerAdapter
 from helios.orchestrator.dispatch import Workplace
-from helios.renderer.capture import StageCapture
-from helios.renderer.codec import configure
+from helios.renderer.capture.capture import StageCapture
+from helios.renderer.capture.images import CapturedImage, RawImage
 from helios.renderer.draw import draw_first
-from helios.renderer.picture import Picture, RawPicture
-from helios.renderer.spec import ChunkSpec, Encoding
+from helios.renderer.encode.codec import configure
+from helios.renderer.messages import ChunkSpec, Encoding
 
 _LOSSLESS = Encoding(codec="h264", crf=0, preset="ultrafast")
 
 
-def raw_film(folder: Path) -> Path:
+def raw_video(folder: Path) -> Path:
     """Where the frames lie that are encoded: faithful ones, as x264 gets them from Helios, kept without loss."""
     return folder / "lossless.mp4"
 
 
 async def draw_raw(scene: str, frames: int, folder: Path) -> None:
-    """Draws ``raw_film`` as one chunk."""
+    """Draws ``raw_video`` as one chunk."""
     spec = ChunkSpec(
         composition=composition(scene, frames), start=0, stop=frames, encoding=_LOSSLESS, capture="begin-frame",
         motion="step",
     )  # fmt: skip
     work = folder / "lossless"
     await Workplace(LocalWorkerAdapter()).draw("chunk", spec, work, {"segment.mp4": ""})
-    (work / "segment.mp4").replace(raw_film(folder))
+    (work / "segment.mp4").replace(raw_video(folder))
 
 
 async def browsers(scene: str, cores: int) -> int:
@@ -66,17 +66,17 @@ async def _draw(scene: str, start: int, stop: int) -> None:
             under_way.create_task(let_go(await stage.draw(frame)))
 
 
-async def let_go(picture: Picture | None) -> None:
-    """Gives up a picture of the stage's as soon as it has arrived: nobody looks at its pixels."""
-    if isinstance(picture, RawPicture):
-        await picture.arrived()
-        picture._free()
+async def let_go(image: CapturedImage | None) -> None:
+    """Gives up an image of the stage's as soon as it has arrived: nobody looks at its pixels."""
+    if isinstance(image, RawImage):
+        await image.arrived()
+        image._free()
 
 
 def encode(frames: int, workers: int, folder: Path, report: Path) -> None:
-    """Encodes ``raw_film``'s frames, decoded beforehand, as chunks side by side; writes what that took."""
+    """Encodes ``raw_video``'s frames, decoded beforehand, as chunks side by side; writes what that took."""
     bounds = [frames * worker // workers for worker in range(workers + 1)]
-    parts = [list(_decoded(raw_film(folder), pair)) for pair in itertools.pairwise(bounds)]
+    parts = [list(_decoded(raw_video(folder), pair)) for pair in itertools.pairwise(bounds)]
     wall, cpu = time.monotonic(), sum(os.times()[:2])
     with ThreadPoolExecutor(workers) as threads:
         done = [threads.submit(_encode, part, folder / f"encoded-{i}.mp4") for i, part in enumerate(parts)]
@@ -85,8 +85,8 @@ def encode(frames: int, workers: int, folder: Path, report: Path) -> None:
     report.write_text(json.dumps({"wall": time.monotonic() - wall, "cpu": sum(os.times()[:2]) - cpu}), "utf-8")
 
 
-def _decoded(film: Path, bounds: tuple[int, int]) -> Iterator[VideoFrame]:
-    with av.open(str(film)) as container:
+def _decoded(video: Path, bounds: tuple[int, int]) -> Iterator[VideoFrame]:
+    with av.open(str(video)) as container:
         yield from itertools.islice(container.decode(video=0), *bounds)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from helios.adapters.aws import AwsLambdaAdapter, open_lambda
 from helios.storage import ArtifactStore
 from helios.worker import WorkerJob
-from helios.worker.message import Answer
+from helios.worker.message import JobResponse
 
 AT_ONCE = 1000
 _WAITS_S = 2.0
@@ -91,7 +91,7 @@ def _front() -> Generator[str]:
 async def _serve() -> None:
     from aiohttp import web
 
-    body = Answer(stdout="done\n", lines=1, seconds=_WAITS_S, memory_mb=1).model_dump_json().encode()
+    body = JobResponse(stdout="done\n", lines=1, seconds=_WAITS_S, memory_mb=1).model_dump_json().encode()
 
     async def answer(request: web.Request) -> web.Response:
         await request.read()

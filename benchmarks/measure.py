@@ -61,19 +61,19 @@ def run(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = No
     # Whatever is in the environment already is given on: peers find their programs by PATH.
     environment = {**os.environ, **(env or {})}
     with log.open("wb") as output:
-        cpu, busy, begun = _children_seconds(), _busy_seconds(), time.monotonic()
+        cpu, busy, started = _children_seconds(), _busy_seconds(), time.monotonic()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             env=environment, cwd=cwd, start_new_session=True,
         )  # fmt: skip
         peak = _watch(process.pid)
-        wall = time.monotonic() - begun
+        wall = time.monotonic() - started
         code = process.wait()
         _reap(process.pid)
         usage = Usage(wall, _children_seconds() - cpu, _busy_seconds() - busy, peak / 1e6)
     if code:
-        said = "\n  ".join(log.read_text(errors="replace").strip().splitlines()[-8:])
-        raise CommandFailed(f"{Path(command[0]).name} ended with {code}:\n  {said}")
+        message = "\n  ".join(log.read_text(errors="replace").strip().splitlines()[-8:])
+        raise CommandFailed(f"{Path(command[0]).name} ended with {code}:\n  {message}")
     return usage
 
 

@@ -13,10 +13,10 @@ _FRAMES = 100
 
 
 def memory(frames: int) -> Iterator[tuple[str, int, int, float]]:
-    """Scene, frames, workers and the peak of all processes together (MB); the last film has so many ``frames``.
+    """Scene, frames, workers and the peak of all processes together (MB); the last video has so many ``frames``.
 
     Raises:
-        CommandFailed: a film could not be made.
+        CommandFailed: a video could not be made.
     """
     adopt_orphans()
     for scene, count, workers in (
@@ -27,5 +27,5 @@ def memory(frames: int) -> Iterator[tuple[str, int, int, float]]:
     ):
         with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
             options = ("--workers", str(workers), "--capture", "fast", "--preset", "ultrafast")
-            command = render(scene, count, Path(folder, "film.mp4"), *options)
+            command = render(scene, count, Path(folder, "video.mp4"), *options)
             yield scene, count, workers, run(command, Path(folder, "log")).peak_mb

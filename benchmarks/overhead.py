@@ -12,8 +12,8 @@ from statistics import median
 from benchmarks.scenes import ENCODING, composition
 from helios.adapters import LocalWorkerAdapter
 from helios.orchestrator.dispatch import Workplace
-from helios.renderer.chromium import find_browser
-from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec
+from helios.renderer.browser.launch import find_browser
+from helios.renderer.messages import CaptureMethod, ChunkReport, ChunkSpec
 from helios.worker import WorkerJob
 
 _TRUE = "/bin/true"
@@ -25,11 +25,11 @@ async def adapter_ms(times: int = 200) -> tuple[float, float]:
     bare: list[float] = []
     adapted: list[float] = []
     for _ in range(times):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         _spawn_and_wait()
         between = time.perf_counter()
         await adapter.execute(WorkerJob(_TRUE))
-        bare.append(between - begun)
+        bare.append(between - started)
         adapted.append(time.perf_counter() - between)
     return median(bare) * 1000, median(adapted) * 1000
 
@@ -39,7 +39,7 @@ def _spawn_and_wait() -> None:
 
 
 async def ready_ms(scene: str, capture: CaptureMethod, times: int = 5) -> tuple[float, float]:
-    """Milliseconds from a browser's start to its first picture, and of a whole chunk of one frame."""
+    """Milliseconds from a browser's start to its first image, and of a whole chunk of one frame."""
     spec = ChunkSpec(
         composition=composition(scene, 1), start=0, stop=1, encoding=ENCODING, capture=capture, motion="step"
     )
@@ -47,10 +47,10 @@ async def ready_ms(scene: str, capture: CaptureMethod, times: int = 5) -> tuple[
     whole: list[float] = []
     with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
         for number in range(times):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             work = Path(folder, str(number))
             await Workplace(LocalWorkerAdapter()).draw("chunk", spec, work, {"segment.mp4": ""})
-            whole.append((time.perf_counter() - begun) * 1000)
+            whole.append((time.perf_counter() - started) * 1000)
             report = (work / "segment.mp4.json").read_bytes()
             ready.append(ChunkReport.model_validate_json(report).ready_ms)
     return median(ready), median(whole)

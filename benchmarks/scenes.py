@@ -9,9 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from helios.composition import Composition, Source
-from helios.renderer.browser import open_page
-from helios.renderer.page import Page
-from helios.renderer.spec import CaptureMethod, Encoding
+from helios.renderer.browser.browser import open_page
+from helios.renderer.browser.page import Page
+from helios.renderer.messages import CaptureMethod, Encoding
 
 HERE = Path(__file__).parent
 WORK = HERE / ".work"

@@ -15,10 +15,10 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from benchmarks.scenes import ENCODING, FPS, composition, opened
-from helios.renderer.capture import EXACT, BeginFrameCapture, StageCapture, _BeginFrames
-from helios.renderer.cdp import Params
-from helios.renderer.codec import Shaper, new_context
-from helios.renderer.picture import CodedPicture, hash_pixels
+from helios.renderer.browser.devtools import Params
+from helios.renderer.capture.capture import EXACT, BeginFrameCapture, StageCapture, _BeginFrames
+from helios.renderer.capture.images import EncodedImage, hash_pixels
+from helios.renderer.encode.codec import PixelConverter, new_context
 
 Times = dict[str, list[float]]
 
@@ -56,49 +56,49 @@ async def fast(scene: str, frames: int) -> dict[str, float]:
         stage._frames.move = advance
         for frame in range(frames):
             with _timed(times, "paint"):
-                picture = await stage.draw(frame)
+                image = await stage.draw(frame)
             times["paint"][-1] -= times["advance"][-1]
-            if not picture:
+            if not image:
                 continue
             with _timed(times, "transfer"):
                 await page.evaluate("send()")
-                await picture.arrived()
+                await image.arrived()
             with _timed(times, "copy"):
-                pixels = picture.pixels()
+                pixels = image.pixels()
             encoder.add(pixels)
     return {stage: median(values) for stage, values in times.items()} | encoder.finish()
 
 
 async def faithful(scene: str, frames: int) -> dict[str, float]:
-    """Median milliseconds of each stage of a frame whose picture is a PNG, and the picture's size."""
+    """Median milliseconds of each stage of a frame whose image is a PNG, and the image's size."""
     times: Times = defaultdict(list)
     encoder = _Encoder(times)
-    async with _begun(scene) as begun:
+    async with _started(scene) as started:
         for frame in range(frames):
             with _timed(times, "advance"):
-                await begun.move(frame)
-            # Frames with a picture and without take turns: drawn a second time, a frame has less to do.
+                await started.move(frame)
+            # Frames with an image and without take turns: drawn a second time, a frame has less to do.
             if frame % 2:
                 with _timed(times, "draw"):
-                    await begun.begin()
+                    await started.begin()
                 continue
-            with _timed(times, "draw with picture"):
-                coded = await begun.begin(picture=EXACT)
+            with _timed(times, "draw with image"):
+                coded = await started.begin(image=EXACT)
             assert coded
-            picture = CodedPicture(coded)
+            image = EncodedImage(coded)
             with _timed(times, "base64"):
-                times["picture MB"].append(len(picture.file()) / 1e6)
+                times["image MB"].append(len(image.file()) / 1e6)
             with _timed(times, "decode"):
-                pixels = picture.pixels()
+                pixels = image.pixels()
             times["decode"][-1] -= times["base64"][-1]
             encoder.add(pixels)
     found = {stage: median(values) for stage, values in times.items()}
-    found["pack picture"] = found.pop("draw with picture") - found["draw"]
+    found["pack image"] = found.pop("draw with image") - found["draw"]
     return found | encoder.finish()
 
 
 class _Encoder:
-    """What becomes of a picture's pixels, with the settings of a render and one thread for x264.
+    """What becomes of an image's pixels, with the settings of a render and one thread for x264.
 
     Packets come out long after their frames went in, so x264 is timed for all frames together.
     """
@@ -106,7 +106,7 @@ class _Encoder:
     def __init__(self, times: Times) -> None:
         self._times = times
         self._context = new_context(ENCODING, composition("dom", 1))
-        self._shaper = Shaper(self._context)
+        self._shaper = PixelConverter(self._context)
         self._count = 0
         self._wall = self._cpu = 0.0
 
@@ -132,10 +132,10 @@ class _Encoder:
         self._cpu += time.process_time() - cpu
 
 
-async def pictures(scene: str, frames: int) -> list[tuple[str, float, float, float, bool]]:
-    """Ways to take a faithful picture: name, ms beyond drawing, ms to decode, MB, and whether its pixels are PNG's.
+async def images(scene: str, frames: int) -> list[tuple[str, float, float, float, bool]]:
+    """Ways to take a faithful image: name, ms beyond drawing, ms to decode, MB, and whether its pixels are PNG's.
 
-    Each way gets frames of its own in turn. Whether it keeps all pixels is seen in a second picture, a moment
+    Each way gets frames of its own in turn. Whether it keeps all pixels is seen in a second image, a moment
     later: one frame that is the same to the last bit is enough, as no lossy way has any.
     """
     ways = {"png, fast (Helios)": EXACT, **OTHER_PICTURES}
@@ -144,20 +144,20 @@ async def pictures(scene: str, frames: int) -> list[tuple[str, float, float, flo
     sizes: Times = defaultdict(list)
     same: dict[str, list[bool]] = defaultdict(list)
     names = [None, *ways]
-    async with _begun(scene) as begun:
+    async with _started(scene) as started:
         for frame in range(frames * len(names)):
-            await begun.move(frame)
+            await started.move(frame)
             name = names[frame % len(names)]
             with _timed(took, name or ""):
-                picture = await begun.begin(picture=ways[name] if name else None)
-            if name and picture:
-                sizes[name].append(len(picture) * 0.75e-6)
+                image = await started.begin(image=ways[name] if name else None)
+            if name and image:
+                sizes[name].append(len(image) * 0.75e-6)
                 with _timed(decoding, name):
-                    pixels = _decode(picture, ways[name])
-                begun.nudge()
-                truth = await begun.begin(picture=EXACT)
+                    pixels = _decode(image, ways[name])
+                started.nudge()
+                truth = await started.begin(image=EXACT)
                 assert truth
-                same[name].append(hash_pixels(pixels) == hash_pixels(CodedPicture(truth).pixels()))
+                same[name].append(hash_pixels(pixels) == hash_pixels(EncodedImage(truth).pixels()))
     bare_ms = median(took.pop(""))
     return [
         (name, median(took[name]) - bare_ms, median(decoding[name]), median(sizes[name]), any(same[name]))
@@ -165,17 +165,17 @@ async def pictures(scene: str, frames: int) -> list[tuple[str, float, float, flo
     ]
 
 
-def _decode(picture: str, kind: Params) -> VideoFrame:
+def _decode(image: str, kind: Params) -> VideoFrame:
     codec = {"png": "png", "webp": "webp", "jpeg": "mjpeg"}[str(kind["format"])]
     decoder = CodecContext.create(codec, "r")
     assert isinstance(decoder, VideoCodecContext)
-    (frame,) = decoder.decode(av.Packet(base64.b64decode(picture)))
+    (frame,) = decoder.decode(av.Packet(base64.b64decode(image)))
     return frame.reformat(format="bgr0")
 
 
 @asynccontextmanager
-async def _begun(scene: str) -> AsyncGenerator[_BeginFrames]:
-    """The scene, its frames begun one command at a time."""
+async def _started(scene: str) -> AsyncGenerator[_BeginFrames]:
+    """The scene, its frames started one command at a time."""
     async with opened(scene, "begin-frame") as page:
         capture = BeginFrameCapture(page, FPS)
         await capture.warm_up()
@@ -184,6 +184,6 @@ async def _begun(scene: str) -> AsyncGenerator[_BeginFrames]:
 
 @contextmanager
 def _timed(times: Times, stage: str) -> Generator[None]:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     yield
-    times[stage].append((time.perf_counter() - begun) * 1000)
+    times[stage].append((time.perf_counter() - started) * 1000)

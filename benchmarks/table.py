@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.compare import Row
 from benchmarks.contenders import FLOORS
 
-_HEADINGS = ("wall s", "±%", "x Helios", "CPU s", "machine s", "peak MB", "frames", "film MB", "PSNR dB")
+_HEADINGS = ("wall s", "±%", "x Helios", "CPU s", "machine s", "peak MB", "frames", "video MB", "PSNR dB")
 
 
 def machine(browser: str) -> str:
@@ -46,7 +46,7 @@ def show(rows: list[Row], cores: int) -> None:
 
 
 def floor(rows: list[Row], cores: int) -> str | None:
-    """A line about the scene of ``rows``: what no film of it can be made faster than, if all of that was measured.
+    """A line about the scene of ``rows``: what no video of it can be made faster than, if all of that was measured.
 
     Drawing alone takes its time, and the processor time of drawing and encoding has to go onto the cores.
     """

@@ -104,9 +104,9 @@ def build(steps: list[tuple[str, str]], wanted: list[str], first: int, context: 
         elif name in ("ENTRYPOINT", "CMD"):
             command[name] = json.loads(rest)
         elif number >= first and name != "USER":
-            begun = time.monotonic()
+            started = time.monotonic()
             {"FROM": start_from, "RUN": run, "COPY": copy}[name](rest, context, environment)
-            say(f"{time.monotonic() - begun:5.1f} s  {name} {rest[:80]}")
+            say(f"{time.monotonic() - started:5.1f} s  {name} {rest[:80]}")
     (PLACE / "config.json").write_text(json.dumps({"Env": environment, **command}))
     DONE.write_text(json.dumps(wanted))
 

@@ -71,21 +71,21 @@ def test_a_command_that_a_document_shows_is_understood(
         return
     called: list[tuple[Any, ...]] = []
 
-    async def stand_in(*arguments: Any, **options: Any) -> SimpleNamespace:
+    async def placeholder(*arguments: Any, **options: Any) -> SimpleNamespace:
         called.append((arguments, options))
         return SimpleNamespace(model_dump_json=lambda indent: "{}")
 
-    async def forecast(*arguments: Any, **options: Any) -> list[helios.Forecast]:
+    async def estimate(*arguments: Any, **options: Any) -> list[helios.Estimate]:
         called.append((arguments, options))
-        return [helios.Forecast(workers=1, chunks=1, seconds=1.0, cost=0.1)]
+        return [helios.Estimate(workers=1, chunks=1, seconds=1.0, cost=0.1)]
 
-    async def batch(*arguments: Any, **options: Any) -> tuple[helios.FilmResult, ...]:
+    async def batch(*arguments: Any, **options: Any) -> tuple[helios.VideoResult, ...]:
         called.append((arguments, options))
-        return (helios.FilmResult(row=1, output=Path("1.mp4"), outcome="made", frames=1, seconds=1.0),)
+        return (helios.VideoResult(row=1, output=Path("1.mp4"), outcome="made", frames=1, seconds=1.0),)
 
     for verb in ("render", "still", "stitch", "plan_job"):
-        monkeypatch.setattr(helios, verb, stand_in)
-    monkeypatch.setattr(helios, "forecast", forecast)
+        monkeypatch.setattr(helios, verb, placeholder)
+    monkeypatch.setattr(helios, "estimate", estimate)
     monkeypatch.setattr(helios, "batch", batch)
     monkeypatch.chdir(tmp_path)
     Path("props.json").write_text("{}")
@@ -155,8 +155,8 @@ def test_the_rows_that_a_batch_tries_to_plan_with_are_as_many_as_documented() ->
 def test_the_page_that_the_readme_shows_has_something_to_see_in_every_frame(tmp_path: Path) -> None:
     (page,) = blocks(ROOT / "README.md", "html")
     (tmp_path / "page.html").write_text(page)
-    film = helios.render_sync(tmp_path / "page.html", tmp_path / "hello.mp4", preset="ultrafast", fresh=True)
-    assert (film.frames, len(set(film.hashes)) > 60) == (90, True)
+    video = helios.render_sync(tmp_path / "page.html", tmp_path / "hello.mp4", preset="ultrafast", fresh=True)
+    assert (video.frames, len(set(video.hashes)) > 60) == (90, True)
     with av.open(str(tmp_path / "hello.mp4")) as container:
         contrasts = [int(np.ptp(frame.to_ndarray(format="gray"))) for frame in container.decode(video=0)]
     assert len(contrasts) == 90

@@ -12,7 +12,7 @@ import pytest
 import helios
 from helios import errors, renderer
 from helios.errors import ChunkFailed, HeliosError, WorkerTimeout
-from helios.renderer.spec import EXIT_CODES
+from helios.renderer.messages import EXIT_CODES
 
 LINE = re.compile(
     r"^    (?P<branch>[│├└─ ]*)(?P<name>[A-Z]\w+)(?P<rest>.*)$",

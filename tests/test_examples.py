@@ -1,4 +1,4 @@
-"""Every page in examples/ makes the film that it should."""
+"""Every page in examples/ makes the video that it should."""
 
 import re
 from fractions import Fraction
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import helios
-from films import assert_exact, frame_pixels
+from support.videos import assert_exact, frame_pixels
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PAGES = sorted(path.parent for path in EXAMPLES.glob("*/index.html"))
@@ -27,15 +27,15 @@ def test_an_example_makes_exactly_the_frames_asked_for(page: Path, tmp_path: Pat
         if event.event == "warned":
             warnings.append(event.message)
 
-    film = tmp_path / "film.mp4"
-    made = helios.render_sync(page, film, frame_range="90:93", workers=1, preset="ultrafast", on_event=note)
+    video = tmp_path / "video.mp4"
+    made = helios.render_sync(page, video, frame_range="90:93", workers=1, preset="ultrafast", on_event=note)
     assert warnings == []
     assert made.frames == 3
     assert len(set(made.hashes)) == 3, "the page moves"
-    assert_exact(film, 3, Fraction(declared(page, "fps")))
-    pixels = frame_pixels(film, 1)
+    assert_exact(video, 3, Fraction(declared(page, "fps")))
+    pixels = frame_pixels(video, 1)
     assert pixels.shape[:2] == (declared(page, "height"), declared(page, "width"))
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > LEAST_COLOURS, "the picture is not blank"
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > LEAST_COLOURS, "the image is not blank"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -43,7 +43,7 @@ def test_an_example_is_the_same_in_parts(page: Path, tmp_path: Path) -> None:
     def hashes(chunk_frames: int) -> tuple[str, ...]:
         events: list[helios.RenderEvent] = []
         made = helios.render_sync(
-            page, tmp_path / "film.mp4", width=640, height=360, frame_range="40:52",
+            page, tmp_path / "video.mp4", width=640, height=360, frame_range="40:52",
             chunk_frames=chunk_frames, workers=2, preset="ultrafast", fresh=True, on_event=events.append,
         )  # fmt: skip
         assert [event.chunks for event in events if event.event == "planned"] == [12 // chunk_frames]
@@ -61,9 +61,9 @@ def test_an_example_needs_no_network(page: Path) -> None:
 
 def test_the_chart_shows_the_data_it_is_given(tmp_path: Path) -> None:
     def hashes(props: object) -> tuple[str, ...]:
-        film = tmp_path / "film.mp4"
+        video = tmp_path / "video.mp4"
         chart = EXAMPLES / "chart"
-        made = helios.render_sync(chart, film, props=props, frame_range="150:151", workers=1, preset="ultrafast")
+        made = helios.render_sync(chart, video, props=props, frame_range="150:151", workers=1, preset="ultrafast")
         return made.hashes
 
     assert hashes(None) != hashes({"bars": [1, 2], "labels": ["a", "b"]})

@@ -24,7 +24,7 @@ sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sy
 
 
 @pytest.mark.parametrize(
-    ("missing", "command", "said"),
+    ("missing", "command", "message"),
     [
         ("aiobotocore", "deploy list", AWS),
         ("google.cloud", "plan page.html --adapter gcp --service https://a.example --store gs://b", GCP),
@@ -33,7 +33,7 @@ sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sy
         ("google", "worker serve --behind-iam --port 0", HTTP),
     ],
 )
-def test_an_extra_that_is_not_installed_is_named(missing: str, command: str, said: str, tmp_path: Path) -> None:
+def test_an_extra_that_is_not_installed_is_named(missing: str, command: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text("<p>a</p>")
     (tmp_path / "sitecustomize.py").write_text(WITHOUT.format(missing=[missing]))
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
@@ -41,4 +41,4 @@ def test_an_extra_that_is_not_installed_is_named(missing: str, command: str, sai
         [sys.executable, "-m", "helios", *command.split()],
         env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    assert (found.stderr, found.returncode) == (said, 1)
+    assert (found.stderr, found.returncode) == (message, 1)

@@ -1,4 +1,4 @@
-"""Every kind of file that a film can become: exact, of the right colours, transparent through every join."""
+"""Every kind of file that a video can become: exact, of the right colours, transparent through every join."""
 
 import subprocess
 import sys
@@ -16,11 +16,11 @@ from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 import helios
-from films import frame_times
-from helios.composition import FORMATS, format_of, named, picture_name
+from helios.composition import FORMATS, image_name, named, parse_format
 from helios.composition.animated import gif_frame_ends, webp_frame_ends
 from helios.errors import UsageError
 from helios.orchestrator import Rendered
+from support.videos import frame_times
 
 SIZE = (96, 64)
 FRAMES = 14
@@ -120,11 +120,11 @@ def test_a_known_colour_comes_back_and_the_file_says_which_it_is(
 @pytest.mark.parametrize("capture", ["fast", "faithful"])
 @pytest.mark.parametrize(("name", "off"), [("a.webm", 3), ("a.mov", 1), ("a.mkv", 3), ("a-%d.png", 0)])
 def test_transparency_comes_through_every_join(name: str, off: int, capture: str, page: Path, tmp_path: Path) -> None:
-    output = tmp_path / "films" / name
+    output = tmp_path / "videos" / name
     output.parent.mkdir()
     rendered(page, output, alpha=True, capture=capture, crf=12 if off == 3 else None)
     within = {3: 5, 1: 2, 0: 0}[off]  # VP9 is the coarsest of them
-    files = [tmp_path / "films" / picture_name(name, k) for k in range(FRAMES)] if "%" in name else [output]
+    files = [tmp_path / "videos" / image_name(name, k) for k in range(FRAMES)] if "%" in name else [output]
     assert sorted(output.parent.iterdir()) == sorted(files)
     frames = [pixels for file in files for pixels in decoded(file)]
     assert len(frames) == FRAMES
@@ -140,11 +140,11 @@ def test_transparency_comes_through_every_join(name: str, off: int, capture: str
         ]
 
 
-def test_a_transparent_film_stands_on_what_is_behind_it_in_another_page(page: Path, tmp_path: Path) -> None:
-    rendered(page, tmp_path / "film.webm", alpha=True)
+def test_a_transparent_video_stands_on_what_is_behind_it_in_another_page(page: Path, tmp_path: Path) -> None:
+    rendered(page, tmp_path / "video.webm", alpha=True)
     viewer = tmp_path / "viewer.html"
     viewer.write_text(
-        '<style>body{margin:0;background:#0f0}video{display:block}</style><video autoplay src="film.webm">'
+        '<style>body{margin:0;background:#0f0}video{display:block}</style><video autoplay src="video.webm">'
     )
     size = {"width": 96, "height": 64, "fps": FILM, "frames": FRAMES}
     parts = rendered(viewer, tmp_path / "seen-%d.png", **size)
@@ -204,9 +204,9 @@ def test_an_animated_webp_has_every_frame(page: Path, tmp_path: Path) -> None:
         assert pixels[36:38, :, :3].reshape(-1, 3) == pytest.approx(np.tile([0, 255, 0], (192, 1)), abs=6)
 
 
-def test_pictures_have_a_file_for_each_frame_by_its_number(page: Path, tmp_path: Path) -> None:
-    film = rendered(page, tmp_path / "all" / "%03d.jpg", frame_range="3:9")
-    assert film.frames == 6
+def test_images_have_a_file_for_each_frame_by_its_number(page: Path, tmp_path: Path) -> None:
+    video = rendered(page, tmp_path / "all" / "%03d.jpg", frame_range="3:9")
+    assert video.frames == 6
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [f"{k:03}.jpg" for k in range(3, 9)]
     for number in range(3, 9):
         (pixels,) = decoded(tmp_path / "all" / f"{number:03}.jpg")
@@ -215,14 +215,14 @@ def test_pictures_have_a_file_for_each_frame_by_its_number(page: Path, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["all"], "nothing else is left"
 
 
-def test_pictures_go_into_a_folder_that_is_there(page: Path, tmp_path: Path) -> None:
+def test_images_go_into_a_folder_that_is_there(page: Path, tmp_path: Path) -> None:
     (tmp_path / "000.png").write_text("of before")
     (tmp_path / "notes.txt").write_text("mine")
-    film = rendered(page, tmp_path / "%03d.png")
+    video = rendered(page, tmp_path / "%03d.png")
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"notes.txt", *(f"{k:03}.png" for k in range(FRAMES))}
     again = helios.render_sync(page, tmp_path / "again.mp4", workers=1)
-    assert again.hashes == film.hashes
+    assert again.hashes == video.hashes
 
 
 def test_a_still_is_a_png_or_a_jpeg(page: Path, tmp_path: Path) -> None:
@@ -234,19 +234,19 @@ def test_a_still_is_a_png_or_a_jpeg(page: Path, tmp_path: Path) -> None:
     (pixels,) = decoded(tmp_path / "a.png")
     assert_colours(pixels, within=0)
     assert pixels[36:38, :, 3].max() == 0
-    for options, said in ((["b.tiff"], "b.tiff: a still is"), (["b.jpg", "--alpha"], "only a .png")):
-        ended = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1)
-        assert said in ended.stderr
+    for options, message in ((["b.tiff"], "b.tiff: a still is"), (["b.jpg", "--alpha"], "only a .png")):
+        finished = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (finished.returncode, len(finished.stderr.splitlines())) == (2, 1)
+        assert message in finished.stderr
 
 
 def test_a_preview_is_half_as_large_and_has_every_frame(page: Path, tmp_path: Path) -> None:
-    film = rendered(page, tmp_path / "a.mp4", preview=True)
+    video = rendered(page, tmp_path / "a.mp4", preview=True)
     frames = decoded(tmp_path / "a.mp4")
     assert [pixels.shape for pixels in frames] == [(32, 48, 4)] * FRAMES
     assert frames[0][4:12, 2:6, 0].mean() > 245, "the first field is red"
     assert frame_times(tmp_path / "a.mp4") == [k / FILM for k in range(FRAMES)]
-    assert film.hashes == rendered(page, tmp_path / "b.mp4").hashes, "what is drawn is the same"
+    assert video.hashes == rendered(page, tmp_path / "b.mp4").hashes, "what is drawn is the same"
 
 
 def test_h265_is_what_quicktime_plays(page: Path, tmp_path: Path) -> None:
@@ -254,13 +254,13 @@ def test_h265_is_what_quicktime_plays(page: Path, tmp_path: Path) -> None:
     assert b"hvc1" in (tmp_path / "a.mp4").read_bytes()
 
 
-def test_only_the_last_folder_of_pictures_is_made(page: Path, tmp_path: Path) -> None:
+def test_only_the_last_folder_of_images_is_made(page: Path, tmp_path: Path) -> None:
     with pytest.raises(helios.OutputError, match="there is no folder"):
         rendered(page, tmp_path / "none" / "deeper" / "%d.png")
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["-o", "a.webm", "--codec", "h264"], ".webm files can't hold h264: they take vp9, av1"),
         (["-o", "a.mp4", "--codec", "prores"], ".mp4 files can't hold prores"),
@@ -281,7 +281,7 @@ def test_only_the_last_folder_of_pictures_is_made(page: Path, tmp_path: Path) ->
     ],
 )
 def test_what_can_not_be_made_is_said_before_anything_is_drawn(
-    options: list[str], said: str, page: Path, tmp_path: Path
+    options: list[str], message: str, page: Path, tmp_path: Path
 ) -> None:
     with av.open(str(tmp_path / "a.wav"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=48_000)
@@ -289,16 +289,16 @@ def test_what_can_not_be_made_is_said_before_anything_is_drawn(
         sound.sample_rate = 48_000
         container.mux(stream.encode(sound))  # type: ignore[arg-type]
     command = [sys.executable, "-m", "helios", "render", str(page), *options]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2, ended.stderr
-    assert said in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 2, finished.stderr
+    assert message in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
 def test_a_format_names_what_has_no_ending(tmp_path: Path) -> None:
     assert named(None, None) == Path("out.mp4")
-    assert named(Path("a/film"), "webm") == Path("a/film.webm")
+    assert named(Path("a/video"), "webm") == Path("a/video.webm")
     assert named(Path("v1.2"), "gif") == Path("v1.2.gif")
     assert named(None, "png") == Path("out/%05d.png")
     assert named(Path("a-%d.jpeg"), "jpg") == Path("a-%d.jpeg")
@@ -309,16 +309,16 @@ def test_a_format_names_what_has_no_ending(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_every_format_has_an_encoder_for_what_it_holds(name: str) -> None:
     known = FORMATS[name]
-    pattern = f"a-%d.{name}" if known.kind == "pictures" else f"a.{name}"
-    assert format_of(Path(pattern)) is known
+    pattern = f"a-%d.{name}" if known.kind == "images" else f"a.{name}"
+    assert parse_format(Path(pattern)) is known
     assert known.encoder(None)
-    if known.kind == "film":
+    if known.kind == "video":
         assert len({known.encoder(codec) for codec in known.codecs}) == len(known.codecs)
 
 
 def test_numbers_have_one_place(tmp_path: Path) -> None:
-    assert picture_name("frame-%04d.png", 7) == "frame-0007.png"
-    for first, second in pairwise(picture_name("%d.png", k) for k in range(3)):
+    assert image_name("frame-%04d.png", 7) == "frame-0007.png"
+    for first, second in pairwise(image_name("%d.png", k) for k in range(3)):
         assert first != second
     with pytest.raises(UsageError):
-        format_of(Path("%d-%d.png"))
+        parse_format(Path("%d-%d.png"))

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from commands import spec
 from helios.batches.table import write_table
 from helios.errors import OutputError, UsageError
 from helios.jobs import Journal
 from helios.output import beside, check_output, place, write_whole
 from helios.stitcher.hls import HlsStream
+from support.commands import spec
 
 PAGE = "<!doctype html><meta name=helios content='width=64, height=48, fps=25, frames=2'><p>words"
 
@@ -73,18 +73,18 @@ def refused(folder: Path, path: Path, *args: object) -> None:
 
 
 @SPECIAL
-def test_films_pictures_and_stills_replace_no_device(special: Make, tmp_path: Path) -> None:
+def test_videos_images_and_stills_replace_no_device(special: Make, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(PAGE)
-    film, still = tmp_path / "a.mp4", tmp_path / "a.png"
-    special(film)
-    refused(tmp_path, film, "render", "page.html", "-o", film)
-    refused(tmp_path, film, "stitch", "page.html", "-o", film)
-    film.rename(still)
+    video, still = tmp_path / "a.mp4", tmp_path / "a.png"
+    special(video)
+    refused(tmp_path, video, "render", "page.html", "-o", video)
+    refused(tmp_path, video, "stitch", "page.html", "-o", video)
+    video.rename(still)
     refused(tmp_path, still, "still", "page.html", "-o", still)
 
 
 @SPECIAL
-def test_films_of_a_batch_replace_no_device(special: Make, tmp_path: Path) -> None:
+def test_videos_of_a_batch_replace_no_device(special: Make, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(PAGE)
     (tmp_path / "rows.csv").write_text("id\na\nb\n")
     special(tmp_path / "b.mp4")
@@ -156,14 +156,16 @@ def test_texts_go_through_a_pipe(linked: bool, tmp_path: Path) -> None:
 
 def test_a_report_goes_to_a_device_and_to_standard_output(tmp_path: Path) -> None:
     job = Journal().add(spec(tmp_path / "a.mp4"))
-    done = helios(tmp_path, "job", "report", job, "-o", "/dev/stdout")
+    stdout = tmp_path / "stdout"
+    stdout.symlink_to("/proc/self/fd/1")  # what /dev/stdout is; but no test puts the machine's own at risk
+    done = helios(tmp_path, "job", "report", job, "-o", stdout)
     assert done.stdout.startswith("<!doctype html>")
     assert done.stdout.endswith("\n")
-    assert "/dev/stdout" not in done.stdout
+    assert str(stdout) not in done.stdout
     with (tmp_path / "log").open("w") as log:
         log.write("before\n")
         log.flush()
-        command = [sys.executable, "-m", "helios", "job", "report", job, "-o", "/dev/stdout"]
+        command = [sys.executable, "-m", "helios", "job", "report", job, "-o", str(stdout)]
         subprocess.run(command, check=True, stdout=log)
     assert (tmp_path / "log").read_text() == f"before\n{done.stdout}"
     null = tmp_path / "null"
@@ -176,17 +178,17 @@ def test_a_report_goes_to_a_device_and_to_standard_output(tmp_path: Path) -> Non
 @pytest.mark.parametrize("there", [True, False])
 def test_a_link_stays_and_its_file_is_replaced(there: bool, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(PAGE)
-    target = tmp_path / "elsewhere" / "film.mp4"
+    target = tmp_path / "elsewhere" / "video.mp4"
     target.parent.mkdir()
     if there:
         target.write_text("old")
-    (tmp_path / "second").symlink_to("elsewhere/film.mp4")
+    (tmp_path / "second").symlink_to("elsewhere/video.mp4")
     (tmp_path / "a.mp4").symlink_to("second")
     assert helios(tmp_path, "render", "page.html", "-o", "a.mp4").returncode == 0
     assert (tmp_path / "a.mp4").readlink() == Path("second")
-    assert (tmp_path / "second").readlink() == Path("elsewhere/film.mp4")
+    assert (tmp_path / "second").readlink() == Path("elsewhere/video.mp4")
     assert len(target.read_bytes()) > 100
-    assert [path.name for path in target.parent.iterdir()] == ["film.mp4"]
+    assert [path.name for path in target.parent.iterdir()] == ["video.mp4"]
     write_whole(tmp_path / "a.mp4", b"text")
     assert (target.read_bytes(), (tmp_path / "a.mp4").is_symlink()) == (b"text", True)
 
@@ -212,7 +214,7 @@ def test_an_output_on_another_disk_appears_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nope/50%.mp4", "nope/%d.mp4", "nope/100%.gif", "nope/%05d%.webm"])
-def test_a_percent_sign_makes_no_name_of_pictures(name: str, tmp_path: Path) -> None:
+def test_a_percent_sign_makes_no_name_of_images(name: str, tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(PAGE)
     for args in (["render", "page.html"], ["stitch", "page.html"]):
         done = helios(tmp_path, *args, "-o", name)

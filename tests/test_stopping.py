@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from processes import wait_until
+from support.processes import wait_until
 
 STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 BEGIN = """

@@ -2,8 +2,8 @@
 
 import helios
 
-film = helios.render_sync("page.html", "out.mp4", duration=8)
-print(film.frames, film.seconds)
+video = helios.render_sync("page.html", "out.mp4", duration=8)
+print(video.frames, video.seconds)
 """
 
 from importlib import import_module
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         RenderOptions,
         batch,
         batch_sync,
-        forecast,
+        estimate,
         plan_job,
         render,
         render_events,
@@ -55,10 +55,10 @@ if TYPE_CHECKING:
         stitch,
         submit,
     )
-    from helios.batches import BatchEvent, FilmResult
+    from helios.batches import BatchEvent, VideoResult
     from helios.jobs.job import Job
     from helios.orchestrator import Rendered, RenderEvent
-    from helios.orchestrator.forecast import Forecast
+    from helios.orchestrator.estimate import Estimate
 
 __all__ = [
     "AccessDenied",
@@ -73,8 +73,7 @@ __all__ = [
     "CommandNotFound",
     "CompositionOptions",
     "DeployError",
-    "FilmResult",
-    "Forecast",
+    "Estimate",
     "HeliosError",
     "Job",
     "JobFailed",
@@ -92,6 +91,7 @@ __all__ = [
     "StoreError",
     "Throttled",
     "UsageError",
+    "VideoResult",
     "WorkerError",
     "WorkerLost",
     "WorkerRefused",
@@ -99,7 +99,7 @@ __all__ = [
     "__version__",
     "batch",
     "batch_sync",
-    "forecast",
+    "estimate",
     "plan_job",
     "render",
     "render_events",
@@ -111,11 +111,11 @@ __all__ = [
 
 _ELSEWHERE = {
     "BatchEvent": "batches",
-    "FilmResult": "batches",
+    "VideoResult": "batches",
     "RenderEvent": "orchestrator",
     "Rendered": "orchestrator",
     "Job": "jobs.job",
-    "Forecast": "orchestrator.forecast",
+    "Estimate": "orchestrator.estimate",
 }
 
 

@@ -80,13 +80,13 @@ class MissingTool(HeliosError):
 
 
 class StitchError(HeliosError):
-    """Segments can't be joined, or the joined film is not what it should be."""
+    """Segments can't be joined, or the joined video is not what it should be."""
 
     code = "stitch"
 
 
 class BrowserError(HeliosError):
-    """The browser died, stopped answering or gave no picture."""
+    """The browser died, stopped answering or gave no image."""
 
     code = "browser"
     retryable = True

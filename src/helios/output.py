@@ -37,7 +37,7 @@ def check_output(output: Path, *, pattern: bool = False) -> None:
     if is_folder:
         raise OutputError(f"{output} is a folder: name a file in it")
     _refuse_special(output)
-    folder = folder_of(target, pattern=pattern)
+    folder = output_folder(target, pattern=pattern)
     if not folder.is_dir():
         raise OutputError(f"there is no folder {folder} for {output.name}: make it first")
     try:
@@ -47,7 +47,7 @@ def check_output(output: Path, *, pattern: bool = False) -> None:
         raise OutputError(f"the folder {folder} can't be written to: {error.strerror}") from None
 
 
-def folder_of(output: Path, *, pattern: bool = False) -> Path:
+def output_folder(output: Path, *, pattern: bool = False) -> Path:
     """The folder that must be there for ``output``: that of the files that a ``pattern`` names may be made."""
     folder = output.absolute().parent
     return folder.parent if pattern and not folder.exists() else folder
@@ -85,7 +85,7 @@ def beside(output: Path, *, pattern: bool = False) -> Generator[Path]:
         OutputError: it can't be written there, or what the block does in it fails with an OSError.
     """
     try:
-        folder = folder_of(target_of(output), pattern=pattern)
+        folder = output_folder(target_of(output), pattern=pattern)
         with tempfile.TemporaryDirectory(prefix=".helios-", dir=folder, ignore_cleanup_errors=True) as name:
             yield Path(name)
     except OSError as error:

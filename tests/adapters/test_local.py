@@ -15,7 +15,7 @@ import pytest
 from helios.adapters import LocalWorkerAdapter
 from helios.errors import CommandNotFound, WorkerError, WorkerTimeout
 from helios.worker import LineSink, WorkerJob, WorkerResult
-from processes import alive, descendants, wait_until
+from support.processes import alive, descendants, wait_until
 
 ENV = {"PATH": os.defpath}
 FOREVER = "sleep 1000 & echo $$ $!; wait"
@@ -290,11 +290,11 @@ def test_whoever_left_the_group_and_holds_stdout_open_does_not_keep_the_result_b
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 @pytest.mark.parametrize("size", [999, 1000, 1001, 2500, 3_000_000])
 def test_the_end_of_the_output_is_kept_and_the_rest_is_counted(stream: str, size: int) -> None:
-    said = ("0123456789" * 300_000)[:size]
+    message = ("0123456789" * 300_000)[:size]
     script = f"import sys; sys.{stream}.write(('0123456789' * 300_000)[:{size}])"
     result = run(WorkerJob(sys.executable, ("-I", "-S", "-c", script)), kept=1000)
     note = f"[{size - 1000} bytes before this are left out]\n" if size > 1000 else ""
-    assert getattr(result, stream) == note + said[-1000:]
+    assert getattr(result, stream) == note + message[-1000:]
 
 
 def test_a_line_arrives_while_the_process_runs(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_a_line_arrives_while_the_process_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "lines"),
+    ("message", "lines"),
     [
         ("", []),
         ("\\n", [""]),
@@ -320,9 +320,9 @@ def test_a_line_arrives_while_the_process_runs(tmp_path: Path) -> None:
         ("\\377\\376\\n", ["\udcff\udcfe"]),
     ],
 )
-def test_every_line_is_told_once(said: str, lines: list[str]) -> None:
+def test_every_line_is_told_once(message: str, lines: list[str]) -> None:
     told: list[str] = []
-    run(shell(f"printf '{said}'"), told.append)
+    run(shell(f"printf '{message}'"), told.append)
     assert told == lines
 
 

@@ -1,4 +1,4 @@
-"""From nothing to a film: deployed once, then drawn by what is deployed, without a name of anything."""
+"""From nothing to a video: deployed once, then drawn by what is deployed, without a name of anything."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 import helios
-from account import Account
-from clouds import SETTINGS
-from films import assert_exact
-from front import lambda_front
 from helios.deploy.aws import find_deployment
-from motoserver import moto_server
-from processes import wait_until
+from support.aws_account import Account
+from support.clouds import SETTINGS
+from support.lambda_front import lambda_front
+from support.motoserver import moto_server
+from support.processes import wait_until
+from support.videos import assert_exact
 
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine:1"
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "captions"

@@ -19,10 +19,10 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from clouds import SETTINGS
-from environment import ROOT
-from front import ARN, LARGEST, LARGEST_EVENT, LambdaFront, lambda_front
-from processes import in_session, wait_until
+from support.clouds import SETTINGS
+from support.lambda_environment import ROOT
+from support.lambda_front import ARN, LARGEST, LARGEST_EVENT, LambdaFront, lambda_front
+from support.processes import in_session, wait_until
 
 Use = Callable[[Any], Awaitable[Any]]
 HANDLER = "functions.obedient"
@@ -56,8 +56,8 @@ async def invoke(client: Any, event: Any = None, **more: Any) -> dict[str, Any]:
     payload = BytesIO(json.dumps(event or {}).encode())
     answer = await client.invoke(**{"FunctionName": "helios", "Payload": payload, **more})
     async with answer["Payload"] as stream:
-        said = await stream.read()
-    return {**answer, "Payload": json.loads(said) if said else None, "Log": _log(answer)}
+        message = await stream.read()
+    return {**answer, "Payload": json.loads(message) if message else None, "Log": _log(answer)}
 
 
 def _log(answer: dict[str, Any]) -> str:
@@ -77,16 +77,16 @@ def refused(front: LambdaFront, event: Any = None, **more: Any) -> dict[str, Any
 
 def test_an_event_is_answered_by_a_function_that_sees_its_own_variables_only(front: LambdaFront) -> None:
     answer = tell(front, {"a": ["ä", 1]})
-    said = answer["Payload"]
-    assert (answer["StatusCode"], answer["ExecutedVersion"], said["event"]) == (200, "$LATEST", {"a": ["ä", 1]})
+    message = answer["Payload"]
+    assert (answer["StatusCode"], answer["ExecutedVersion"], message["event"]) == (200, "$LATEST", {"a": ["ä", 1]})
     assert "FunctionError" not in answer
     assert "LogResult" not in answer, "nobody has asked for it"
-    assert answer["ResponseMetadata"]["RequestId"] == said["id"]
-    assert said["env"]["OWN"] == "1"
-    assert said["env"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "2048"
-    assert Path(said["env"]["TMPDIR"]).is_relative_to(front.environments[0].folder)
-    assert not {"PYTEST_CURRENT_TEST", "HELIOS_STATE", "USER", "VIRTUAL_ENV"} & set(said["env"])
-    assert tell(front)["Payload"]["pid"] == said["pid"], "it stays warm"
+    assert answer["ResponseMetadata"]["RequestId"] == message["id"]
+    assert message["env"]["OWN"] == "1"
+    assert message["env"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "2048"
+    assert Path(message["env"]["TMPDIR"]).is_relative_to(front.environments[0].folder)
+    assert not {"PYTEST_CURRENT_TEST", "HELIOS_STATE", "USER", "VIRTUAL_ENV"} & set(message["env"])
+    assert tell(front)["Payload"]["pid"] == message["pid"], "it stays warm"
     assert tell(front, FunctionName=f"{ARN}helios", Payload=b"")["Payload"]["event"] == {}
 
 
@@ -104,9 +104,9 @@ def test_the_tail_of_the_log_is_what_was_said_and_a_report(front: LambdaFront) -
 def test_a_function_that_raises_fails_with_its_traceback(front: LambdaFront) -> None:
     answer = tell(front, {"do": "raise"}, LogType="Tail")
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
-    said = answer["Payload"]
-    assert (said["errorType"], said["errorMessage"]) == ("ValueError", "the handler is broken: ä")
-    assert "functions.py" in said["stackTrace"][0]
+    message = answer["Payload"]
+    assert (message["errorType"], message["errorMessage"]) == ("ValueError", "the handler is broken: ä")
+    assert "functions.py" in message["stackTrace"][0]
     assert "[ERROR] ValueError: the handler is broken: ä" in answer["Log"]
     assert "FunctionError" not in tell(front, {"do": "pretend"}), "an answer may look like an error"
 
@@ -138,10 +138,10 @@ def test_a_payload_that_is_too_large_is_refused(kind: str, largest: int, front: 
         200,
         204,
     )
-    said = refused(front, Payload=BytesIO(event + b" "), InvocationType=kind)
-    assert said["ResponseMetadata"]["HTTPStatusCode"] == 413
-    assert said["Error"]["Code"] == "RequestTooLargeException"
-    assert f"{largest + 1} byte payload is too large for the {kind} invocation type" in said["Error"]["Message"]
+    message = refused(front, Payload=BytesIO(event + b" "), InvocationType=kind)
+    assert message["ResponseMetadata"]["HTTPStatusCode"] == 413
+    assert message["Error"]["Code"] == "RequestTooLargeException"
+    assert f"{largest + 1} byte payload is too large for the {kind} invocation type" in message["Error"]["Message"]
 
 
 def test_a_function_that_takes_too_long_is_cut_off_with_all_that_it_began(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_function_that_takes_too_long_is_cut_off_with_all_that_it_began(tmp_pa
         assert "Billed Duration: 1000 ms" in answer["Log"]
         assert "Status: timeout" in answer["Log"]
         wait_until(lambda: not front.environments[0].processes(), "the end of what it began")
-        wait_until(lambda: tell(front)["Payload"].get("begun"), "a start in time, which finds its files")
+        wait_until(lambda: tell(front)["Payload"].get("started"), "a start in time, which finds its files")
 
 
 def test_a_function_that_is_killed_fails_and_what_it_began_ends(front: LambdaFront) -> None:
@@ -164,8 +164,8 @@ def test_a_function_that_is_killed_fails_and_what_it_began_ends(front: LambdaFro
         running = asyncio.create_task(invoke(client, {"do": "sleep"}, LogType="Tail"))
         await asyncio.to_thread(wait_until, front.busy, "the invocation")
         environment = front.environments[front.busy()[0]]
-        begun = environment.folder / "tmp/begun"
-        await asyncio.to_thread(wait_until, begun.exists, "the function")
+        started = environment.folder / "tmp/started"
+        await asyncio.to_thread(wait_until, started.exists, "the function")
         await asyncio.to_thread(front.kill, front.busy()[0], full=True)
         return await running
 
@@ -183,11 +183,14 @@ def test_events_beyond_the_limit_are_throttled(tmp_path: Path) -> None:
         await asyncio.to_thread(wait_until, lambda: len(front.busy()) == 2, "two environments")
         with pytest.raises(ClientError) as caught:
             await invoke(client)
-        said: Any = caught.value.response
-        assert (said["ResponseMetadata"]["HTTPStatusCode"], said["Error"]["Code"]) == (429, "TooManyRequestsException")
-        assert said["Error"]["Message"] == "Rate Exceeded."
-        assert said["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
-        assert said["retryAfterSeconds"] == "1"
+        message: Any = caught.value.response
+        assert (message["ResponseMetadata"]["HTTPStatusCode"], message["Error"]["Code"]) == (
+            429,
+            "TooManyRequestsException",
+        )
+        assert message["Error"]["Message"] == "Rate Exceeded."
+        assert message["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+        assert message["retryAfterSeconds"] == "1"
         await asyncio.to_thread(front.kill, 0)
         await asyncio.wait(sleeping, return_when=asyncio.FIRST_COMPLETED)
         assert (await invoke(client))["Payload"]["event"] == {}, "there is room again"
@@ -216,15 +219,15 @@ def test_an_event_is_taken_now_and_done_later_and_a_dry_run_does_nothing(tmp_pat
 
 
 def test_who_may_not_and_what_is_not_there_is_said(front: LambdaFront, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = refused(front, FunctionName="other")
-    assert said["ResponseMetadata"]["HTTPStatusCode"] == 404
-    assert said["Error"] == {"Code": "ResourceNotFoundException", "Message": f"Function not found: {ARN}other"}
-    assert said["Type"] == "User"
+    message = refused(front, FunctionName="other")
+    assert message["ResponseMetadata"]["HTTPStatusCode"] == 404
+    assert message["Error"] == {"Code": "ResourceNotFoundException", "Message": f"Function not found: {ARN}other"}
+    assert message["Type"] == "User"
     monkeypatch.setattr(front, "denied", True)
-    said = refused(front)
-    assert said["ResponseMetadata"]["HTTPStatusCode"] == 403
-    assert said["Error"]["Code"] == "AccessDeniedException"
-    assert f"not authorized to perform: lambda:InvokeFunction on resource: {ARN}helios" in said["Error"]["Message"]
+    message = refused(front)
+    assert message["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert message["Error"]["Code"] == "AccessDeniedException"
+    assert f"not authorized to perform: lambda:InvokeFunction on resource: {ARN}helios" in message["Error"]["Message"]
 
 
 @pytest.mark.parametrize(
@@ -245,9 +248,11 @@ def test_a_request_without_a_signature_for_lambda_is_refused(
 
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{front.url}/2015-03-31/functions/helios/invocations", data=b"{}", headers=signature) as said,
+            session.post(
+                f"{front.url}/2015-03-31/functions/helios/invocations", data=b"{}", headers=signature
+            ) as message,
         ):
-            return said.status, said.headers["x-amzn-ErrorType"]
+            return message.status, message.headers["x-amzn-ErrorType"]
 
     assert asyncio.run(work()) == (403, code)
 
@@ -285,7 +290,7 @@ def test_a_python_function_may_answer_instead(tmp_path: Path) -> None:
 ALONE = """
 import sys, time
 from pathlib import Path
-from front import lambda_front
+from support.lambda_front import lambda_front
 with lambda_front(Path(sys.argv[1]), "functions.obedient") as front:
     print(front.environments[0].process.pid, front.url, flush=True)
     time.sleep(600)
@@ -293,18 +298,18 @@ with lambda_front(Path(sys.argv[1]), "functions.obedient") as front:
 
 
 def test_nothing_is_left_when_the_front_itself_is_killed(tmp_path: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tests/aws")])}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), str(ROOT / "tests/support")])}
     command = [sys.executable, "-c", ALONE, str(tmp_path / "front")]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as alone:
-        assert alone.stdout
-        session, url = alone.stdout.readline().split()
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as repro:
+        assert repro.stdout
+        session, url = repro.stdout.readline().split()
         signed = {"Authorization": "Credential=a/20260101/us-east-1/lambda/aws4_request"}
         invocations = f"{url}/2015-03-31/functions/helios/invocations"
         event = Request(invocations, b'{"do": "sleep"}', {**signed, "X-Amz-Invocation-Type": "Event"}, method="POST")
         with urlopen(event) as answer:
             assert answer.status == 202
-        begun = tmp_path / "front/environment-0/tmp/begun"
-        wait_until(begun.exists, "the function")
-        assert len(in_session(int(session))) == 3, "the emulator, the function, and what that has begun"
-        alone.send_signal(signal.SIGKILL)
+        started = tmp_path / "front/environment-0/tmp/started"
+        wait_until(started.exists, "the function")
+        assert len(in_session(int(session))) == 3, "the emulator, the function, and what that has started"
+        repro.send_signal(signal.SIGKILL)
     wait_until(lambda: not in_session(int(session)), "the end of everything")

@@ -13,8 +13,6 @@ import pytest
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
-from clouds import SETTINGS
-from front import LambdaFront, lambda_front
 from helios.adapters.aws import AwsLambdaAdapter, open_lambda
 from helios.adapters.aws_errors import aws_errors
 from helios.errors import (
@@ -33,7 +31,9 @@ from helios.storage import ArtifactStore
 from helios.storage.objects import RefusedError
 from helios.storage.obstores import ObstoreObjects
 from helios.worker import WorkerJob, WorkerResult
-from processes import alive, wait_until
+from support.clouds import SETTINGS
+from support.lambda_front import LambdaFront, lambda_front
+from support.processes import alive, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -93,13 +93,13 @@ def test_lines_come_while_it_runs_and_cancelling_ends_the_work(
     front: LambdaFront, store: ArtifactStore, tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    script = "echo begun; while :; do sleep 0.1; done"
+    script = "echo started; while :; do sleep 0.1; done"
 
     async def work() -> None:
         async with open_lambda() as client:
             adapter = AwsLambdaAdapter(client, "helios", store)
             running = asyncio.create_task(adapter.execute(WorkerJob("/bin/sh", ("-c", script)), lines.append))
-            await asyncio.to_thread(wait_until, lambda: lines == ["begun"], "a line")
+            await asyncio.to_thread(wait_until, lambda: lines == ["started"], "a line")
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running
@@ -132,15 +132,17 @@ def test_a_function_whose_disk_is_full_names_the_option(store: ArtifactStore, tm
 
 @pytest.mark.parametrize("front", [WORKER], indirect=True)
 @pytest.mark.parametrize(
-    ("job", "said"),
+    ("job", "message"),
     [
         (WorkerJob("/bin/sh"), r"not '/bin/sh': to allow it, helios deploy aws\|gcp --allow-command /bin/sh"),
         (WorkerJob("helios-renderer", ("probe", "a", "b"), inputs={"../a": b""}), "no path inside"),
     ],
     ids=["command", "path"],
 )
-def test_what_the_worker_refuses_it_says(front: LambdaFront, store: ArtifactStore, job: WorkerJob, said: str) -> None:
-    with pytest.raises(WorkerRefused, match=said):
+def test_what_the_worker_refuses_it_says(
+    front: LambdaFront, store: ArtifactStore, job: WorkerJob, message: str
+) -> None:
+    with pytest.raises(WorkerRefused, match=message):
         run(front, store, job)
 
 
@@ -161,11 +163,11 @@ FAILURES: dict[str, tuple[Any, type[HeliosError], str]] = {
 }
 
 
-@pytest.mark.parametrize(("front", "kind", "said"), list(FAILURES.values()), ids=list(FAILURES), indirect=["front"])
+@pytest.mark.parametrize(("front", "kind", "message"), list(FAILURES.values()), ids=list(FAILURES), indirect=["front"])
 def test_a_function_that_fails_does_so_with_its_cause(
-    front: LambdaFront, store: ArtifactStore, kind: type[HeliosError], said: str
+    front: LambdaFront, store: ArtifactStore, kind: type[HeliosError], message: str
 ) -> None:
-    with pytest.raises(kind, match=said) as caught:
+    with pytest.raises(kind, match=message) as caught:
         run(front, store)
     assert type(caught.value) is kind
     assert front.invokes == 1, "it is not repeated"

@@ -12,14 +12,14 @@ import pytest
 
 from helios.errors import ArtifactMissing, StoreError, UsageError
 from helios.storage import ArtifactStore
-from motoserver import moto_server
+from support.motoserver import moto_server
 
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
     with moto_server() as url:
         s3: Any = boto3.client("s3", region_name="eu-central-1")
-        s3.create_bucket(Bucket="films", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        s3.create_bucket(Bucket="videos", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         yield url
 
 
@@ -30,7 +30,7 @@ def test_a_file_comes_back_as_it_was_however_large(size: int, tmp_path: Path) ->
     there.write_bytes(os.urandom(size))
 
     async def work() -> None:
-        store = ArtifactStore.at("s3://films/a folder")
+        store = ArtifactStore.at("s3://videos/a folder")
         assert await store.put_new(f"new/{size}", there)
         assert not await store.put_new(f"new/{size}", there), "it is there already"
         await store.put(f"over/{size}", there)
@@ -51,7 +51,7 @@ def test_a_file_comes_back_as_it_was_however_large(size: int, tmp_path: Path) ->
 @pytest.mark.usefixtures("moto")
 def test_of_many_writers_one_wins() -> None:
     async def work() -> None:
-        store = ArtifactStore.at("s3://films/race")
+        store = ArtifactStore.at("s3://videos/race")
         won = await asyncio.gather(*(store.put_new("key", f"{k}".encode()) for k in range(24)))
         assert won.count(True) == 1
         assert await store.get("key") == f"{won.index(True)}".encode()
@@ -67,13 +67,13 @@ def test_what_s3_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
             asyncio.run(ask)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(UsageError, match=r"no AWS credentials here \(aws configure"):
-        ArtifactStore.at("s3://films/a")
+        ArtifactStore.at("s3://videos/a")
 
 
 def test_why_s3_lets_somebody_not_in_is_said(moto: str) -> None:
     httpx.post(f"{moto}/moto-api/reset-auth", content=b"0").raise_for_status()  # from now on keys are looked at
     try:
         with pytest.raises(StoreError, match=r"Access Key Id you provided does not exist .*\(InvalidAccessKeyId\)"):
-            asyncio.run(ArtifactStore.at("s3://films/a").put("key", b"data"))
+            asyncio.run(ArtifactStore.at("s3://videos/a").put("key", b"data"))
     finally:
         httpx.post(f"{moto}/moto-api/reset-auth", content=b"inf").raise_for_status()

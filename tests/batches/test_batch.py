@@ -1,4 +1,4 @@
-"""Many films of one page, a row each: by warm workers, exact, and never twice."""
+"""Many videos of one page, a row each: by warm workers, exact, and never twice."""
 
 import asyncio
 import csv
@@ -16,14 +16,14 @@ from typing import Any
 
 import psutil
 import pytest
-from template import PAGE
 
 import helios
-from films import assert_exact
-from helios.adapters import LocalPlace, LocalWorkerAdapter
-from helios.renderer.spec import FilmsSpec
+from helios.adapters import LocalTarget, LocalWorkerAdapter
+from helios.renderer.messages import BatchSpec
 from helios.worker import LineSink, WorkerJob, WorkerResult
-from processes import alive, descendants, named, wait_until
+from support.processes import alive, descendants, named, wait_until
+from support.template import PAGE
+from support.videos import assert_exact
 
 ROWS = [{"name": f"n{k}", "frames": 8 + k} for k in range(6)]
 
@@ -59,22 +59,22 @@ class Told:
 
 def batch(
     page: Path, rows: Path | list[dict[str, Any]], told: Told | None = None, **options: Any
-) -> tuple[helios.FilmResult, ...]:
+) -> tuple[helios.VideoResult, ...]:
     pattern = f"{page.parent.parent}/out/{{name}}.mp4"
     options = {"preset": "ultrafast", "workers": 2, **options}
     return helios.batch_sync(page, rows, pattern, on_event=told or Told(), **options)
 
 
-def outcomes(results: tuple[helios.FilmResult, ...]) -> Counter[str]:
+def outcomes(results: tuple[helios.VideoResult, ...]) -> Counter[str]:
     return Counter(result.outcome for result in results)
 
 
-def test_each_row_is_a_film_with_the_frames_that_render_makes(page: Path, tmp_path: Path) -> None:
+def test_each_row_is_a_video_with_the_frames_that_render_makes(page: Path, tmp_path: Path) -> None:
     rows = [*ROWS, {"name": "wide", "width": 200}]
     (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     told = Told()
     results = batch(page, tmp_path / "rows.jsonl", told)
-    made = told.of("film-made")
+    made = told.of("video-rendered")
     assert outcomes(results) == {"made": 7}
     assert [result.frames for result in results] == [8, 9, 10, 11, 12, 13, 10]
     assert {event.worker for event in made.values()} == {0, 1}
@@ -82,8 +82,8 @@ def test_each_row_is_a_film_with_the_frames_that_render_makes(page: Path, tmp_pa
     for number, row in enumerate(rows, 1):
         assert_exact(tmp_path / "out" / f"{row['name']}.mp4", results[number - 1].frames or 0, Fraction(25))
     for number in (2, 7):
-        alone = helios.render_sync(page, tmp_path / "alone.mp4", props=rows[number - 1])
-        assert made[number].hashes == alone.hashes
+        repro = helios.render_sync(page, tmp_path / "alone.mp4", props=rows[number - 1])
+        assert made[number].hashes == repro.hashes
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(f"{row['name']}.mp4" for row in rows)
 
 
@@ -95,8 +95,8 @@ def test_a_second_run_draws_only_what_is_new(page: Path, tmp_path: Path) -> None
     before = {path.name: path.stat().st_ino for path in (tmp_path / "out").iterdir()}
     again = Told()
     assert outcomes(batch(page, rows, again)) == {"kept": 3}
-    assert {row: event.hashes for row, event in again.of("film-kept").items()} == {
-        row: event.hashes for row, event in first.of("film-made").items()
+    assert {row: event.hashes for row, event in again.of("video-cached").items()} == {
+        row: event.hashes for row, event in first.of("video-rendered").items()
     }
     assert {path.name: path.stat().st_ino for path in (tmp_path / "out").iterdir()} == before, "they are left alone"
     (tmp_path / "out" / "a.mp4").unlink()
@@ -115,10 +115,10 @@ def test_a_row_that_throws_fails_alone_and_is_tried_again_by_the_next_run(page: 
     told = Told()
     results = batch(page, [*rows, {"name": "d"}], told, workers=1)
     assert [result.outcome for result in results] == ["failed", "made", "failed", "made"]
-    failed = told.of("film-failed")
+    failed = told.of("video-failed")
     assert (failed[1].code, failed[3].code) == ("page", "usage")
     assert "no data" in failed[1].error
-    assert results[2].error == "the film must have at least 1 frame, not 0"
+    assert results[2].error == "the video must have at least 1 frame, not 0"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.mp4", "d.mp4"]
     rows[0]["throws"] = rows[2]["frames"] = 9
     rows[0].pop("throws")
@@ -136,19 +136,19 @@ def test_a_row_that_is_not_safe_to_draw_fast_is_drawn_faithfully(page: Path, tmp
     assert outcomes(batch(page, rows, told)) == {"made": 3}
     assert told.events[0].capture == "stage"
     assert [warning for warning in told.warnings if warning.startswith("row 2: fast capture is not safe")]
-    alone = helios.render_sync(page, tmp_path / "alone.mp4", props=rows[1])
-    assert told.of("film-made")[2].hashes == alone.hashes
+    repro = helios.render_sync(page, tmp_path / "alone.mp4", props=rows[1])
+    assert told.of("video-rendered")[2].hashes == repro.hashes
     assert outcomes(batch(page, rows)) == {"kept": 3}
     only_fast = batch(page, rows, capture="fast", fresh=True)
     assert [result.outcome for result in only_fast] == ["made", "failed", "made"]
 
 
-def test_films_that_a_killed_worker_has_drawn_are_kept(page: Path) -> None:
+def test_videos_that_a_killed_worker_has_drawn_are_kept(page: Path) -> None:
     killed: list[int] = []
 
     def kill(event: helios.BatchEvent) -> None:
-        if event.event == "film-made" and not killed:
-            (worker,) = named(os.getpid(), "helios.renderer", "films")
+        if event.event == "video-rendered" and not killed:
+            (worker,) = named(os.getpid(), "helios.renderer", "videos")
             killed.append(worker.pid)
             worker.kill()
 
@@ -156,13 +156,13 @@ def test_films_that_a_killed_worker_has_drawn_are_kept(page: Path) -> None:
     results = batch(page, ROWS, told, workers=1)
     assert killed
     assert outcomes(results) == {"made": 6}
-    assert sorted(told.of("film-made")) == [1, 2, 3, 4, 5, 6], "each of them once"
+    assert sorted(told.of("video-rendered")) == [1, 2, 3, 4, 5, 6], "each of them once"
     assert ["SIGKILL" in warning for warning in told.warnings] == [True]
     assert named(os.getpid(), "chrom") == []
 
 
 class Poisoned(LocalWorkerAdapter):
-    """This machine, but a row of that name kills whoever draws it; ``seen``: what of films each command was to draw."""
+    """This machine, but a row of that name kills whoever draws it; ``seen``: what of videos each command was to draw."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -171,15 +171,15 @@ class Poisoned(LocalWorkerAdapter):
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         path = Path(job.cwd or "", "spec.json")
-        if "films" not in job.args:
+        if "videos" not in job.args:
             return await super().execute(job, on_line)
-        spec = FilmsSpec.model_validate_json(path.read_bytes())
-        names = [film.props["name"] for film in spec.films]
+        spec = BatchSpec.model_validate_json(path.read_bytes())
+        names = [video.props["name"] for video in spec.videos]
         self.seen.append(names)
         if self._name not in names:
             return await super().execute(job, on_line)
-        if before := spec.films[: names.index(self._name)]:
-            path.write_text(spec.model_copy(update={"films": before}).model_dump_json())
+        if before := spec.videos[: names.index(self._name)]:
+            path.write_text(spec.model_copy(update={"videos": before}).model_dump_json())
             await super().execute(job, on_line)
         return WorkerResult(-signal.SIGKILL, "", "out of memory", 1.0)
 
@@ -188,7 +188,7 @@ def test_a_row_that_kills_its_workers_fails_alone(page: Path, monkeypatch: pytes
     poisoned = Poisoned("n1")
 
     @asynccontextmanager
-    async def opened(place: LocalPlace) -> AsyncGenerator[Poisoned]:
+    async def opened(place: LocalTarget) -> AsyncGenerator[Poisoned]:
         yield poisoned
 
     monkeypatch.setattr("helios.api.batches.open_adapter", opened)
@@ -208,7 +208,7 @@ def test_a_command_that_is_killed_goes_on_where_it_was(page: Path, tmp_path: Pat
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout
         for event in map(json.loads, run.stdout):
-            if event["event"] == "film-made":
+            if event["event"] == "video-rendered":
                 drawn.append(event["row"])
                 if len(drawn) == 2:
                     family = descendants(run.pid)
@@ -218,8 +218,8 @@ def test_a_command_that_is_killed_goes_on_where_it_was(page: Path, tmp_path: Pat
     assert not [path for path in (tmp_path / "out").iterdir() if path.suffix != ".mp4"]
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     told = [json.loads(line) for line in again.stdout.splitlines()]
-    kept = [event["row"] for event in told if event["event"] == "film-kept"]
-    made = [event["row"] for event in told if event["event"] == "film-made"]
+    kept = [event["row"] for event in told if event["event"] == "video-cached"]
+    made = [event["row"] for event in told if event["event"] == "video-rendered"]
     assert set(drawn) <= set(kept)
     assert sorted(kept + made) == [1, 2, 3, 4, 5, 6]
     assert made
@@ -233,9 +233,9 @@ def test_the_command_shows_a_table_and_fails_if_a_row_does(page: Path, tmp_path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert "1 films made, 0 kept, 1 failed" in done.stderr
+    assert "1 videos made, 0 kept, 1 failed" in done.stderr
     table = done.stdout.splitlines()
-    assert table[0].split() == ["row", "film", "frames", "seconds"]
+    assert table[0].split() == ["row", "video", "frames", "seconds"]
     assert "Ada.mkv" in table[1]
     assert "made" in table[1]
     assert "no such city" in table[2]

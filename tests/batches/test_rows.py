@@ -1,11 +1,11 @@
-"""Rows and their films' names: what is wrong is told before anything is drawn."""
+"""Rows and their videos' names: what is wrong is told before anything is drawn."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helios.batches import format_for, make_room, name_films, read_rows
+from helios.batches import format_for, make_room, name_videos, read_rows
 from helios.errors import OutputError, UsageError
 
 
@@ -58,17 +58,17 @@ def test_a_missing_file(tmp_path: Path) -> None:
         read_rows(tmp_path / "none.csv")
 
 
-def test_films_are_named_by_columns_and_numbers(tmp_path: Path) -> None:
+def test_videos_are_named_by_columns_and_numbers(tmp_path: Path) -> None:
     rows = [{"id": 7, "team": "a b"}, {"id": "x", "team": "ü"}]
-    films = name_films(f"{tmp_path}/{{team}}/{{id}}-{{row}}{{{{}}}}.mp4", rows, {"id": 0, "year": 2026})
-    assert [film.output for film in films] == [tmp_path / "a b" / "7-1{}.mp4", tmp_path / "ü" / "x-2{}.mp4"]
-    assert [film.props for film in films] == [
+    videos = name_videos(f"{tmp_path}/{{team}}/{{id}}-{{row}}{{{{}}}}.mp4", rows, {"id": 0, "year": 2026})
+    assert [video.output for video in videos] == [tmp_path / "a b" / "7-1{}.mp4", tmp_path / "ü" / "x-2{}.mp4"]
+    assert [video.props for video in videos] == [
         {"id": 7, "year": 2026, "team": "a b"},
         {"id": "x", "year": 2026, "team": "ü"},
     ]
-    make_room(films)
+    make_room(videos)
     assert (tmp_path / "a b").is_dir()
-    (named,) = name_films("{row}.mp4", [{"row": "mine"}])
+    (named,) = name_videos("{row}.mp4", [{"row": "mine"}])
     assert named.output.name == "mine.mp4", "a column wins"
 
 
@@ -77,7 +77,7 @@ def test_films_are_named_by_columns_and_numbers(tmp_path: Path) -> None:
     [
         ("{id}.mp4", [], ["no rows"]),
         ("{nr}.mp4", [{"id": 1}], ["row 1", "'nr'", "row, id"]),
-        ("film.mp4", [{"id": 1}, {"id": 2}], ["rows 1 and 2", "film.mp4", "{row}"]),
+        ("video.mp4", [{"id": 1}, {"id": 2}], ["rows 1 and 2", "video.mp4", "{row}"]),
         ("a/./{id}.mp4", [{"id": 1}, {"id": 1}], ["rows 1 and 2"]),
         ("out/{id}.mp4", [{"id": "../../etc/x"}], ["row 1", "another folder"]),
         ("out/{id}/a.mp4", [{"id": ".."}], ["row 1", "another folder"]),
@@ -93,23 +93,23 @@ def test_films_are_named_by_columns_and_numbers(tmp_path: Path) -> None:
 )
 def test_what_makes_no_name_is_told_with_its_row(pattern: str, rows: list[Any], words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        name_films(pattern, rows)
+        name_videos(pattern, rows)
     assert "\n" not in str(caught.value)
     assert all(word in str(caught.value) for word in words), str(caught.value)
 
 
 def test_shared_props_are_an_object() -> None:
     with pytest.raises(UsageError, match="JSON object"):
-        name_films("{id}.mp4", [{"id": 1}], [1])
+        name_videos("{id}.mp4", [{"id": 1}], [1])
 
 
 def test_places_that_can_not_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
-        make_room(name_films(f"{tmp_path}/file/{{id}}.mp4", [{"id": 1}]))
+        make_room(name_videos(f"{tmp_path}/file/{{id}}.mp4", [{"id": 1}]))
     (tmp_path / "1.mp4").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
-        make_room(name_films(f"{tmp_path}/{{id}}.mp4", [{"id": 0}, {"id": 1}]))
+        make_room(name_videos(f"{tmp_path}/{{id}}.mp4", [{"id": 0}, {"id": 1}]))
 
 
 @pytest.mark.parametrize(
@@ -117,10 +117,10 @@ def test_places_that_can_not_be_written_to(tmp_path: Path) -> None:
     [
         ("{id}.doc", ["x.gif.doc", ".mp4"]),
         ("{id}", ["row 2", "y.mp4", "another kind of file than x.gif"]),
-        ("{id}-%05d.png", ["films", ".png"]),
+        ("{id}-%05d.png", ["videos", ".png"]),
     ],
 )
-def test_all_are_films_of_one_kind(pattern: str, words: list[str]) -> None:
+def test_all_are_videos_of_one_kind(pattern: str, words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        format_for(name_films(pattern, [{"id": "x.gif"}, {"id": "y.mp4"}]))
+        format_for(name_videos(pattern, [{"id": "x.gif"}, {"id": "y.mp4"}]))
     assert all(word in str(caught.value) for word in words), str(caught.value)

@@ -125,7 +125,7 @@ def test_a_page_whose_script_throws_while_loading(script: str, words: list[str],
 def test_a_page_that_never_becomes_ready(script: str, words: list[str], page: Path, folder: Path) -> None:
     page.write_text(f"<!doctype html><script>{script}</script>")
     done = helios("render", page, "-o", folder / "a.mp4", "--frames", "3", "--ready-timeout", "1.5")
-    if script == "fetch('slow')":  # a missing file is an answer, if a bad one: the film is made, with a warning
+    if script == "fetch('slow')":  # a missing file is an answer, if a bad one: the video is made, with a warning
         assert done.returncode == 0
         assert "slow was answered with 404" in done.stderr
         (folder / "a.mp4").unlink()

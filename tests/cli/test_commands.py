@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from films import assert_exact, picture_pixels
+from support.videos import assert_exact, image_pixels
 
 PAGE = """<!doctype html><meta name=helios content="width=320, height=180, fps=25, frames=10">
 <style>@keyframes k{to{margin-left:200px}}p{animation:k 1s}</style><p id=p>Hello</p>"""
@@ -56,16 +56,16 @@ def test_on_a_terminal_there_is_a_bar_and_a_line_for_each_worker(page: Path) -> 
         command, stdout=other, stderr=other, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"}
     ) as job:
         os.close(other)
-        said = b""
+        message = b""
         while True:
             try:
-                said += os.read(main, 65536)
+                message += os.read(main, 65536)
             except OSError:
                 break
     os.close(main)
     assert job.returncode == 0
     for word in ("320x180 at 25 fps", "10/10", "worker 0", "worker 1", "frames/s", "rendered in"):
-        assert word in said.decode(), word
+        assert word in message.decode(), word
 
 
 def test_a_warning_names_what_is_missing(page: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_warning_names_what_is_missing(page: Path) -> None:
 
 def test_a_still_and_a_stitch(page: Path) -> None:
     helios("still", page, "--frame", "5", "-o", page / "a.png")
-    assert picture_pixels(page / "a.png").shape == (180, 320, 3)
+    assert image_pixels(page / "a.png").shape == (180, 320, 3)
     for name, span in (("1.mp4", "0:5"), ("2.mp4", "5:10")):
         helios("render", page, "-o", page / name, "--range", span)
     helios("stitch", page / "1.mp4", page / "2.mp4", "-o", page / "both.mp4")

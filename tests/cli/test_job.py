@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from commands import expected, pictures, spec
 from helios.jobs import JobSpec
 from helios.stitcher.binary import find_ffmpeg
-from processes import wait_until
+from support.commands import expected, images, spec
+from support.processes import wait_until
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     """Where commands run: it holds job.json, six chunks of five frames."""
     path = tmp_path / "here"
     path.mkdir()
-    (path / "job.json").write_text(spec(Path("film.mp4")).model_dump_json())
+    (path / "job.json").write_text(spec(Path("video.mp4")).model_dump_json())
     return path
 
 
@@ -39,7 +39,7 @@ def told(folder: Path, *args: object, code: int = 0) -> list[dict[str, Any]]:
 def test_a_spec_runs_and_its_output_lies_beside_it(folder: Path, tmp_path: Path) -> None:
     done = helios(tmp_path, "run", folder / "job.json")
     assert "30 frames" in done.stderr
-    assert pictures(folder / "film.mp4") == expected(30)
+    assert images(folder / "video.mp4") == expected(30)
     events = told(tmp_path, "run", folder / "job.json")
     assert [event["event"] for event in events].count("chunk-reused") == 6
     assert (events[-1]["event"], events[-1]["reused"], events[-1]["duration"]) == ("rendered", 6, None)
@@ -56,7 +56,7 @@ def test_a_submitted_job_is_listed_watched_and_told_of(folder: Path) -> None:
     assert told(folder, "list") == [status]
     assert job in helios(folder, "list").stdout
     assert "30/30 frames, 6/6 chunks" in helios(folder, "status", job).stdout
-    assert pictures(folder / "film.mp4") == expected(30)
+    assert images(folder / "video.mp4") == expected(30)
 
 
 def test_logs_tell_what_has_happened(folder: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_job_is_stopped_and_resumed(verb: str, state: str, folder: Path, tmp_p
     gate.touch()
     events = told(folder, "resume", job)
     assert (events[-1]["reused"], events[-1]["attempts"]) == (5, 1)
-    assert pictures(folder / "film.mp4") == expected(30)
+    assert images(folder / "video.mp4") == expected(30)
 
 
 def test_a_failed_job_says_what_to_do_and_is_retried(folder: Path, tmp_path: Path) -> None:
@@ -114,16 +114,16 @@ def test_a_failed_job_says_what_to_do_and_is_retried(folder: Path, tmp_path: Pat
     assert status["code"] == "chunk-failed"
     gate.touch()
     helios(folder, "retry", status["job"])
-    assert pictures(folder / "film.mp4") == expected(30)
+    assert images(folder / "video.mp4") == expected(30)
     assert "has not failed" in helios(folder, "retry", status["job"], code=2).stderr
 
 
 def test_one_chunk_runs_alone_and_is_repeated_by_what_is_printed(folder: Path) -> None:
     done = helios(folder, "run", "job.json", "--chunk", "3")
-    assert pictures(folder / "chunk-000003.mp4") == expected(30)[15:20]
+    assert images(folder / "chunk-000003.mp4") == expected(30)[15:20]
     repeat = done.stdout.splitlines()[1].removeprefix("repeat it: ")
     subprocess.run(["sh", "-ec", repeat], check=True)
-    assert pictures(folder / "chunk-000003" / "segment.mp4") == expected(30)[15:20]
+    assert images(folder / "chunk-000003" / "segment.mp4") == expected(30)[15:20]
     assert "chunks 0 to 5" in helios(folder, "run", "job.json", "--chunk", "6", code=2).stderr
     assert told(folder, "list") == [], "it is no job"
 
@@ -138,8 +138,8 @@ def test_a_chunk_of_a_page_is_repeated_by_what_is_printed(folder: Path) -> None:
     assert JobSpec.read(folder / "page.json").plan.parts[2].stop == 9
     helios(folder, "run", "page.json")
     (status,) = told(folder, "list")
-    (said,) = told(folder, "repro", status["job"], "1")
-    subprocess.run(["sh", "-ec", said["command"]], check=True, stdout=subprocess.DEVNULL)
+    (message,) = told(folder, "repro", status["job"], "1")
+    subprocess.run(["sh", "-ec", message["command"]], check=True, stdout=subprocess.DEVNULL)
     report = json.loads((folder / f"{status['job']}-chunk-000001" / "segment.mp4.json").read_text())
     assert (report["start"], report["stop"]) == (3, 6)
 
@@ -199,7 +199,7 @@ def test_another_renderer_than_ours_is_distributed(folder: Path) -> None:
     parts = [{"command": str(find_ffmpeg()), "args": spec(Path("x"), chunks=3).model_dump()["commands"]["chunks"][k]["args"],
               "output": "segment.mp4", "frames": 5} for k in range(3)]  # fmt: skip
     (folder / "job.json").write_text(
-        json.dumps({"version": 1, "output": "film.mp4", "commands": {"workers": 2, "chunks": parts, "merge": None}})
+        json.dumps({"version": 1, "output": "video.mp4", "commands": {"workers": 2, "chunks": parts, "merge": None}})
     )
     helios(folder, "run", "job.json")
-    assert pictures(folder / "film.mp4") == expected(15)
+    assert images(folder / "video.mp4") == expected(15)

@@ -10,19 +10,19 @@ import helios
 from helios.cli import app
 
 FOUND = [
-    helios.Forecast(1, 1, 100.0, 0.10),
-    helios.Forecast(10, 10, 59.0, 0.20),
-    helios.Forecast(50, 50, 20.0, 0.45),
-    helios.Forecast(100, 100, 10.0, 0.60),
+    helios.Estimate(1, 1, 100.0, 0.10),
+    helios.Estimate(10, 10, 59.0, 0.20),
+    helios.Estimate(50, 50, 20.0, 0.45),
+    helios.Estimate(100, 100, 10.0, 0.60),
 ]
 
 
 @pytest.fixture(autouse=True)
 def _forecast(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def forecast(source: str, **options: object) -> Sequence[helios.Forecast]:
+    async def estimate(source: str, **options: object) -> Sequence[helios.Estimate]:
         return FOUND
 
-    monkeypatch.setattr(helios, "forecast", forecast)
+    monkeypatch.setattr(helios, "estimate", estimate)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from processes import alive, descendants, wait_until
+from support.processes import alive, descendants, wait_until
 
 PAGE = "<!doctype html><script>(function loop(t) { document.body.textContent = t; requestAnimationFrame(loop) })()</script><body>"
 
@@ -28,8 +28,8 @@ def test_a_stopped_render_leaves_no_process_and_no_file(
         assert any(moment in line for line in job.stdout)
         family: list[psutil.Process] = descendants(job.pid)
         job.send_signal(number)
-        said = job.communicate(timeout=60)[1]
+        message = job.communicate(timeout=60)[1]
     assert job.returncode == code
-    assert "Traceback" not in said
+    assert "Traceback" not in message
     wait_until(lambda: not any(alive(process) for process in family), "workers and browsers to end")
     assert list(output.iterdir()) == []

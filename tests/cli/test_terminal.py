@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from terminal import Screen, on_terminal
 
-from commands import spec
 from helios.jobs import Journal
+from support.commands import spec
+from support.terminal import Screen, on_terminal
 
 PAGE = """<!doctype html><meta name=helios content="width=320, height=180, fps=25, frames=10">
 <style>@keyframes k{to{margin-left:200px}}p{animation:k 1s}</style><p id=p>Hello</p>"""
@@ -21,8 +21,8 @@ def interrupt_at(word: str) -> Callable[[str], bytes]:
     """Types Ctrl-C once, as soon as a word is there."""
     done: list[bool] = []
 
-    def keys(said: str) -> bytes:
-        if done or word not in said:
+    def keys(message: str) -> bytes:
+        if done or word not in message:
             return b""
         done.append(True)
         return b"\x03"
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "broken.html").write_text("<!doctype html><script>undefinedThing.go()</script>")
     (tmp_path / "loops.html").write_text(LOOPS)
     (tmp_path / "rows.csv").write_text("id\na\nb\n")
-    job = json.loads(spec(Path("film.mp4"), chunks=3, attempts=1).model_dump_json())
+    job = json.loads(spec(Path("video.mp4"), chunks=3, attempts=1).model_dump_json())
     (tmp_path / "job.json").write_text(json.dumps(job))
     job["commands"]["chunks"][1] |= {"command": "sh", "args": ["-c", "sleep 1; exit 3"]}
     (tmp_path / "failing.json").write_text(json.dumps(job))
@@ -66,15 +66,15 @@ def folder(tmp_path: Path) -> Path:
         (["render", "page.html", "-o", "a.mp4"], 0, []),
         (["render", "broken.html", "-o", "a.mp4", "--frames", "9"], 1, ["helios: "]),
         (["render", "missing.html", "-o", "a.mp4", "--frames", "9"], 2, ["helios: missing.html"]),
-        (["batch", "page.html", "rows.csv", "-o", "{id}.mp4"], 0, ["helios: 2 films made"]),
+        (["batch", "page.html", "rows.csv", "-o", "{id}.mp4"], 0, ["helios: 2 videos made"]),
         (["batch", "broken.html", "rows.csv", "-o", "{id}.mp4", "--frames", "9"], 1, ["helios: "]),
         (["job", "run", "job.json"], 0, []),
         (["job", "run", "failing.json"], 1, ["helios: "]),
     ],
 )
 def test_success_and_failure(args: list[str], code: int, lines: list[str], term: str, folder: Path) -> None:
-    ended, screen, said = on_terminal(*args, cwd=folder, term=term)
-    assert ended == code, said
+    finished, screen, message = on_terminal(*args, cwd=folder, term=term)
+    assert finished == code, message
     assert_clean(screen, *lines)
 
 
@@ -82,13 +82,13 @@ def test_success_and_failure(args: list[str], code: int, lines: list[str], term:
     ("args", "word"),
     [
         (["render", "loops.html", "-o", "a.mp4", "--frames", "9999", "--workers", "1"], "worker 0"),
-        (["batch", "loops.html", "rows.csv", "-o", "{id}.mp4", "--frames", "9999"], "films by"),
+        (["batch", "loops.html", "rows.csv", "-o", "{id}.mp4", "--frames", "9999"], "videos by"),
         (["job", "run", "waiting.json"], "worker 1"),
     ],
 )
 def test_ctrl_c(args: list[str], word: str, folder: Path) -> None:
-    ended, screen, said = on_terminal(*args, cwd=folder, keys=interrupt_at(word))
-    assert ended == 130, said
+    finished, screen, message = on_terminal(*args, cwd=folder, keys=interrupt_at(word))
+    assert finished == 130, message
     assert_clean(screen, "helios: stopped")
 
 
@@ -96,6 +96,6 @@ def test_ctrl_c(args: list[str], word: str, folder: Path) -> None:
 def test_a_job_that_is_followed_or_tried_again(name: str, verb: str, folder: Path) -> None:
     on_terminal("job", "run", f"{name}.json", cwd=folder)
     (status,) = Journal().statuses()
-    ended, screen, said = on_terminal("job", verb, status.id, cwd=folder)
-    assert ended == 1, said
+    finished, screen, message = on_terminal("job", verb, status.id, cwd=folder)
+    assert finished == 1, message
     assert_clean(screen, "helios: ")

@@ -11,7 +11,7 @@ import pytest
 import helios
 from helios.storage import ArtifactStore
 from helios.worker import WorkerJob
-from helios.worker.message import Answer, Payload
+from helios.worker.message import JobResponse, Payload
 
 
 def execute(*arguments: str, text: str | None = None, **env: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +34,7 @@ def test_a_payload_is_run_and_its_answer_printed(payload: Payload, tmp_path: Pat
     env = {"HELIOS_COMMANDS": "/bin/sh", "TMPDIR": str(tmp_path)}
     for done in (execute(str(path), **env), execute("-", text=payload.model_dump_json(), **env)):
         assert done.returncode == 0, done.stderr
-        answer = Answer.model_validate_json(done.stdout)
+        answer = JobResponse.model_validate_json(done.stdout)
         assert (answer.exit_code, answer.stdout, answer.outputs["out"].size) == (0, "said\n", 4)
     assert (tmp_path / "store" / "made" / "out").read_text() == "data"
     assert [found for found in (tmp_path / "helios").iterdir() if found.name != "bundles"] == []
@@ -47,15 +47,15 @@ def test_what_is_refused_is_said_and_ends_with_1(payload: Payload, tmp_path: Pat
         "helios: the worker runs Helios' own commands, and not '/bin/sh': to allow it, "
         "helios deploy aws|gcp --allow-command /bin/sh\n"
     )
-    assert Answer.model_validate_json(done.stdout).failure
+    assert JobResponse.model_validate_json(done.stdout).failure
 
 
 def test_bad_input_is_one_clear_line(payload: Payload, tmp_path: Path) -> None:
     other = json.dumps({**json.loads(payload.model_dump_json()), "version": 2})
-    for text, said in (("{", "is no payload"), (other, "is no payload: version: Input should be 1")):
+    for text, message in (("{", "is no payload"), (other, "is no payload: version: Input should be 1")):
         done = execute("-", text=text)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert said in done.stderr
+        assert message in done.stderr
     gone = execute(str(tmp_path / "none.json"))
     assert (gone.returncode, gone.stderr.count("\n")) == (2, 1)
     cache = execute("-", text=payload.model_dump_json(), HELIOS_CACHE_MB="much")

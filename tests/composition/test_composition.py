@@ -1,4 +1,4 @@
-"""What is declared makes a film, or it is said why not."""
+"""What is declared makes a video, or it is said why not."""
 
 import math
 from fractions import Fraction
@@ -15,18 +15,18 @@ FILM = Fraction(24000, 1001)
 
 
 def test_what_is_not_declared_is_full_hd_at_30_fps() -> None:
-    film = compose(SOURCE, Declared(frames=45))
-    assert (film.width, film.height, film.fps, film.frames) == (1920, 1080, 30, 45)
-    assert film.duration == Fraction(3, 2)
-    assert film.props is None
+    video = compose(SOURCE, Declared(frames=45))
+    assert (video.width, video.height, video.fps, video.frames) == (1920, 1080, 30, 45)
+    assert video.duration == Fraction(3, 2)
+    assert video.props is None
 
 
 def test_what_is_declared_is_taken() -> None:
     declared = Declared(width=64, height=48, fps=FILM, frames=24)
-    film = compose(SOURCE, declared, props={"a": [1]}, ready_timeout=2)
+    video = compose(SOURCE, declared, props={"a": [1]}, ready_timeout=2)
     wanted = {"width": 64, "height": 48, "fps": FILM, "frames": 24, "props": {"a": [1]}, "ready_timeout": 2}
-    assert film == Composition.model_validate({"source": SOURCE, **wanted})
-    assert film.duration == Fraction(1001, 1000)
+    assert video == Composition.model_validate({"source": SOURCE, **wanted})
+    assert video.duration == Fraction(1001, 1000)
 
 
 @pytest.mark.parametrize(
@@ -57,18 +57,18 @@ def test_frames_win_over_a_duration() -> None:
     assert compose(SOURCE, Declared(frames=9, duration=8)).frames == 9
 
 
-def test_a_film_without_a_length_is_none() -> None:
+def test_a_video_without_a_length_is_none() -> None:
     with pytest.raises(UsageError, match=r"no length: give --duration or --frames, or put <meta name=\"helios\""):
         compose(SOURCE, Declared(width=64))
 
 
 @pytest.mark.parametrize("frames", [0, -1])
-def test_a_film_without_a_frame_is_none(frames: int) -> None:
+def test_a_video_without_a_frame_is_none(frames: int) -> None:
     with pytest.raises(UsageError, match=f"at least 1 frame, not {frames}"):
         compose(SOURCE, Declared(frames=frames))
 
 
-def test_a_duration_too_short_for_a_frame_makes_no_film() -> None:
+def test_a_duration_too_short_for_a_frame_makes_no_video() -> None:
     with pytest.raises(UsageError, match="at least 1 frame, not 0"):
         compose(SOURCE, Declared(duration=0.01))
 
@@ -88,8 +88,8 @@ def test_a_size_out_of_range_is_told(name: str, side: int) -> None:
 
 @pytest.mark.parametrize("side", [1, 16384])
 def test_the_ends_of_the_range_are_sizes(side: int) -> None:
-    film = compose(SOURCE, Declared(width=side, height=side, frames=1))
-    assert (film.width, film.height) == (side, side)
+    video = compose(SOURCE, Declared(width=side, height=side, frames=1))
+    assert (video.width, video.height) == (side, side)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, math.inf, math.nan])
@@ -98,9 +98,9 @@ def test_a_page_gets_some_time_to_become_ready_and_not_for_ever(timeout: float) 
         compose(SOURCE, Declared(frames=1), ready_timeout=timeout)
 
 
-def test_a_film_survives_json() -> None:
-    film = compose(SOURCE, Declared(fps=FILM, frames=24), props={"a": [1, None, "ü"]})
-    assert Composition.model_validate_json(film.model_dump_json()) == film
+def test_a_video_survives_json() -> None:
+    video = compose(SOURCE, Declared(fps=FILM, frames=24), props={"a": [1, None, "ü"]})
+    assert Composition.model_validate_json(video.model_dump_json()) == video
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,6 @@ def test_what_is_no_range_is_told(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["5:5", "6:5", "0:151", "150:", "-1:5", "0:0", "-5:-1"])
 def test_a_range_that_is_empty_or_outside_is_told(text: str) -> None:
-    with pytest.raises(UsageError, match="is empty or outside of the film, which has frames 0:150") as caught:
+    with pytest.raises(UsageError, match="is empty or outside of the video, which has frames 0:150") as caught:
         parse_range(text, 150)
     assert text in str(caught.value)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from account import Account
-from motoserver import moto_server
+from support.aws_account import Account
+from support.motoserver import moto_server
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from helios.deploy.aws.failures import of_answer, told
 from helios.errors import DeployError, HeliosError, Throttled, UsageError
-from motoserver import moto_server
+from support.motoserver import moto_server
 
 NOTHING = {
     "AWS_CONFIG_FILE": os.devnull,
@@ -67,8 +67,8 @@ def test_wrong_settings_are_one_line(environment: dict[str, str], code: int, wor
 def test_an_expired_sign_in_is_told(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(
-        "[default]\nsso_session = films\nsso_account_id = 123456789012\nsso_role_name = Films\nregion = eu-central-1\n"
-        "[sso-session films]\nsso_start_url = https://films.awsapps.com/start\nsso_region = eu-central-1\n"
+        "[default]\nsso_session = videos\nsso_account_id = 123456789012\nsso_role_name = Videos\nregion = eu-central-1\n"
+        "[sso-session videos]\nsso_start_url = https://videos.awsapps.com/start\nsso_region = eu-central-1\n"
     )
     done = helios("list", AWS_CONFIG_FILE=str(config), HOME=str(tmp_path))
     assert_one_line(done, 2, "sign-in has expired", "aws sso login")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from aiobotocore.stub import AioStubber
 
-from account import Account
 from helios.deploy.aws import new_session
 from helios.deploy.aws.build import LOG_LINES, build, follow
 from helios.deploy.aws.session import client
 from helios.deploy.events import Building, DeployEvent
 from helios.errors import DeployError
+from support.aws_account import Account
 
 ID = "helios-0-1-0:1f2e"
 

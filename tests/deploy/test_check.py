@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 from aiobotocore.stub import AioStubber
 
-from account import NAME, Account
 from helios.deploy.aws import Deployment, new_session
 from helios.deploy.aws.check import bucket, check, concurrency, permissions
 from helios.deploy.aws.session import client
-from helios.deploy.finding import Finding
+from helios.deploy.finding import CheckResult
+from support.aws_account import NAME, Account
 
 PLACE = Deployment(
     name=NAME,
     version="0.1.0",
     function=NAME,
-    bucket="films",
-    store="s3://films/store",
+    bucket="videos",
+    store="s3://videos/store",
     region="eu-central-1",
     account="123456789012",
     partition="aws",
@@ -34,11 +34,11 @@ PLACE = Deployment(
     image="",
     state="CREATE_COMPLETE",
 )
-ROLE = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/Films"
+ROLE = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/Videos"
 
 
-def checked(account: Account, deployment: Deployment) -> dict[str, Finding]:
-    async def all_of_it() -> list[Finding]:
+def checked(account: Account, deployment: Deployment) -> dict[str, CheckResult]:
+    async def all_of_it() -> list[CheckResult]:
         return [finding async for finding in check(new_session(), deployment, 20)]
 
     return {finding.name: finding for finding in asyncio.run(all_of_it())}
@@ -54,7 +54,7 @@ def test_a_deployment_is_looked_at(account: Account) -> None:
     assert found["concurrency"].fine is None
     assert found["permissions"].fine is None
     # Its CloudFormation forgets the size of /tmp, so that the function has what Lambda gives by default.
-    assert found["disk"] == Finding(
+    assert found["disk"] == CheckResult(
         "disk", False, "512 MB, at least 1024 needed", f"helios deploy aws --name {NAME} --disk 2048"
     )
     keys = [item["Key"] for item in account.aws("s3").list_objects_v2(Bucket=made.bucket)["Contents"]]
@@ -66,7 +66,7 @@ def test_what_is_gone_is_named(account: Account) -> None:
     assert made is not None
     account.aws("lambda").delete_function(FunctionName=NAME)
     found = checked(account, replace(made, bucket="gone"))
-    assert found["function"] == Finding(
+    assert found["function"] == CheckResult(
         "function", False, f"there is no function {NAME}", f"helios deploy aws --name {NAME}"
     )
     assert found["bucket"].fine is False
@@ -84,12 +84,12 @@ def test_too_little_memory_is_told_with_the_way_to_mend_it(account: Account) -> 
 
 def asked(
     answers: Callable[[AioStubber, AioStubber], None],
-    look: Callable[[Any, Any], Coroutine[Any, Any, Finding]],
+    look: Callable[[Any, Any], Coroutine[Any, Any, CheckResult]],
     *names: str,
-) -> Finding:
+) -> CheckResult:
     """What is found when two services answer so."""
 
-    async def all_of_it() -> Finding:
+    async def all_of_it() -> CheckResult:
         session = new_session()
         async with client(session, names[0]) as one, client(session, names[1]) as other:
             with AioStubber(one) as first, AioStubber(other) as second:
@@ -135,8 +135,8 @@ def allowed(name: str, decision: str = "allowed") -> dict[str, str]:
 def simulated(iam: AioStubber, who: str, **refused: str) -> None:
     for actions, resource in (
         (["lambda:InvokeFunction"], f"arn:aws:lambda:eu-central-1:123456789012:function:{NAME}"),
-        (["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "arn:aws:s3:::films/store/any"),
-        (["s3:ListBucket"], "arn:aws:s3:::films"),
+        (["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], "arn:aws:s3:::videos/store/any"),
+        (["s3:ListBucket"], "arn:aws:s3:::videos"),
     ):
         results = [allowed(action, refused.get(action.replace(":", "_"), "allowed")) for action in actions]
         iam.add_response(
@@ -148,9 +148,9 @@ def simulated(iam: AioStubber, who: str, **refused: str) -> None:
 
 def test_missing_rights_are_named_and_a_session_is_traced_to_its_role(account: Account) -> None:
     def answers(sts: AioStubber, iam: AioStubber) -> None:
-        sts.add_response("get_caller_identity", {"Arn": "arn:aws:sts::123456789012:assumed-role/Films/me"})
-        role = {"Path": "/aws-reserved/sso.amazonaws.com/", "RoleName": "Films", "RoleId": "A" * 16, "Arn": ROLE}
-        iam.add_response("get_role", {"Role": role | {"CreateDate": 0}}, {"RoleName": "Films"})
+        sts.add_response("get_caller_identity", {"Arn": "arn:aws:sts::123456789012:assumed-role/Videos/me"})
+        role = {"Path": "/aws-reserved/sso.amazonaws.com/", "RoleName": "Videos", "RoleId": "A" * 16, "Arn": ROLE}
+        iam.add_response("get_role", {"Role": role | {"CreateDate": 0}}, {"RoleName": "Videos"})
         simulated(iam, ROLE, lambda_InvokeFunction="implicitDeny", s3_PutObject="explicitDeny")
 
     found = asked(answers, lambda sts, iam: permissions(sts, iam, PLACE), "sts", "iam")
@@ -172,5 +172,5 @@ def test_a_store_that_overwrites_is_no_store(account: Account) -> None:
         s3.add_response("put_object", {})
         s3.add_response("delete_object", {})
 
-    found = asked(answers, lambda s3, _other: bucket(s3, "films"), "s3", "sts")
-    assert (found.fine, found.found) == (False, "films does not know conditional writes")
+    found = asked(answers, lambda s3, _other: bucket(s3, "videos"), "s3", "sts")
+    assert (found.fine, found.found) == (False, "videos does not know conditional writes")

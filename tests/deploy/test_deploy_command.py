@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import helios
-from account import NAME, Account
 from helios.cli import app
 from helios.deploy.aws import Settings
 from helios.deploy.names import default_name
+from support.aws_account import NAME, Account
 
 OURS = default_name(helios.__version__)
 IMAGE = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine@sha256:{'0' * 64}"

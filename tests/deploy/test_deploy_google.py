@@ -16,14 +16,14 @@ from google.cloud.run_v2 import ExecutionEnvironment
 from typer.testing import CliRunner, Result
 
 import helios
-from google_cloud import PROJECT, GoogleCloud, description, google_cloud, schema_of
-from helios.adapters import CloudRunPlace, LocalPlace
-from helios.api.places import places_of
+from helios.adapters import CloudRunTarget, LocalTarget
+from helios.api.targets import resolve_targets
 from helios.cli import app
 from helios.deploy.gcp import open_project
 from helios.deploy.names import default_name
 from helios.worker.openapi import document
 from helios.worker.runtime import worker_here
+from support.google_cloud import PROJECT, GoogleCloud, description, google_cloud, schema_of
 
 OURS = default_name(helios.__version__)
 IMAGE = "europe-docker.pkg.dev/other/images/worker@sha256:" + "0" * 64
@@ -196,7 +196,7 @@ def test_a_build_that_fails_is_told_with_the_end_of_its_log(cloud: GoogleCloud) 
     assert call("gcp").exit_code == 0
 
 
-def test_a_build_that_fails_for_rights_that_are_not_known_yet_is_begun_again(cloud: GoogleCloud) -> None:
+def test_a_build_that_fails_for_rights_that_are_not_known_yet_is_started_again(cloud: GoogleCloud) -> None:
     early = {"status": "FAILURE", "failureInfo": {"type": "FETCH_SOURCE_FAILED", "detail": "403"}}
     cloud.failures = [dict(early), dict(early)]
     made = call("gcp")
@@ -272,7 +272,7 @@ def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--name", "x"], "can't be a name"),
         (["--cpus", "3"], "--cpus is one of"),
@@ -281,10 +281,10 @@ def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
         (["--timeout", "4000"], "--timeout is from 60 to 3600 seconds"),
     ],
 )
-def test_settings_that_can_not_be_had_are_said(options: list[str], said: str, cloud: GoogleCloud) -> None:
+def test_settings_that_can_not_be_had_are_said(options: list[str], printed: str, cloud: GoogleCloud) -> None:
     refused = call("gcp", "--image", IMAGE, *options)
     assert refused.exit_code == 2
-    assert said in refused.stderr
+    assert printed in refused.stderr
     assert cloud.changes == []
 
 
@@ -293,8 +293,8 @@ def test_what_is_missing_here_is_said_with_the_next_step(cloud: GoogleCloud, mon
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/nowhere")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    said = refusal(2)
-    assert said == (
+    printed = refusal(2)
+    assert printed == (
         "helios: there are no Google credentials: run gcloud auth application-default login, or set "
         "GOOGLE_APPLICATION_CREDENTIALS"
     )
@@ -318,7 +318,7 @@ def test_a_project_must_be_chosen(cloud: GoogleCloud, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("method", "message", "reason", "said"),
+    ("method", "message", "reason", "message"),
     [
         (
             "run.projects.locations.services.get",
@@ -337,19 +337,19 @@ def test_a_project_must_be_chosen(cloud: GoogleCloud, monkeypatch: pytest.Monkey
             "Permission 'iam.serviceAccounts.get' denied on resource (or it may not exist).",
             {
                 "reason": "IAM_PERMISSION_DENIED",
-                "metadata": {"permission": "iam.serviceAccounts.get", "resource": "projects/film-project"},
+                "metadata": {"permission": "iam.serviceAccounts.get", "resource": "projects/video-project"},
             },
-            "may not do iam.serviceAccounts.get on projects/film-project: docs/gcp.md",
+            "may not do iam.serviceAccounts.get on projects/video-project: docs/gcp.md",
         ),
         ("storage.buckets.list", "no", {"reason": "BILLING_DISABLED"}, "gcloud billing projects link"),
         ("storage.buckets.list", "it is raining", {}, "Google refuses: 403 GET"),
     ],
 )
 def test_what_google_refuses_is_one_line(
-    method: str, message: str, reason: dict[str, Any], said: str, cloud: GoogleCloud
+    method: str, message: str, reason: dict[str, Any], printed: str, cloud: GoogleCloud
 ) -> None:
     cloud.denied[method], cloud.reason = message, reason
-    assert said in refusal(2)
+    assert printed in refusal(2)
     assert cloud.changes == []
 
 
@@ -370,11 +370,11 @@ def test_requests_of_ones_own_account_count_for_the_project(
 
 def test_what_is_deployed_is_found_by_itself(cloud: GoogleCloud) -> None:
     with pytest.raises(helios.UsageError, match=f"is not deployed to {PROJECT} as {OURS}: run helios deploy gcp"):
-        asyncio.run(places_of({"adapter": "gcp"}))
+        asyncio.run(resolve_targets({"adapter": "gcp"}))
     assert call("gcp", "--image", IMAGE, "--memory", "8192").exit_code == 0
-    places, store = asyncio.run(places_of({"adapter": "local,gcp"}))
-    found = CloudRunPlace(service=f"https://{OURS}.a.run.app", store=f"gs://{BUCKET}/store", memory_mb=8192, cpus=2)
-    assert (places, store) == ((LocalPlace(), found), f"gs://{BUCKET}/store")
+    targets, store = asyncio.run(resolve_targets({"adapter": "local,gcp"}))
+    found = CloudRunTarget(service=f"https://{OURS}.a.run.app", store=f"gs://{BUCKET}/store", memory_mb=8192, cpus=2)
+    assert (targets, store) == ((LocalTarget(), found), f"gs://{BUCKET}/store")
 
 
 def test_a_bucket_of_somebody_else_is_left_alone(cloud: GoogleCloud) -> None:
@@ -385,9 +385,9 @@ def test_a_bucket_of_somebody_else_is_left_alone(cloud: GoogleCloud) -> None:
 
 
 def test_a_bucket_in_another_project_is_not_taken_for_ones_own(cloud: GoogleCloud) -> None:
-    cloud.foreign.add(BUCKET)
+    cloud.uses_external_resources.add(BUCKET)
     with pytest.raises(helios.UsageError, match="is not deployed"):
-        asyncio.run(places_of({"adapter": "gcp"}))
+        asyncio.run(resolve_targets({"adapter": "gcp"}))
     refused = call("gcp")
     assert refused.exit_code == 2
     assert f"the bucket {BUCKET} is somebody else's: choose another --name" in refused.stderr
@@ -414,7 +414,7 @@ def test_what_others_have_of_that_name_is_left_alone(key: str, there: dict[str, 
 def test_a_removal_leaves_what_is_of_others(cloud: GoogleCloud) -> None:
     assert call("gcp", "--image", IMAGE).exit_code == 0
     repository = f"artifactregistry/v1/projects/{PROJECT}/locations/us-central1/repositories/{OURS}"
-    cloud.kept[repository] = {"format": "DOCKER", "labels": {"team": "films"}}
+    cloud.kept[repository] = {"format": "DOCKER", "labels": {"team": "videos"}}
     assert call("destroy", "--cloud", "gcp", "--yes").exit_code == 0
     assert repository in cloud.kept
 

@@ -22,15 +22,24 @@ from typing import NoReturn
 import pytest
 from packaging.requirements import Requirement
 
-from environment import EMULATOR
 from helios.composition import Composition, Declared, Source
 from helios.deploy.gcp.service import COMMAND
 from helios.deploy.image.context import build_context, digest
 from helios.release import __version__
-from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, ChunkReport, ChunkSpec, Encoding, Probe, ProbeSpec
+from helios.renderer.messages import (
+    FAST,
+    CaptureChoice,
+    CaptureMethod,
+    ChunkReport,
+    ChunkSpec,
+    Encoding,
+    Probe,
+    ProbeSpec,
+)
 from helios.storage import ArtifactStore, pack
 from helios.worker import Artifact, WorkerJob
 from helios.worker.message import Payload
+from support.lambda_environment import EMULATOR
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -242,8 +251,8 @@ def test_a_chunk_drawn_as_lambda_would_is_that_of_this_machine(
     method: CaptureMethod, image: Path, same_browser: bool, tmp_path: Path
 ) -> None:
     job = write_page(tmp_path, PAGES[method])
-    film = Composition(source=SOURCE, width=320, height=180, fps=Fraction(30), frames=FRAMES)
-    spec = ChunkSpec(composition=film, start=2, stop=FRAMES, encoding=Encoding(), capture=method, motion="seek")
+    video = Composition(source=SOURCE, width=320, height=180, fps=Fraction(30), frames=FRAMES)
+    spec = ChunkSpec(composition=video, start=2, stop=FRAMES, encoding=Encoding(), capture=method, motion="seek")
     there = ChunkReport.model_validate_json(renders(image, tmp_path, "chunk", spec))
     assert (there.start, there.stop) == (2, FRAMES)
     assert len(set(there.hashes)) == FRAMES - 2, "every frame is another"
@@ -267,8 +276,8 @@ def write_payload(folder: Path) -> ChunkSpec:
     folder. The store is in that folder too.
     """
     job = write_page(folder, DOM)
-    film = Composition(source=SOURCE, width=320, height=180, fps=Fraction(30), frames=FRAMES)
-    spec = ChunkSpec(composition=film, start=0, stop=FRAMES, encoding=Encoding(), capture="stage", motion="seek")
+    video = Composition(source=SOURCE, width=320, height=180, fps=Fraction(30), frames=FRAMES)
+    spec = ChunkSpec(composition=video, start=0, stop=FRAMES, encoding=Encoding(), capture="stage", motion="seek")
     bundle = pack(job / "project", folder / "bundle")
     asyncio.run(ArtifactStore.at(job / "store").put(bundle.key, bundle.path))
     work = WorkerJob(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gcs_here import gcs_program
+from support.gcs_server import gcs_program
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = sysconfig.get_path("purelib")
@@ -38,8 +38,8 @@ def in_image(image: Path, *command: str) -> subprocess.CompletedProcess[str]:
     [
         ["tests/worker"],
         ["tests/storage"],
-        ["tests/renderer/test_server.py", "tests/renderer/test_agreement.py", "tests/renderer/test_probe_size.py"],
-        ["tests/renderer/test_network.py", "-k", "addresses_that or name_leads"],
+        ["tests/renderer/test_server.py", "tests/renderer/test_frame_diff.py", "tests/renderer/test_probe_size.py"],
+        ["tests/renderer/test_proxy.py", "-k", "addresses_that or name_leads"],
     ],
     ids=lambda tests: tests[0],
 )

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from account import NAME, VERSION, Account, quotas
 from helios.deploy.aws import Deployment, deployments, find_deployment
 from helios.deploy.aws.destroy import destroy
 from helios.deploy.aws.stack import VERSION_TAG
 from helios.errors import UsageError
+from support.aws_account import NAME, VERSION, Account, quotas
 
 PARTS = {"Bucket", "BucketPolicy", "Repository", "BuildLog", "BuildRole", "Build", "FunctionLog", "FunctionRole"}
 
@@ -20,7 +20,7 @@ def all_of(account: Account) -> list[Deployment]:
 
 def test_a_dry_run_shows_all_and_leaves_nothing(account: Account) -> None:
     assert account.deploy(dry_run=True) is None
-    lines = account.said()
+    lines = account.message()
     assert {f"Add {part}" for part in PARTS | {"Function"}} <= set(lines)
     assert any("image would be built" in line for line in lines)
     assert account.aws("cloudformation").describe_stacks()["Stacks"] == []
@@ -47,9 +47,9 @@ def test_a_deployment_is_made_and_found(account: Account) -> None:
 
 def test_a_second_deploy_changes_nothing_and_builds_nothing(account: Account) -> None:
     made = account.deploy()
-    account.said()
+    account.message()
     again = account.deploy()
-    assert account.said() == [f"{NAME} is as it should be: nothing is changed"]
+    assert account.message() == [f"{NAME} is as it should be: nothing is changed"]
     assert again == made
     assert len(account.aws("codebuild").list_builds_for_project(projectName=NAME)["ids"]) == 1
 
@@ -75,18 +75,18 @@ def test_other_code_gets_an_image_of_its_own(account: Account) -> None:
 
 def test_a_refresh_builds_the_same_again_and_stays(account: Account) -> None:
     first = account.deploy()
-    account.said()
+    account.message()
     assert account.deploy(refresh=True, dry_run=True) is None
-    assert any("image would be built" in line for line in account.said())
+    assert any("image would be built" in line for line in account.message())
     second = account.deploy(refresh=True)
     assert first is not None
     assert second is not None
     assert second.image.startswith(f"{first.image}-20")
     assert account.aws("lambda").get_function(FunctionName=NAME)["Code"]["ImageUri"] == second.image
     assert len(account.aws("ecr").list_images(repositoryName=NAME)["imageIds"]) == 2
-    account.said()
+    account.message()
     assert account.deploy() == second
-    assert account.said() == [f"{NAME} is as it should be: nothing is changed"]
+    assert account.message() == [f"{NAME} is as it should be: nothing is changed"]
     with pytest.raises(UsageError, match="--refresh has an image built"):
         account.deploy(refresh=True, image=second.image)
 
@@ -114,7 +114,7 @@ def test_destroy_says_what_is_lost_and_asks(account: Account) -> None:
     account.aws("s3").put_object(Bucket=made.bucket, Key="store/segments/1", Body=b"x" * 2_000_000)
     with pytest.raises(UsageError, match="--yes"):
         account.run(lambda session: destroy(session, NAME, show=account.events.append, confirm=lambda line: False))
-    told = account.said()[-1]
+    told = account.message()[-1]
     assert "1 images" in told
     assert "2 files (2.0 MB)" in told
     assert all_of(account) == [made]
@@ -157,7 +157,7 @@ def test_what_an_interrupted_dry_run_left_is_cleared_away(account: Account) -> N
     made = account.deploy()
     assert made is not None
     assert made.function == NAME
-    assert any("what is left of it is removed" in line for line in account.said())
+    assert any("what is left of it is removed" in line for line in account.message())
 
 
 def test_what_was_interrupted_before_the_build_goes_on(account: Account) -> None:
@@ -173,7 +173,7 @@ def test_what_was_interrupted_before_the_build_goes_on(account: Account) -> None
     made = account.deploy()
     assert made is not None
     assert made.function == NAME
-    assert not any(line.startswith("Add") and "Function" not in line for line in account.said())
+    assert not any(line.startswith("Add") and "Function" not in line for line in account.message())
 
 
 class Interrupting(list):  # type: ignore[type-arg]
@@ -193,7 +193,7 @@ class Interrupting(list):  # type: ignore[type-arg]
     ("version", "name", "words"),
     [
         ("0.1.0", None, "not deployed to eu-central-1.*run helios deploy aws"),
-        ("0.1.0", "film", "run helios deploy aws --name film"),
+        ("0.1.0", "video", "run helios deploy aws --name video"),
         ("0.2.0", NAME, "is Helios 0.1.0, and this is 0.2.0"),
     ],
 )
@@ -217,17 +217,17 @@ def test_what_the_account_may_have_is_said_before_the_image_is_built(
 ) -> None:
     with quotas(moto, concurrency):
         assert account.deploy(memory=memory, dry_run=True) is None
-        lines = account.said()
+        lines = account.message()
         assert any(line in each for each in lines)
         assert account.deploy(memory=memory)
-        lines = account.said()
-        said = next(number for number, each in enumerate(lines) if line in each)
-        assert said < next(number for number, each in enumerate(lines) if "built by CodeBuild" in each)
+        lines = account.message()
+        message = next(number for number, each in enumerate(lines) if line in each)
+        assert message < next(number for number, each in enumerate(lines) if "built by CodeBuild" in each)
 
 
 def test_an_account_that_does_not_tell_its_quotas_is_deployed_to(account: Account) -> None:
     assert account.deploy()
-    assert any("the account's quotas can't be read" in line for line in account.said())
+    assert any("the account's quotas can't be read" in line for line in account.message())
 
 
 def test_foreign_commands_are_allowed_by_name_and_stay_so(account: Account) -> None:

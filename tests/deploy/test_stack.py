@@ -96,7 +96,7 @@ def test_the_first_resource_that_failed_is_told_and_not_those_it_took_along() ->
     assert str(failure.value) == f"the stack {NAME} is in state ROLLBACK_COMPLETE: Repository: it exists already"
 
 
-def test_an_update_is_not_taken_for_done_before_it_has_begun() -> None:
+def test_an_update_is_not_taken_for_done_before_it_has_started() -> None:
     def script(say: Script) -> None:
         say.events((NAME, "CREATE_COMPLETE", ""))
         say.say("execute_change_set")
@@ -279,7 +279,7 @@ def test_what_failed_before_is_removed_and_made_again() -> None:
 CHANGE_SET = ("StackName", "ChangeSetName", "TemplateBody", "Parameters", "Capabilities", "Tags")
 
 
-def test_what_another_has_begun_is_waited_for() -> None:
+def test_what_another_has_started_is_waited_for() -> None:
     def script(say: Script) -> None:
         say.stack("UPDATE_IN_PROGRESS")
         say.events((NAME, "UPDATE_IN_PROGRESS", ""))

@@ -13,16 +13,16 @@ import psutil
 import pytest
 from google.auth import jwt
 
-from balancer import CloudRunFront, cloud_run
-from google_here import ACCOUNT, Google, google
 from helios.adapters.cloud_run import CloudRunAdapter, Instance, open_cloud_run
 from helios.adapters.id_tokens import IdTokens
 from helios.adapters.prices import CloudRunPrices
 from helios.errors import AccessDenied, OutOfMemory, Throttled, WorkerLost, WorkerRefused, WorkerTimeout
 from helios.storage import ArtifactStore
 from helios.worker import WorkerJob, WorkerResult
-from processes import alive, descendants, wait_until
-from served import Served, served
+from support.balancer import CloudRunFront, cloud_run
+from support.google_identity import ACCOUNT, Google, google
+from support.http_worker import Served, served
+from support.processes import alive, descendants, wait_until
 
 SHELL = "/bin/sh"
 
@@ -97,11 +97,11 @@ def test_it_costs_its_time_its_memory_and_its_processors(front: CloudRunFront, t
     assert usage.billed_s * 10 == pytest.approx(round(usage.billed_s * 10)), "in tenths of a second"
     assert usage.cost > 0
     table = CloudRunPrices(cpu_second=2.0, gib_second=0.5, request=0.25, put=0.0, get=0.0)
-    assert table.request_of(10, 2048, 4) == 0.25 + 10 * (4 * 2.0 + 2 * 0.5)
+    assert table.make_request(10, 2048, 4) == 0.25 + 10 * (4 * 2.0 + 2 * 0.5)
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "said"),
+    ("status", "error", "message"),
     [
         (429, Throttled, "takes no more jobs at once"),
         (503, Throttled, "has no instance for the job yet"),
@@ -114,10 +114,10 @@ def test_it_costs_its_time_its_memory_and_its_processors(front: CloudRunFront, t
     ],
 )
 def test_what_google_answers_is_an_error_of_its_class(
-    status: int, error: type[Exception], said: str, front: CloudRunFront, tmp_path: Path
+    status: int, error: type[Exception], message: str, front: CloudRunFront, tmp_path: Path
 ) -> None:
     front.statuses = [status]
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         run(front, tmp_path, "true")
     assert front.asked == 0
 
@@ -154,10 +154,10 @@ def test_a_job_of_another_version_or_command_is_refused(front: CloudRunFront, tm
 
 def test_cancelling_ends_the_job_there(front: CloudRunFront, worker: Served, tmp_path: Path) -> None:
     async def cancel(adapter: CloudRunAdapter) -> WorkerResult:
-        begun = asyncio.Event()
-        job = WorkerJob(SHELL, ("-c", "sleep 600 & echo begun; wait"))
-        task = asyncio.create_task(adapter.execute(job, lambda line: begun.set()))
-        await begun.wait()
+        started = asyncio.Event()
+        job = WorkerJob(SHELL, ("-c", "sleep 600 & echo started; wait"))
+        task = asyncio.create_task(adapter.execute(job, lambda line: started.set()))
+        await started.wait()
         below.extend(descendants(worker.process.pid))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -173,7 +173,7 @@ def test_cancelling_ends_the_job_there(front: CloudRunFront, worker: Served, tmp
 
 @pytest.mark.parametrize("how", ["kill", "terminate"])
 def test_a_worker_that_goes_in_mid_stream_is_lost(how: str, front: CloudRunFront, tmp_path: Path) -> None:
-    job = WorkerJob(SHELL, ("-c", "echo begun; sleep 20"))
+    job = WorkerJob(SHELL, ("-c", "echo started; sleep 20"))
     with served("--behind-iam", HELIOS_COMMANDS=SHELL) as worker:
 
         def go(line: str) -> None:
@@ -189,7 +189,7 @@ def test_a_worker_that_says_nothing_any_more_is_lost(
 ) -> None:
     monkeypatch.setattr("helios.adapters.cloud_run._SILENT", 2.0)
     stopped = psutil.Process(worker.process.pid)
-    job = WorkerJob(SHELL, ("-c", "echo begun; sleep 600"))
+    job = WorkerJob(SHELL, ("-c", "echo started; sleep 600"))
     try:
         with pytest.raises(WorkerLost, match="it says nothing any more"):
             with_adapter(front, tmp_path, lambda adapter: adapter.execute(job, lambda line: stopped.suspend()))
@@ -305,8 +305,10 @@ def test_a_token_is_kept_and_renewed_before_its_end(
 
 def test_credentials_that_are_refused_are_told(signer: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     no_cloud(monkeypatch, tmp_path)
-    with google() as foreign:
-        key = json.loads(foreign.key_file(tmp_path / "key.json").read_text()) | {"token_uri": f"{signer.url}/nowhere"}
+    with google() as uses_external_resources:
+        key = json.loads(uses_external_resources.key_file(tmp_path / "key.json").read_text()) | {
+            "token_uri": f"{signer.url}/nowhere"
+        }
         (tmp_path / "key.json").write_text(json.dumps(key))
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
         with pytest.raises((AccessDenied, WorkerLost), match="Google"):

@@ -13,17 +13,17 @@ import httpx
 import psutil
 import pytest
 
-from google_here import ACCOUNT, Google, google
 from helios.errors import UsageError, WorkerLost
 from helios.release import __version__
 from helios.storage import ArtifactStore
 from helios.worker import WorkerJob
-from helios.worker.callers import callers_here
-from helios.worker.message import Beat, Ended, Line, Payload, told
+from helios.worker.message import HeartbeatEvent, JobFinished, OutputLine, Payload, told
 from helios.worker.runtime import Worker
-from helios.worker.service import LARGEST, Door
-from processes import alive, descendants, wait_until
-from served import Served, served
+from helios.worker.service import LARGEST, WorkerApp
+from helios.worker.tokens import local_verifier
+from support.google_identity import ACCOUNT, Google, google
+from support.http_worker import Served, served
+from support.processes import alive, descendants, wait_until
 
 SHELL = "/bin/sh"
 
@@ -44,7 +44,7 @@ def send(worker: Served, message: Payload | dict[str, Any], **headers: str) -> h
     return httpx.post(f"{worker.url}/jobs", json=body, headers=headers, timeout=30)
 
 
-def events(answer: httpx.Response) -> list[Line | Beat | Ended]:
+def events(answer: httpx.Response) -> list[OutputLine | HeartbeatEvent | JobFinished]:
     return [told.validate_json(line) for line in answer.text.splitlines()]
 
 
@@ -53,9 +53,9 @@ def test_a_job_is_told_of_line_by_line_and_its_result_comes_last(open_worker: Se
     answer = send(open_worker, payload(tmp_path, script, inputs={"in": b"sent\n"}, outputs={"out": "x/out"}))
     assert answer.headers["content-type"] == "application/x-ndjson"
     *before, last = events(answer)
-    assert [event.line for event in before if isinstance(event, Line)] == ["openjd_progress: 50", "sent"]
-    assert any(isinstance(event, Beat) for event in before), "it lives, though it says nothing"
-    assert isinstance(last, Ended)
+    assert [event.line for event in before if isinstance(event, OutputLine)] == ["openjd_progress: 50", "sent"]
+    assert any(isinstance(event, HeartbeatEvent) for event in before), "it lives, though it says nothing"
+    assert isinstance(last, JobFinished)
     result = last.answer.result()
     assert (result.exit_code, result.stderr) == (0, "oops\n")
     assert asyncio.run(ArtifactStore.at(tmp_path / "store").get("x/out")) == b"made\n"
@@ -66,31 +66,31 @@ def test_lines_come_as_soon_as_they_are_said(open_worker: Served, tmp_path: Path
     body = payload(tmp_path, f"echo first; until [ -e {go} ]; do sleep 0.01; done; echo second")
     with httpx.stream("POST", f"{open_worker.url}/jobs", json=body.model_dump(mode="json"), timeout=30) as answer:
         lines = answer.iter_lines()
-        assert told.validate_json(next(lines)) == Line(line="first")
+        assert told.validate_json(next(lines)) == OutputLine(line="first")
         go.touch()
         rest = [told.validate_json(line) for line in lines]
-    assert Line(line="second") in rest
+    assert OutputLine(line="second") in rest
 
 
 def test_a_second_job_is_too_many_and_health_says_so(open_worker: Served, tmp_path: Path) -> None:
     go = tmp_path / "go"
-    body = payload(tmp_path, f"echo begun; until [ -e {go} ]; do sleep 0.01; done").model_dump(mode="json")
+    body = payload(tmp_path, f"echo started; until [ -e {go} ]; do sleep 0.01; done").model_dump(mode="json")
     with httpx.stream("POST", f"{open_worker.url}/jobs", json=body, timeout=30) as answer:
         lines = answer.iter_lines()
-        assert told.validate_json(next(lines)) == Line(line="begun")
+        assert told.validate_json(next(lines)) == OutputLine(line="started")
         assert httpx.get(f"{open_worker.url}/healthz").json()["busy"] is True
         second = send(open_worker, body)
         assert (second.status_code, second.json()["detail"]) == (429, "the worker has a job already")
         go.touch()
-        assert isinstance([told.validate_json(line) for line in lines][-1], Ended)
+        assert isinstance([told.validate_json(line) for line in lines][-1], JobFinished)
     assert send(open_worker, payload(tmp_path, "true")).status_code == 200
 
 
 def test_a_caller_who_goes_away_ends_the_job_with_all_its_processes(open_worker: Served, tmp_path: Path) -> None:
-    body = payload(tmp_path, "sleep 600 & sleep 600 & echo begun; wait").model_dump(mode="json")
+    body = payload(tmp_path, "sleep 600 & sleep 600 & echo started; wait").model_dump(mode="json")
     with httpx.stream("POST", f"{open_worker.url}/jobs", json=body, timeout=30) as answer:
         lines = answer.iter_lines()
-        assert told.validate_json(next(lines)) == Line(line="begun")
+        assert told.validate_json(next(lines)) == OutputLine(line="started")
         below = descendants(open_worker.process.pid)
         assert len(below) == 3
     wait_until(lambda: not any(alive(process) for process in below), "the end of the job", 10)
@@ -99,19 +99,19 @@ def test_a_caller_who_goes_away_ends_the_job_with_all_its_processes(open_worker:
 
 def test_sigterm_ends_the_job_tells_its_caller_and_the_worker_is_gone(tmp_path: Path) -> None:
     with served("--behind-iam", HELIOS_COMMANDS=SHELL) as worker:
-        body = payload(tmp_path, "trap '' TERM; echo begun; sleep 600").model_dump(mode="json")
+        body = payload(tmp_path, "trap '' TERM; echo started; sleep 600").model_dump(mode="json")
         with httpx.stream("POST", f"{worker.url}/jobs", json=body, timeout=30) as answer:
             lines = answer.iter_lines()
-            assert told.validate_json(next(lines)) == Line(line="begun")
+            assert told.validate_json(next(lines)) == OutputLine(line="started")
             below = descendants(worker.process.pid)
-            begun = time.monotonic()
+            started = time.monotonic()
             worker.process.send_signal(signal.SIGTERM)
             last = [told.validate_json(line) for line in lines][-1]
-        assert isinstance(last, Ended)
+        assert isinstance(last, JobFinished)
         with pytest.raises(WorkerLost, match="shut down"):
             last.answer.result()
         assert worker.process.wait(10) is not None
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - started < 10
         assert not any(alive(process) for process in below)
 
 
@@ -120,7 +120,7 @@ def refused(message: Payload, **changes: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"release": "0.0.1"}, "the job is of Helios 0.0.1: deploy that version"),
         ({"version": 2}, "can't read this job"),
@@ -131,12 +131,12 @@ def refused(message: Payload, **changes: object) -> dict[str, Any]:
     ],
 )
 def test_what_the_worker_does_not_run_is_refused_before_it_begins(
-    changes: dict[str, object], said: str, open_worker: Served, tmp_path: Path
+    changes: dict[str, object], message: str, open_worker: Served, tmp_path: Path
 ) -> None:
     answer = send(open_worker, refused(payload(tmp_path, "true"), **changes))
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert said in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
 def test_bodies_that_are_no_jobs_are_refused(open_worker: Served) -> None:
@@ -169,14 +169,14 @@ def signer() -> Generator[Google]:
 @pytest.mark.parametrize("secured", [False, True])
 def test_the_openapi_document_is_right(secured: bool, signer: Google, tmp_path: Path) -> None:
     """Schemathesis sends what the document allows and what it does not, and looks whether the answers are as it says."""
-    callers = {
+    verifier = {
         "HELIOS_AUDIENCE": "https://worker.example",
         "HELIOS_CALLERS": ACCOUNT,
         "HELIOS_CERTIFICATES": f"{signer.url}/certs",
     }
     token = ["-H", f"Authorization: Bearer {signer.token('https://worker.example')}"] if secured else []
     store = f"file://{tmp_path}/store"
-    with served(*([] if secured else ["--behind-iam"]), **(callers if secured else {}), HELIOS_STORE=store) as worker:
+    with served(*([] if secured else ["--behind-iam"]), **(verifier if secured else {}), HELIOS_STORE=store) as worker:
         command = [
             str(Path(sys.executable).with_name("schemathesis")), "run", f"{worker.url}/openapi.json", *token,
             "--phases", "coverage" if secured else "examples,coverage,fuzzing", "--max-examples", "20", "--seed", "1",
@@ -209,13 +209,13 @@ def test_a_caller_with_a_token_of_its_own_is_let_in(checking: Served, signer: Go
 def test_nobody_else_is(checking: Served, signer: Google, tmp_path: Path) -> None:
     audience = "https://worker.example"
     now = int(time.time())
-    with google() as foreign:
+    with google() as uses_external_resources:
         tokens = {
             "none": "",
             "empty": "Bearer",
             "basic": "Basic dTpw",
             "nonsense": "Bearer x.y.z",
-            "foreign": f"Bearer {foreign.token(audience)}",
+            "uses_external_resources": f"Bearer {uses_external_resources.token(audience)}",
             "expired": f"Bearer {signer.token(audience, iat=now - 7200, exp=now - 3600)}",
             "not yet": f"Bearer {signer.token(audience, iat=now + 3600, exp=now + 7200)}",
             "of another service": f"Bearer {signer.token('https://other.example')}",
@@ -251,7 +251,7 @@ def test_a_worker_is_never_open_by_default(monkeypatch: pytest.MonkeyPatch) -> N
         pass
     monkeypatch.setenv("HELIOS_AUDIENCE", "https://worker.example")
     with pytest.raises(UsageError, match="go together"):
-        callers_here()
+        local_verifier()
 
 
 def test_a_command_waits_for_a_caller_who_reads_slowly(tmp_path: Path) -> None:
@@ -262,16 +262,16 @@ def test_a_command_waits_for_a_caller_who_reads_slowly(tmp_path: Path) -> None:
         worker = Worker(tmp_path / "worker", release=__version__, commands={SHELL: (SHELL,)}, cache=0)
         lines: list[str] = []
         event = None
-        async with contextlib.aclosing(Door(worker, None).run(payload(tmp_path, script))) as news:
+        async with contextlib.aclosing(WorkerApp(worker, None).run(payload(tmp_path, script))) as news:
             async for event in news:
-                if isinstance(event, Line):
+                if isinstance(event, OutputLine):
                     lines.append(event.line.partition(" ")[0])
                 if len(lines) == 2000:
                     for _ in range(1000):  # time in which an unbounded queue takes all that the command writes
                         await asyncio.sleep(0.001)
                         assert not done.exists()
         assert lines == [str(k) for k in range(20_000)]
-        assert isinstance(event, Ended)
+        assert isinstance(event, JobFinished)
         assert event.answer.exit_code == 0
 
     asyncio.run(work())

@@ -1,4 +1,4 @@
-"""Whatever is killed, whenever: the job can be gone on with, nothing that is committed is made twice, the film is right."""
+"""Whatever is killed, whenever: the job can be gone on with, nothing that is committed is made twice, the video is right."""
 
 import multiprocessing
 import os
@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from commands import expected, pictures, spec
 from helios.jobs import JobSpec, Journal
 from helios.jobs.__main__ import main
-from processes import descendants
+from support.commands import expected, images, spec
+from support.processes import descendants
 
 KILLS = int(os.environ.get("HELIOS_KILLS", "200"))
 CHUNKS, FRAMES = 10, 2
@@ -75,11 +75,11 @@ def kill(victim: str, runner: ForkServerProcess, luck: random.Random) -> None:
 def test_a_job_survives_any_kill(seed: int, tmp_path: Path) -> None:
     luck = random.Random(seed)
     journal = Journal()
-    log, output = tmp_path / "log", tmp_path / "film.mp4"
+    log, output = tmp_path / "log", tmp_path / "video.mp4"
     job = logged(output, log)
     name = journal.add(job)
-    films = kills = 0
-    while kills < KILLS // 4 or films == 0:
+    videos = kills = 0
+    while kills < KILLS // 4 or videos == 0:
         before = committed(journal, job)
         log.write_text("")
         runner = RUNNERS.Process(target=run, args=(str(journal.folder), name))
@@ -93,17 +93,17 @@ def test_a_job_survives_any_kill(seed: int, tmp_path: Path) -> None:
                 kill(luck.choice(VICTIMS), runner, luck)
             kill("runner", runner, luck)
         runner.join()
-        begun = {int(line) for line in log.read_text().split()}
-        assert not begun & before, "what was committed was made again"
+        started = {int(line) for line in log.read_text().split()}
+        assert not started & before, "what was committed was made again"
         assert committed(journal, job) >= before, "what was committed is still there"
         if runner.exitcode == 0:
-            films += 1
-            assert pictures(output) == expected(CHUNKS * FRAMES)
+            videos += 1
+            assert images(output) == expected(CHUNKS * FRAMES)
             assert journal.status(name).state == "done"
             assert list(journal.folder.glob("work/*")) == []
             output.unlink()
-            job = logged(output, tmp_path / f"log{films}")
-            log = tmp_path / f"log{films}"
+            job = logged(output, tmp_path / f"log{videos}")
+            log = tmp_path / f"log{videos}"
             name = journal.add(job)  # another command in every chunk: all is to be made
         else:
-            assert not output.exists() or pictures(output) == expected(CHUNKS * FRAMES), "never half a film"
+            assert not output.exists() or images(output) == expected(CHUNKS * FRAMES), "never half a video"

@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the way, the film is exact."""
+"""Whatever goes wrong on the way, the video is exact."""
 
 import asyncio
 import os
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from commands import expected, pictures, spec
 from helios.adapters.faults import Faults
 from helios.errors import HeliosError, UsageError
 from helios.jobs import Journal
 from helios.jobs.runner import run_job
 from helios.orchestrator import ChunkAttemptFailed, RenderEvent
+from support.commands import expected, images, spec
 
 ALL = "kill=0.1,slow=4x@0.05,throttle=0.2,corrupt=0.02"
 
@@ -35,20 +35,20 @@ def test_what_is_no_fault_is_said(text: str) -> None:
 def test_a_job_of_200_chunks_comes_out_exact_under_all_faults_at_once(tmp_path: Path) -> None:
     journal = Journal()
     events: list[RenderEvent] = []
-    job = journal.add(spec(tmp_path / "film.mp4", chunks=200, frames=2, workers=4, attempts=20))
-    film = asyncio.run(run_job(journal, job, events.append, inject=f"{ALL},seed=1"))
-    assert pictures(tmp_path / "film.mp4") == expected(400)
+    job = journal.add(spec(tmp_path / "video.mp4", chunks=200, frames=2, workers=4, attempts=20))
+    video = asyncio.run(run_job(journal, job, events.append, inject=f"{ALL},seed=1"))
+    assert images(tmp_path / "video.mp4") == expected(400)
     codes = [event.code for event in events if isinstance(event, ChunkAttemptFailed)]
     assert {"throttled", "command-failed", "damaged"} <= set(codes), "all of it has happened"
     assert codes.count("throttled") >= 20
-    assert film.attempts == 200 + len(codes)
+    assert video.attempts == 200 + len(codes)
 
 
 @pytest.mark.parametrize("fault", ["kill=1", "throttle=1", "corrupt=1", "store=1"])
 def test_each_fault_is_a_real_one(fault: str, tmp_path: Path) -> None:
     journal = Journal()
     events: list[RenderEvent] = []
-    job = journal.add(spec(tmp_path / "film.mp4", chunks=1, frames=30_000, attempts=1))
+    job = journal.add(spec(tmp_path / "video.mp4", chunks=1, frames=30_000, attempts=1))
 
     async def work() -> None:
         async with asyncio.timeout(5 if fault == "throttle=1" else 60):
@@ -56,21 +56,21 @@ def test_each_fault_is_a_real_one(fault: str, tmp_path: Path) -> None:
 
     with pytest.raises((Exception, asyncio.CancelledError)) as caught:
         asyncio.run(work())
-    said = {
+    message = {
         "kill=1": "killed by SIGKILL",
         "throttle=1": "",
         "corrupt=1": "not what its worker made",
         "store=1": "injected",
     }[fault]
-    assert said in str(caught.value)
-    assert not (tmp_path / "film.mp4").exists()
+    assert message in str(caught.value)
+    assert not (tmp_path / "video.mp4").exists()
 
 
 def test_a_job_comes_out_exact_of_a_store_that_fails_all_the_time(tmp_path: Path) -> None:
     journal = Journal()
-    job = journal.add(spec(tmp_path / "film.mp4", chunks=10, workers=4, attempts=20))
+    job = journal.add(spec(tmp_path / "video.mp4", chunks=10, workers=4, attempts=20))
     asyncio.run(run_job(journal, job, inject="store=0.3,seed=4"))
-    assert pictures(tmp_path / "film.mp4") == expected(50)
+    assert images(tmp_path / "video.mp4") == expected(50)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
@@ -80,7 +80,7 @@ def test_a_job_whose_disk_was_full_is_gone_on_with(tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
     try:
         journal = Journal(small)
-        job = journal.add(spec(tmp_path / "film.mp4", chunks=10, frames=5, workers=1, attempts=1, log=log))
+        job = journal.add(spec(tmp_path / "video.mp4", chunks=10, frames=5, workers=1, attempts=1, log=log))
         filler = small / "filler"
         with filler.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small).free - 120_000)
@@ -89,9 +89,9 @@ def test_a_job_whose_disk_was_full_is_gone_on_with(tmp_path: Path) -> None:
         before = [int(line) for line in log.read_text().split()]
         assert 0 < len(before) < 10
         filler.unlink()
-        film = asyncio.run(run_job(journal, job))
-        assert film.reused >= len(before) - 1, "at most the last was made, and could not be kept"
-        assert pictures(tmp_path / "film.mp4") == expected(50)
+        video = asyncio.run(run_job(journal, job))
+        assert video.reused >= len(before) - 1, "at most the last was made, and could not be kept"
+        assert images(tmp_path / "video.mp4") == expected(50)
         journal.close()
     finally:
         subprocess.run(["umount", "--lazy", small], check=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from commands import spec
 from helios.composition import Source
 from helios.errors import ChunkFailed
 from helios.jobs import JobSpec, Journal
 from helios.jobs.report import write_report
 from helios.jobs.runner import run_job
-from helios.renderer.browser import open_page
+from helios.renderer.browser.browser import open_page
 from helios.stitcher.binary import find_ffmpeg
+from support.commands import spec
 
 
 def look(report: Path, expression: str, workspace: Path) -> Any:
@@ -22,7 +22,7 @@ def look(report: Path, expression: str, workspace: Path) -> Any:
 
     async def work() -> Any:
         async with open_page(Source.parse(report), (1280, 1000), "begin-frame", workspace / "browser") as page:
-            assert page.foreign is False
+            assert page.uses_external_resources is False
             assert set(page.used) <= {report.name, "favicon.ico"}, "it needs no other file"
             assert page.warnings == []
             return await page.evaluate(expression)
@@ -35,12 +35,12 @@ LOOK = """(() => {
   const all = (selector) => [...document.querySelectorAll(selector)].filter(seen);
   return {
     title: document.title,
-    facts: Object.fromEntries(all("dt").map((name) => [name.textContent, name.nextElementSibling.textContent])),
+    stats: Object.fromEntries(all("dt").map((name) => [name.textContent, name.nextElementSibling.textContent])),
     made: all("#gantt .made").length,
     failed: all("#gantt .failed").length,
     workers: all("#gantt text").filter((text) => text.textContent.startsWith("worker")).length,
     rates: document.querySelector("#rates polyline")?.points.length,
-    pictures: all(".film img").map((image) => [image.naturalWidth, image.naturalHeight]),
+    images: all(".video img").map((image) => [image.naturalWidth, image.naturalHeight]),
     reasons: all("pre").map((text) => text.textContent),
   };
 })()"""
@@ -51,27 +51,27 @@ def journal() -> Journal:
     return Journal()
 
 
-def test_a_report_shows_what_was_done_and_the_film(journal: Journal, tmp_path: Path) -> None:
-    job = journal.add(spec(tmp_path / "film.mp4", chunks=8, frames=30))
+def test_a_report_shows_what_was_done_and_the_video(journal: Journal, tmp_path: Path) -> None:
+    job = journal.add(spec(tmp_path / "video.mp4", chunks=8, frames=30))
     asyncio.run(run_job(journal, job, inject="kill=0.5,seed=5"))
     report = tmp_path / "report" / "report.html"
     report.parent.mkdir()
     write_report(journal, job, report)
     found = look(report, LOOK, tmp_path)
-    assert found["title"] == f"film.mp4: job {job}"
-    assert found["facts"]["State"] == "done"
-    assert found["facts"]["Frames"] == "240 of 240 drawn"
-    assert found["facts"]["Chunks"] == "8 of 8 made"
+    assert found["title"] == f"video.mp4: job {job}"
+    assert found["stats"]["State"] == "done"
+    assert found["stats"]["Frames"] == "240 of 240 drawn"
+    assert found["stats"]["Chunks"] == "8 of 8 made"
     assert found["made"] == 8
     assert found["failed"] == len(found["reasons"])
     assert found["workers"] == 2
     assert found["rates"] == 50
-    assert found["pictures"] == [[240, 180]] * 24
+    assert found["images"] == [[240, 180]] * 24
     assert list(report.parent.iterdir()) == [report]
 
 
 def test_a_report_of_a_failed_job_says_what_failed_and_why(journal: Journal, tmp_path: Path) -> None:
-    plain = json.loads(spec(tmp_path / "<film>.mp4", chunks=3, workers=1, attempts=2).model_dump_json())
+    plain = json.loads(spec(tmp_path / "<video>.mp4", chunks=3, workers=1, attempts=2).model_dump_json())
     plain["commands"]["chunks"][1] |= {"command": "sh", "args": ["-c", "echo '<b>broken</b>' >&2; exit 3"]}
     job = journal.add(JobSpec.parse(json.dumps(plain), "the job"))
     with pytest.raises(ChunkFailed):
@@ -79,31 +79,31 @@ def test_a_report_of_a_failed_job_says_what_failed_and_why(journal: Journal, tmp
     report = tmp_path / "report.html"
     write_report(journal, job, report)
     found = look(report, LOOK, tmp_path)
-    assert found["title"] == f"<film>.mp4: job {job}"
-    assert found["facts"]["State"] == "failed"
+    assert found["title"] == f"<video>.mp4: job {job}"
+    assert found["stats"]["State"] == "failed"
     assert (found["made"], found["failed"]) == (2, 2)
     assert len(found["reasons"]) == 2
     assert all("exit code 3; it said:\n  <b>broken</b>" in reason for reason in found["reasons"])
-    assert found["pictures"] == []
+    assert found["images"] == []
 
 
-def test_a_report_of_a_job_that_nobody_has_begun_can_be_written(journal: Journal, tmp_path: Path) -> None:
-    job = journal.add(spec(tmp_path / "film.mp4"))
+def test_a_report_of_a_job_that_nobody_has_started_can_be_written(journal: Journal, tmp_path: Path) -> None:
+    job = journal.add(spec(tmp_path / "video.mp4"))
     write_report(journal, job, tmp_path / "report.html")
     found = look(tmp_path / "report.html", LOOK, tmp_path)
-    assert found["facts"]["State"] == "queued"
+    assert found["stats"]["State"] == "queued"
     assert (found["made"], found["failed"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("command", "args", "said"),
+    ("command", "args", "message"),
     [
         (str(find_ffmpeg()), ["-f", "lavfi", "-i", "sine=duration=1", "out.mp3"], "has no video"),
         ("truncate", ["-s", "1000", "out.bin"], "can't be read"),
     ],
 )
 def test_a_report_of_an_output_without_video_says_so(
-    command: str, args: list[str], said: str, journal: Journal, tmp_path: Path
+    command: str, args: list[str], message: str, journal: Journal, tmp_path: Path
 ) -> None:
     plain = json.loads(spec(tmp_path / args[-1], chunks=1).model_dump_json())
     plain["commands"]["merge"] = {"command": command, "args": args, "output": args[-1]}
@@ -111,5 +111,5 @@ def test_a_report_of_an_output_without_video_says_so(
     asyncio.run(run_job(journal, job))
     report = tmp_path / "report.html"
     write_report(journal, job, report)
-    assert f"{args[-1]} {said}" in report.read_text()
-    assert look(report, LOOK, tmp_path)["pictures"] == []
+    assert f"{args[-1]} {message}" in report.read_text()
+    assert look(report, LOOK, tmp_path)["images"] == []

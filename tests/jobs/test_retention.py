@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from commands import spec
 from helios.jobs import Journal, retention
 from helios.jobs.retention import forget_ended, prune
+from support.commands import spec
 
 
-def ended(journal: Journal, step: str = "finish") -> str:
-    job = journal.add(spec(Path("film.mp4"), chunks=1))
+def finished(journal: Journal, step: str = "finish") -> str:
+    job = journal.add(spec(Path("video.mp4"), chunks=1))
     journal.step(job, "start")
     journal.step(job, step)  # type: ignore[arg-type]
     with journal.running(job):
         pass
-    journal.log_path(job).write_text("said")
+    journal.log_path(job).write_text("message")
     return job
 
 
@@ -28,13 +28,13 @@ def ids(journal: Journal) -> set[str]:
 
 def test_the_journal_forgets_what_ended_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal()
-    old = [ended(journal, step) for step in ("finish", "fail", "cancel")]
-    waiting, paused = journal.add(spec(Path("film.mp4"))), journal.add(spec(Path("film.mp4")))
+    old = [finished(journal, step) for step in ("finish", "fail", "cancel")]
+    waiting, paused = journal.add(spec(Path("video.mp4"))), journal.add(spec(Path("video.mp4")))
     journal.step(paused, "pause")
-    alive = ended(journal)
+    alive = finished(journal)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 31 * 86_400)
-    new = ended(journal)
+    new = finished(journal)
     with journal.running(alive):
         forget_ended(journal)
     assert ids(journal) == {waiting, paused, alive, new}
@@ -45,8 +45,8 @@ def test_the_journal_forgets_what_ended_long_ago(monkeypatch: pytest.MonkeyPatch
 def test_the_journal_keeps_so_many_jobs_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "KEPT_JOBS", 3)
     journal = Journal()
-    waiting = journal.add(spec(Path("film.mp4")))
-    jobs = [ended(journal) for _ in range(6)]
+    waiting = journal.add(spec(Path("video.mp4")))
+    jobs = [finished(journal) for _ in range(6)]
     forget_ended(journal)
     assert ids(journal) == {waiting, *jobs[3:]}
 
@@ -55,8 +55,8 @@ def test_the_journals_file_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "KEPT_JOBS", 3)
     journal = Journal()
     for _ in range(60):
-        job = json.loads(spec(Path("film.mp4"), chunks=30).model_dump_json())
-        name = journal.add(type(spec(Path("film.mp4"))).parse(json.dumps(job), "the job"))
+        job = json.loads(spec(Path("video.mp4"), chunks=30).model_dump_json())
+        name = journal.add(type(spec(Path("video.mp4"))).parse(json.dumps(job), "the job"))
         journal.step(name, "start")
         journal.step(name, "finish")
     journal.close()

@@ -13,14 +13,14 @@ import psutil
 import pytest
 
 import helios
-from commands import expected, pictures, spec
 from helios.errors import ChunkFailed, CommandNotFound, JobFailed, JobStopped, UsageError
 from helios.jobs import JobSpec, Journal
 from helios.jobs.job import Job
 from helios.jobs.runner import Recorder, run_job
 from helios.orchestrator import ChunkFinished, ChunkReused, Rendered, RenderEvent
 from helios.orchestrator.events import ChunkProgress, CommandsPlanned
-from processes import alive, named, wait_until
+from support.commands import expected, images, spec
+from support.processes import alive, named, wait_until
 
 
 @pytest.fixture
@@ -38,30 +38,30 @@ def made(log: Path) -> list[int]:
     return [int(line) for line in log.read_text().split()] if log.exists() else []
 
 
-def test_a_job_of_commands_that_are_not_ours_makes_an_exact_film(journal: Journal, tmp_path: Path) -> None:
+def test_a_job_of_commands_that_are_not_ours_makes_an_exact_video(journal: Journal, tmp_path: Path) -> None:
     events: list[RenderEvent] = []
-    film = run(journal, spec(tmp_path / "film.mp4", chunks=7, frames=5), events)
-    assert (film.frames, film.attempts, film.reused) == (35, 7, 0)
-    assert pictures(tmp_path / "film.mp4") == expected(35)
+    video = run(journal, spec(tmp_path / "video.mp4", chunks=7, frames=5), events)
+    assert (video.frames, video.attempts, video.reused) == (35, 7, 0)
+    assert images(tmp_path / "video.mp4") == expected(35)
     assert [event.event for event in events][:1] == ["commands-planned"]
     assert len([event for event in events if isinstance(event, ChunkFinished)]) == 7
-    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"], "nothing else is left there"
+    assert [path.name for path in tmp_path.iterdir()] == ["video.mp4"], "nothing else is left there"
     assert list(journal.folder.glob("work/*")) == []
 
 
 def test_the_same_job_twice_costs_one_stitch(journal: Journal, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    run(journal, spec(tmp_path / "film.mp4", log=log))
+    run(journal, spec(tmp_path / "video.mp4", log=log))
     events: list[RenderEvent] = []
     again = run(journal, spec(tmp_path / "again.mp4", log=log), events)
     assert sorted(made(log)) == list(range(6))
     assert (again.attempts, again.reused) == (0, 6)
     assert len([event for event in events if isinstance(event, ChunkReused)]) == 6
-    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "film.mp4").read_bytes()
+    assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "video.mp4").read_bytes()
 
 
 def test_progress_begins_anew_with_another_plan(journal: Journal, tmp_path: Path) -> None:
-    job = journal.add(spec(tmp_path / "film.mp4", chunks=6, frames=5))
+    job = journal.add(spec(tmp_path / "video.mp4", chunks=6, frames=5))
     recorder = Recorder(journal, job)
     recorder.add(CommandsPlanned(frames=30, chunks=6, workers=2))
     recorder.add(ChunkFinished(chunk=3, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
@@ -80,8 +80,8 @@ def test_progress_begins_anew_with_another_plan(journal: Journal, tmp_path: Path
 
 def test_a_fresh_job_takes_nothing_from_others_but_all_of_its_own(journal: Journal, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    run(journal, spec(tmp_path / "film.mp4", log=log))
-    fresh = spec(tmp_path / "film.mp4", log=log, fresh=True)
+    run(journal, spec(tmp_path / "video.mp4", log=log))
+    fresh = spec(tmp_path / "video.mp4", log=log, fresh=True)
     job = journal.add(fresh)
     assert run(journal, job).attempts == 6
     assert run(journal, job).attempts == 0
@@ -93,7 +93,7 @@ def test_chunks_whose_inputs_have_changed_are_made_again(journal: Journal, tmp_p
     data.write_text("one")
 
     def job() -> JobSpec:
-        plain = spec(tmp_path / "film.mp4", chunks=3)
+        plain = spec(tmp_path / "video.mp4", chunks=3)
         assert plain.commands
         (first, *others) = plain.commands.chunks
         chunks = (first.model_copy(update={"inputs": (data,)}), *others)
@@ -118,33 +118,33 @@ def test_an_input_that_changes_while_it_is_used_costs_an_attempt(journal: Journa
     }
     merge = {
         "command": "cp",
-        "args": ["000000.txt", "film.txt"],
+        "args": ["000000.txt", "video.txt"],
         "env": {"PATH": os.environ["PATH"]},
-        "output": "film.txt",
+        "output": "video.txt",
     }
-    job = {"version": 1, "output": str(tmp_path / "film.txt"), "commands": {"chunks": [chunk], "merge": merge}}
+    job = {"version": 1, "output": str(tmp_path / "video.txt"), "commands": {"chunks": [chunk], "merge": merge}}
     events: list[RenderEvent] = []
     run(journal, JobSpec.parse(json.dumps(job), "the job"), events)
-    assert (tmp_path / "film.txt").read_text() == "new\n"
+    assert (tmp_path / "video.txt").read_text() == "new\n"
     assert [event.code for event in events if event.event == "chunk-attempt-failed"] == ["page-changed"]
 
 
 def test_a_chunk_that_was_damaged_where_it_is_kept_is_made_again(journal: Journal, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    run(journal, spec(tmp_path / "film.mp4", chunks=3, log=log))
+    run(journal, spec(tmp_path / "video.mp4", chunks=3, log=log))
     segments = sorted((journal.folder / "artifacts" / "segments").glob("*/*.mp4"))
     whole = segments[1].read_bytes()
     segments[1].unlink()
     segments[1].write_bytes(whole[:-100] + bytes(byte ^ 255 for byte in whole[-100:]))
     events: list[RenderEvent] = []
     run(journal, spec(tmp_path / "again.mp4", chunks=3, log=log), events)
-    assert pictures(tmp_path / "again.mp4") == expected(15)
+    assert images(tmp_path / "again.mp4") == expected(15)
     assert len(made(log)) == 4
     assert next(event.message for event in events if event.event == "warned").endswith("It is made again")
 
 
 def test_what_a_killed_runner_has_left_ends_with_its_job(journal: Journal, tmp_path: Path) -> None:
-    plain = json.loads(spec(tmp_path / "film.mp4", chunks=1).model_dump_json())
+    plain = json.loads(spec(tmp_path / "video.mp4", chunks=1).model_dump_json())
     plain["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
     for verb in ("cancel", "delete"):
         job = Job.submit(journal, JobSpec.parse(json.dumps(plain), "the job"))
@@ -167,7 +167,7 @@ def test_chunks_of_a_job_that_can_be_gone_on_with_are_not_pruned(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, gate = tmp_path / "log", tmp_path / "gate"
-    paused = json.loads(spec(tmp_path / "film.mp4", chunks=3, log=log, workers=1).model_dump_json())
+    paused = json.loads(spec(tmp_path / "video.mp4", chunks=3, log=log, workers=1).model_dump_json())
     last = paused["commands"]["chunks"][2]["args"]
     last[1] = f"[ -e {gate} ] || exit 3; {last[1]}"
     job = journal.add(JobSpec.parse(json.dumps({**paused, "attempts": 1}), "the job"))
@@ -176,17 +176,21 @@ def test_chunks_of_a_job_that_can_be_gone_on_with_are_not_pruned(
     monkeypatch.setenv("HELIOS_KEEP_GB", "0")
     run(journal, spec(tmp_path / "other.mp4", chunks=2))
     gate.touch()
-    film = run(journal, job)
-    assert (film.reused, sorted(made(log))) == (2, [0, 1, 2])
+    video = run(journal, job)
+    assert (video.reused, sorted(made(log))) == (2, [0, 1, 2])
 
 
 def test_chunks_are_merged_by_a_command_where_there_is_one(journal: Journal, tmp_path: Path) -> None:
-    merge = {"command": "sh", "args": ["-c", "ls *.mp4 > film.txt; cat segments.txt >> film.txt"], "output": "film.txt"}
-    plain = spec(tmp_path / "film.txt", chunks=2)
+    merge = {
+        "command": "sh",
+        "args": ["-c", "ls *.mp4 > video.txt; cat segments.txt >> video.txt"],
+        "output": "video.txt",
+    }
+    plain = spec(tmp_path / "video.txt", chunks=2)
     job = json.loads(plain.model_dump_json())
     job["commands"]["merge"] = merge
     run(journal, JobSpec.parse(json.dumps(job), "the job"))
-    assert (tmp_path / "film.txt").read_text() == (
+    assert (tmp_path / "video.txt").read_text() == (
         "000000.mp4\n000001.mp4\nffconcat version 1.0\nfile 000000.mp4\nfile 000001.mp4\n"
     )
 
@@ -201,27 +205,27 @@ def failing(output: Path, script: str, **more: object) -> JobSpec:
 def test_a_chunk_that_fails_keeps_the_others_and_says_what_to_do(journal: Journal, tmp_path: Path) -> None:
     log = tmp_path / "log"
     mended = tmp_path / "mended"
-    command = spec(tmp_path / "film.mp4", chunks=4).commands
+    command = spec(tmp_path / "video.mp4", chunks=4).commands
     assert command
     script = f"test -e {mended} || {{ echo broken >&2; exit 3; }}; exec {command.chunks[2].job(tmp_path)}"
-    job = journal.add(failing(tmp_path / "film.mp4", script, workers=1, log=log, attempts=2))
+    job = journal.add(failing(tmp_path / "video.mp4", script, workers=1, log=log, attempts=2))
     with pytest.raises(ChunkFailed, match=r"chunk 2 .* 2 attempts.* exit code 3; it said:\n  broken"):
         run(journal, job)
     status = journal.status(job)
     assert (status.state, status.code, status.alive) == ("failed", "chunk-failed", False)
     assert "broken" in (status.error or "")
     assert made(log) == [0, 1, 3]
-    assert not (tmp_path / "film.mp4").exists()
+    assert not (tmp_path / "video.mp4").exists()
     mended.touch()
-    film = run(journal, job)
-    assert (film.reused, film.attempts) == (3, 1)
+    video = run(journal, job)
+    assert (video.reused, video.attempts) == (3, 1)
     assert made(log) == [0, 1, 3]
-    assert pictures(tmp_path / "film.mp4") == expected(20)
+    assert images(tmp_path / "video.mp4") == expected(20)
     assert journal.status(job).state == "done"
 
 
 def test_a_command_that_is_not_there_is_not_tried_again(journal: Journal, tmp_path: Path) -> None:
-    job = json.loads(spec(tmp_path / "film.mp4").model_dump_json())
+    job = json.loads(spec(tmp_path / "video.mp4").model_dump_json())
     job["commands"]["chunks"][0]["command"] = "no-such-command"
     with pytest.raises(CommandNotFound, match="no-such-command"):
         run(journal, JobSpec.parse(json.dumps(job), "the job"))
@@ -229,11 +233,11 @@ def test_a_command_that_is_not_there_is_not_tried_again(journal: Journal, tmp_pa
 
 def test_a_command_that_makes_nothing_has_failed(journal: Journal, tmp_path: Path) -> None:
     with pytest.raises(ChunkFailed, match=r"made no segment.mp4"):
-        run(journal, failing(tmp_path / "film.mp4", "true", attempts=1))
+        run(journal, failing(tmp_path / "video.mp4", "true", attempts=1))
 
 
 def test_a_job_is_run_by_one_process_at_a_time(journal: Journal, tmp_path: Path) -> None:
-    job = journal.add(spec(tmp_path / "film.mp4"))
+    job = journal.add(spec(tmp_path / "video.mp4"))
     with journal.running(job), pytest.raises(UsageError, match="being run by another process"):
         run(Journal(), job)
 
@@ -251,7 +255,7 @@ def slow(output: Path, gate: Path, log: Path) -> JobSpec:
 
 def test_a_submitted_job_outlives_who_submitted_it(tmp_path: Path) -> None:
     gate, log = tmp_path / "gate", tmp_path / "log"
-    (tmp_path / "job.json").write_text(slow(tmp_path / "film.mp4", gate, log).model_dump_json())
+    (tmp_path / "job.json").write_text(slow(tmp_path / "video.mp4", gate, log).model_dump_json())
     done = subprocess.run(
         [sys.executable, "-m", "helios", "job", "submit", "job.json"],
         cwd=tmp_path,
@@ -266,9 +270,9 @@ def test_a_submitted_job_outlives_who_submitted_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is running"):
         job.resume()
     gate.touch()
-    film = asyncio.run(job.result())
-    assert film.frames == 20
-    assert pictures(tmp_path / "film.mp4") == expected(20)
+    video = asyncio.run(job.result())
+    assert video.frames == 20
+    assert images(tmp_path / "video.mp4") == expected(20)
     assert job.status().state == "done"
 
 
@@ -276,28 +280,28 @@ def test_a_submitted_job_outlives_who_submitted_it(tmp_path: Path) -> None:
 def test_a_job_is_stopped_within_a_second_and_gone_on_with(step: str, state: str, tmp_path: Path) -> None:
     gate, log = tmp_path / "gate", tmp_path / "log"
     journal = Journal()
-    job = Job.submit(journal, slow(tmp_path / "film.mp4", gate, log))
+    job = Job.submit(journal, slow(tmp_path / "video.mp4", gate, log))
     wait_until(lambda: sorted(made(log)) == [0, 1, 3], "the others are made")
-    begun = time.monotonic()
+    started = time.monotonic()
     asyncio.run(getattr(job, step)())
-    took = time.monotonic() - begun
+    took = time.monotonic() - started
     assert (job.status().state, job.status().alive) == (state, False)
     assert took < 5, "a second is the aim; the machine may be busy"
-    assert not (tmp_path / "film.mp4").exists()
+    assert not (tmp_path / "video.mp4").exists()
     assert list(journal.folder.glob("work/*")) == []
     assert not named(1, str(gate)), "no process is left"
     with pytest.raises(JobStopped, match=f"is {state}: helios job resume"):
         asyncio.run(job.result())
     gate.touch()
     job.resume()
-    film = asyncio.run(job.result())
-    assert (film.reused, film.attempts) == (3, 1)
-    assert pictures(tmp_path / "film.mp4") == expected(20)
+    video = asyncio.run(job.result())
+    assert (video.reused, video.attempts) == (3, 1)
+    assert images(tmp_path / "video.mp4") == expected(20)
     assert sorted(made(log)) == [0, 1, 3]
 
 
 def test_a_job_that_fails_says_so_to_whoever_waits(tmp_path: Path) -> None:
-    job = Job.submit(Journal(), failing(tmp_path / "film.mp4", "exit 9", attempts=1))
+    job = Job.submit(Journal(), failing(tmp_path / "video.mp4", "exit 9", attempts=1))
     with pytest.raises(JobFailed, match="exit code 9") as caught:
         asyncio.run(job.result())
     assert (caught.value.job, caught.value.cause) == (job.id, "chunk-failed")
@@ -305,14 +309,14 @@ def test_a_job_that_fails_says_so_to_whoever_waits(tmp_path: Path) -> None:
 
 def test_a_deleted_job_is_gone_with_its_chunks(tmp_path: Path) -> None:
     journal = Journal()
-    job = Job.submit(journal, spec(tmp_path / "film.mp4"))
+    job = Job.submit(journal, spec(tmp_path / "video.mp4"))
     asyncio.run(job.result())
     assert list((journal.folder / "artifacts" / "segments").glob("*/*.mp4"))
     asyncio.run(job.delete())
     assert list((journal.folder / "artifacts" / "segments").glob("*/*.mp4")) == []
     assert list((journal.folder / "artifacts" / "jobs").iterdir()) == []
     assert journal.statuses() == []
-    assert (tmp_path / "film.mp4").exists()
+    assert (tmp_path / "video.mp4").exists()
     with pytest.raises(UsageError, match="deleted"):
         job.status()
 
@@ -320,20 +324,20 @@ def test_a_deleted_job_is_gone_with_its_chunks(tmp_path: Path) -> None:
 def test_another_machine_goes_on_with_the_store_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, log = (tmp_path / "store").as_uri(), tmp_path / "log"
     mended = tmp_path / "mended"
-    command = spec(tmp_path / "film.mp4", chunks=4).commands
+    command = spec(tmp_path / "video.mp4", chunks=4).commands
     assert command
     script = f"test -e {mended} || exit 3; exec {command.chunks[2].job(tmp_path)}"
     here = Journal(tmp_path / "here")
-    job = here.add(failing(tmp_path / "film.mp4", script, workers=1, log=log, attempts=1, store=store))
+    job = here.add(failing(tmp_path / "video.mp4", script, workers=1, log=log, attempts=1, store=store))
     with pytest.raises(ChunkFailed):
         run(here, job)
     mended.touch()
     there = Journal(tmp_path / "there")
     adopted = asyncio.run(Job.adopt(there, job, store))
-    film = run(there, adopted.id)
-    assert (film.reused, film.attempts) == (2, 2)
+    video = run(there, adopted.id)
+    assert (video.reused, video.attempts) == (2, 2)
     assert made(log) == [0, 1, 3]
-    assert pictures(tmp_path / "film.mp4") == expected(20)
+    assert images(tmp_path / "video.mp4") == expected(20)
 
 
 def test_a_page_is_a_job_too(tmp_path: Path) -> None:
@@ -343,7 +347,7 @@ def test_a_page_is_a_job_too(tmp_path: Path) -> None:
 
     async def work() -> None:
         job = await helios.submit(
-            page, tmp_path / "film.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
+            page, tmp_path / "video.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
         )
         kinds = [event.event async for event in job.events()]
         assert kinds.count("chunk-finished") == 4
@@ -364,7 +368,7 @@ def test_a_page_is_a_job_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [34, 35, 50, 64, 9])
 def test_a_command_that_any_signal_kills_is_said_so(number: int, journal: Journal, tmp_path: Path) -> None:
-    plain = json.loads(spec(tmp_path / "film.mp4", chunks=1, attempts=1).model_dump_json())
+    plain = json.loads(spec(tmp_path / "video.mp4", chunks=1, attempts=1).model_dump_json())
     plain["commands"]["chunks"][0] |= {"command": "sh", "args": ["-c", f"kill -{number} $$"]}
     with pytest.raises(ChunkFailed, match=r"was killed by (SIG\w+|signal \d+)"):
         run(journal, JobSpec.parse(json.dumps(plain), "the job"))
@@ -376,7 +380,7 @@ def test_commands_of_a_killed_runner_end_also_where_the_state_folder_is_a_link(
     (tmp_path / "real").mkdir()
     (tmp_path / "state").symlink_to("real")
     monkeypatch.setenv("HELIOS_STATE", str(tmp_path / "state"))
-    plain = json.loads(spec(tmp_path / "film.mp4", chunks=1).model_dump_json())
+    plain = json.loads(spec(tmp_path / "video.mp4", chunks=1).model_dump_json())
     plain["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
     (tmp_path / "job.json").write_text(json.dumps(plain))
     command = [sys.executable, "-m", "helios", "job", "run", str(tmp_path / "job.json"), "--json"]
@@ -392,7 +396,7 @@ def test_commands_of_a_killed_runner_end_also_where_the_state_folder_is_a_link(
 
 
 def test_sighup_stops_a_job_and_its_commands(tmp_path: Path) -> None:
-    plain = json.loads(spec(tmp_path / "film.mp4", chunks=1).model_dump_json())
+    plain = json.loads(spec(tmp_path / "video.mp4", chunks=1).model_dump_json())
     plain["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
     (tmp_path / "job.json").write_text(json.dumps(plain))
     command = [sys.executable, "-m", "helios", "job", "run", str(tmp_path / "job.json"), "--json"]
@@ -400,8 +404,8 @@ def test_sighup_stops_a_job_and_its_commands(tmp_path: Path) -> None:
         wait_until(lambda: named(runner.pid, "sleep", "600"), "the command", 60)
         (sleeping,) = named(runner.pid, "sleep", "600")
         runner.send_signal(signal.SIGHUP)
-        said = runner.communicate(timeout=60)[1]
-    assert runner.returncode == 128 + signal.SIGHUP, said
+        message = runner.communicate(timeout=60)[1]
+    assert runner.returncode == 128 + signal.SIGHUP, message
     wait_until(lambda: not alive(sleeping), "the command's end")
     (status,) = Journal().statuses()
     assert status.state == "paused"

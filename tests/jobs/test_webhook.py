@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 import helios
-from commands import spec
 from helios.errors import ChunkFailed, JobStopped, UsageError
 from helios.jobs import JobSpec, Journal, webhook
 from helios.jobs.runner import run_job
 from helios.orchestrator import RenderEvent, Warned
+from support.commands import spec
 
 Told = list[tuple[dict[str, str], bytes]]
 
@@ -63,10 +63,10 @@ def run(job: JobSpec) -> str:
 
 def test_what_becomes_of_a_job_is_told_in_order(tmp_path: Path) -> None:
     with listening([]) as (address, told):
-        name = run(spec(tmp_path / "film.mp4", chunks=2, webhook=address))
+        name = run(spec(tmp_path / "video.mp4", chunks=2, webhook=address))
     bodies = [json.loads(body) for _, body in told]
     assert [(body["job"], body["event"]) for body in bodies] == [(name, "started"), (name, "done")]
-    assert bodies[1]["output"] == str(tmp_path / "film.mp4")
+    assert bodies[1]["output"] == str(tmp_path / "video.mp4")
     assert bodies[1]["frames"] == 10
     assert "Helios-Signature" not in told[0][0]
 
@@ -74,7 +74,7 @@ def test_what_becomes_of_a_job_is_told_in_order(tmp_path: Path) -> None:
 def test_what_is_told_is_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELIOS_WEBHOOK_SECRET", "our secret")
     with listening([]) as (address, told):
-        run(spec(tmp_path / "film.mp4", chunks=1, webhook=address))
+        run(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
     for headers, body in told:
         parts = dict(part.split("=") for part in headers["Helios-Signature"].split(","))
         expected = hmac.new(b"our secret", f"{parts['t']}.".encode() + body, hashlib.sha256).hexdigest()
@@ -83,13 +83,13 @@ def test_what_is_told_is_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_address_that_fails_is_told_again(tmp_path: Path) -> None:
     with listening([500, 503]) as (address, told):
-        run(spec(tmp_path / "film.mp4", chunks=1, webhook=address))
+        run(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
     assert [json.loads(body)["event"] for _, body in told] == ["started"] * 3 + ["done"]
 
 
 def test_a_failure_is_told(tmp_path: Path) -> None:
     with listening([]) as (address, told):
-        job = json.loads(spec(tmp_path / "film.mp4", webhook=address, attempts=1).model_dump_json())
+        job = json.loads(spec(tmp_path / "video.mp4", webhook=address, attempts=1).model_dump_json())
         job["commands"]["chunks"][1]["args"] = ["-nonsense"]
         with pytest.raises(ChunkFailed):
             run(JobSpec.parse(json.dumps(job), "the job"))
@@ -103,9 +103,9 @@ def test_an_address_that_is_not_there_hinders_nothing_and_is_warned_of(
     monkeypatch.setattr(webhook, "PATIENCE", 0.2)
     address = "http://127.0.0.1:9/none"
     journal, events = Journal(), list[RenderEvent]()
-    name = journal.add(spec(tmp_path / "film.mp4", chunks=1, webhook=address))
+    name = journal.add(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
     asyncio.run(run_job(journal, name, events.append))
-    assert (tmp_path / "film.mp4").exists()
+    assert (tmp_path / "video.mp4").exists()
     warned = [event.message for event in events if isinstance(event, Warned)]
     assert warned[0].startswith(f"the webhook {address} fails, and is tried again: ")
     assert "refused" in warned[0]
@@ -120,7 +120,7 @@ def test_an_address_that_is_not_there_hinders_nothing_and_is_warned_of(
 )
 def test_what_is_no_address_is_refused_at_once(address: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="webhook") as caught:
-        spec(tmp_path / "film.mp4", chunks=1, webhook=address)
+        spec(tmp_path / "video.mp4", chunks=1, webhook=address)
     assert "https://example.com/hook" in str(caught.value)
     with pytest.raises(UsageError, match=r"a webhook is an address such as https://example\.com/hook"):
         asyncio.run(helios.render(tmp_path / "page.html", tmp_path / "a.mp4", webhook=address))
@@ -128,13 +128,13 @@ def test_what_is_no_address_is_refused_at_once(address: str, tmp_path: Path) -> 
 
 def test_an_answer_that_is_no_http_is_asked_for_again(tmp_path: Path) -> None:
     with listening([0, 0]) as (address, told):
-        run(spec(tmp_path / "film.mp4", chunks=1, webhook=address))
+        run(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
     assert [json.loads(body)["event"] for _, body in told] == ["started", "started", "started", "done"]
 
 
 def test_whoever_stops_a_job_does_not_wait_for_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "PATIENCE", 600)
-    job = json.loads(spec(tmp_path / "film.mp4", chunks=1, webhook="http://127.0.0.1:9/").model_dump_json())
+    job = json.loads(spec(tmp_path / "video.mp4", chunks=1, webhook="http://127.0.0.1:9/").model_dump_json())
     job["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
     journal = Journal()
     name = journal.add(JobSpec.parse(json.dumps(job), "the job"))

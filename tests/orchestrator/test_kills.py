@@ -1,4 +1,4 @@
-"""Whatever is killed in the middle of a render, the film comes out exact or the error is clear."""
+"""Whatever is killed in the middle of a render, the video comes out exact or the error is clear."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 import helios
-from films import assert_exact
 from helios.orchestrator.retry import RetryPolicy
-from processes import named
+from support.processes import named
+from support.videos import assert_exact
 
 PAGE = """<!doctype html><style>@keyframes k{to{transform:translateX(250px) rotate(90deg)}}
 p{width:60px;height:60px;background:linear-gradient(red,blue);animation:k 2s infinite alternate}</style><p>a</p>"""
@@ -70,7 +70,7 @@ def page_processes() -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("find", [workers, browsers, page_processes])
-def test_a_kill_in_mid_chunk_costs_an_attempt_and_the_film_is_exact(
+def test_a_kill_in_mid_chunk_costs_an_attempt_and_the_video_is_exact(
     find: Callable[[], list[psutil.Process]], page: Path, tmp_path: Path
 ) -> None:
     undisturbed = render(page, tmp_path / "a.mp4", frames=30)
@@ -149,7 +149,7 @@ def test_a_worker_ends_with_whoever_started_it(page: Path, tmp_path: Path) -> No
     import subprocess
     import sys
 
-    from processes import alive, descendants, wait_until
+    from support.processes import alive, descendants, wait_until
 
     command = [
         sys.executable,

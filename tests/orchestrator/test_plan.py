@@ -27,7 +27,7 @@ from helios.orchestrator.plan import (
     paying_workers,
     split,
 )
-from helios.renderer.spec import CaptureChoice, Costs, Encoding, Motion, Probe
+from helios.renderer.messages import CaptureChoice, Costs, Encoding, Motion, Probe
 from helios.stitcher import FfmpegStitcher
 
 frame_ranges = st.builds(
@@ -89,7 +89,7 @@ def test_every_worker_gets_as_many_chunks_as_the_others(frames: range, motion: M
     assert max(chunk.frames for chunk in chunks) <= MAX_CHUNK[motion]
 
 
-def test_one_worker_draws_a_short_film_in_one_chunk() -> None:
+def test_one_worker_draws_a_short_video_in_one_chunk() -> None:
     assert chunks_for(range(300), "seek", 1, None) == (Chunk(0, 0, 300),)
 
 
@@ -164,34 +164,34 @@ def test_cores_are_counted_where_they_can_not_be_chosen(
 
 
 def test_a_plan_gives_each_chunk_its_message() -> None:
-    film: Composition = compose(Source(root=None, entry="http://x/"), Declared(fps=Fraction(25), frames=20))
-    probe = Probe(composition=film, capture="begin-frame", motion="jump", browser="B 1", renderer="r", warnings=())
-    plan = RenderPlan(film, Encoding(crf=30), probe, split(range(5, 20), 8), 2)
+    video: Composition = compose(Source(root=None, entry="http://x/"), Declared(fps=Fraction(25), frames=20))
+    probe = Probe(composition=video, capture="begin-frame", motion="jump", browser="B 1", renderer="r", warnings=())
+    plan = RenderPlan(video, Encoding(crf=30), probe, split(range(5, 20), 8), 2)
     assert plan.frames == 15
     spec = plan.spec(plan.chunks[1])
     assert (spec.start, spec.stop) == (12, 20)
-    assert (spec.composition, spec.encoding) == (film, Encoding(crf=30))
+    assert (spec.composition, spec.encoding) == (video, Encoding(crf=30))
     assert (spec.capture, spec.motion) == ("begin-frame", "jump")
 
 
 @pytest.mark.parametrize("workers", [None, 3])
-def test_a_film_that_is_drawn_otherwise_has_workers_for_that(
+def test_a_video_that_is_drawn_otherwise_has_workers_for_that(
     workers: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "cores", lambda: 4)
     source = Source(root=None, entry="http://x/")
-    film: Composition = compose(source, Declared(fps=Fraction(25), frames=400))
+    video: Composition = compose(source, Declared(fps=Fraction(25), frames=400))
     costs = Costs(draw_ms=1, encode_ms=10)
     probe = Probe(
-        composition=film, capture="canvas", motion="seek", browser="B 1", renderer="r", warnings=("w",), costs=costs
+        composition=video, capture="canvas", motion="seek", browser="B 1", renderer="r", warnings=("w",), costs=costs
     )
     request = RenderRequest(source, Declared(), Encoding(crf=30), workers=workers)
     first = planning.plan_chunks(request, probe, ["canvas", "stage", "begin-frame"])
-    assert first.otherwise
-    second = first.otherwise
-    assert second.otherwise
-    third = second.otherwise
-    assert third.otherwise is None
+    assert first.fallback
+    second = first.fallback
+    assert second.fallback
+    third = second.fallback
+    assert third.fallback is None
     assert [each.probe.capture for each in (first, second, third)] == ["canvas", "stage", "begin-frame"]
     expected = [workers] * 3 if workers else [1, 1, 4]
     assert [each.workers for each in (first, second, third)] == expected
@@ -249,7 +249,7 @@ def in_turn(plan: RenderPlan | None) -> Iterator[str]:
     """The methods of a plan and of those for when it turns out to be unsafe."""
     while plan:
         yield plan.probe.capture
-        plan = plan.otherwise
+        plan = plan.fallback
 
 
 @pytest.mark.parametrize(

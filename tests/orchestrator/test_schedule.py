@@ -14,9 +14,9 @@ from helios.orchestrator import Chunk, ChunkAttemptFailed, ChunkStarted, RenderE
 from helios.orchestrator.liveness import LivenessPolicy
 from helios.orchestrator.retry import RetryPolicy
 from helios.orchestrator.schedule import Schedule
-from virtual_clock import VirtualClock
+from support.virtual_clock import VirtualClock
 
-Heard = Callable[[int], None]
+AudioClip = Callable[[int], None]
 
 
 class Scheduled:
@@ -38,7 +38,7 @@ class Scheduled:
 
 
 def schedule(
-    execute: Callable[[Chunk, int, int, Heard], Awaitable[Any]],
+    execute: Callable[[Chunk, int, int, AudioClip], Awaitable[Any]],
     *,
     chunks: int = 6,
     workers: int | Sequence[int] = 2,
@@ -50,7 +50,7 @@ def schedule(
     """Runs a schedule of chunks of 10 frames to its end, in no time."""
     seen = into or Scheduled()
 
-    async def watched(chunk: Chunk, number: int, worker: int, heard: Heard) -> Any:
+    async def watched(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> Any:
         seen.running += 1
         seen.most = max(seen.most, seen.running)
         try:
@@ -79,7 +79,7 @@ def schedule(
     return seen
 
 
-async def nothing(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+async def nothing(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
     await asyncio.sleep(0)
 
 
@@ -95,7 +95,7 @@ def test_no_chunks_are_no_work() -> None:
 
 
 def test_a_failed_chunk_is_made_again_by_another_worker() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         await asyncio.sleep(0.002)
         if chunk.index == 3 and number == 1:
             raise BrowserError("died")
@@ -109,7 +109,7 @@ def test_a_failed_chunk_is_made_again_by_another_worker() -> None:
 
 
 def test_a_single_worker_makes_it_again_itself() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         if number < 3:
             raise BrowserError("died")
 
@@ -119,7 +119,7 @@ def test_a_single_worker_makes_it_again_itself() -> None:
 
 
 def test_a_chunk_that_fails_too_often_ends_the_job() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         if chunk.index == 1:
             raise BrowserError(f"died {number}")
         await asyncio.sleep(30 if chunk.index == 2 else 0)
@@ -132,7 +132,7 @@ def test_a_chunk_that_fails_too_often_ends_the_job() -> None:
 
 
 def test_what_can_not_be_mended_is_not_tried_again() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         if chunk.index == 1:
             raise PageError("its script throws")
         await asyncio.sleep(30)
@@ -144,7 +144,7 @@ def test_what_can_not_be_mended_is_not_tried_again() -> None:
 
 
 def test_a_mistake_of_ours_is_not_hidden() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -155,7 +155,7 @@ def test_throttling_lowers_what_is_under_way_costs_no_attempt_and_is_recovered_f
     most_of: list[int] = []
     taken = 0
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         nonlocal taken
         tight = len(most_of) < 60
         if tight and taken >= 2:
@@ -170,14 +170,14 @@ def test_throttling_lowers_what_is_under_way_costs_no_attempt_and_is_recovered_f
     seen = schedule(execute, chunks=200, workers=8, retry=RetryPolicy(0.001, 0.004, maximum_attempts=2))
     assert sorted(seen.done) == list(range(200))
     throttled = [event for event in seen.failed if event.code == "throttled"]
-    assert len(throttled) >= 6, "eight were begun where two are taken"
+    assert len(throttled) >= 6, "eight were started where two are taken"
     assert len(throttled) < 120, "it learns"
     assert max(most_of[:60]) <= 2
     assert max(most_of) == 8, "it goes up again"
 
 
 def test_what_is_silent_for_much_longer_than_others_is_taken_for_dead() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         for frame in range(10):
             heard(frame + 1)
             if (chunk.index, number, frame) == (2, 1, 5):
@@ -193,7 +193,7 @@ def test_what_is_silent_for_much_longer_than_others_is_taken_for_dead() -> None:
 
 
 def test_a_job_that_is_slow_all_over_is_not_taken_for_dead() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         for frame in range(3):
             heard(frame + 1)
             await asyncio.sleep(0.1)
@@ -204,7 +204,7 @@ def test_a_job_that_is_slow_all_over_is_not_taken_for_dead() -> None:
 
 
 def test_what_has_never_said_anything_is_given_the_first_patience() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         await asyncio.sleep(10_000 if number == 1 else 0)
 
     seen = schedule(execute, liveness=LivenessPolicy(start_timeout=300), chunks=2)
@@ -212,10 +212,10 @@ def test_what_has_never_said_anything_is_given_the_first_patience() -> None:
     assert {event.code for event in seen.failed} == {"stalled"}
 
 
-def test_a_straggler_is_begun_a_second_time_and_the_first_to_end_wins() -> None:
+def test_a_straggler_is_started_a_second_time_and_the_first_to_end_wins() -> None:
     cancelled: list[tuple[int, int]] = []
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> int:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> int:
         try:
             for frame in range(10):
                 await asyncio.sleep(60 if (chunk.index, number) == (4, 1) else 0.5)
@@ -233,8 +233,8 @@ def test_a_straggler_is_begun_a_second_time_and_the_first_to_end_wins() -> None:
     assert seen.failed == [], "losing is no failure"
 
 
-def test_what_takes_as_long_as_others_is_begun_once() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+def test_what_takes_as_long_as_others_is_started_once() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         for frame in range(10):
             await asyncio.sleep(0.005)
             heard(frame + 1)
@@ -247,7 +247,7 @@ def test_what_takes_as_long_as_others_is_begun_once() -> None:
 def test_of_two_attempts_at_a_chunk_one_may_die(dies: int) -> None:
     second = asyncio.Event()
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         if chunk.index != 4:
             await asyncio.sleep(0.01)
             return
@@ -264,14 +264,14 @@ def test_of_two_attempts_at_a_chunk_one_may_die(dies: int) -> None:
 
 
 def test_cancelling_leaves_nothing_behind() -> None:
-    ended: list[int] = []
+    finished: list[int] = []
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         try:
             await asyncio.sleep(60)
         finally:
             await asyncio.sleep(0.02)
-            ended.append(chunk.index)
+            finished.append(chunk.index)
 
     async def run() -> None:
         plan = Schedule(split(range(30), 10), 2, execute, lambda attempt, result: None, lambda event: None, clock=clock)
@@ -283,7 +283,7 @@ def test_cancelling_leaves_nothing_behind() -> None:
 
     clock = VirtualClock()
     clock.run(run())
-    assert sorted(ended) == [0, 1]
+    assert sorted(finished) == [0, 1]
 
 
 LUCK: list[tuple[type[HeliosError] | None, int]] = [(None, 6), (BrowserError, 2), (Throttled, 2)]
@@ -294,7 +294,7 @@ LUCK: list[tuple[type[HeliosError] | None, int]] = [(None, 6), (BrowserError, 2)
 def test_whatever_happens_each_chunk_is_made_once(seed: int, chunks: int, workers: int) -> None:
     luck = random.Random(seed)
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         for frame in range(luck.randrange(3)):
             heard(frame)
             await asyncio.sleep(luck.random() / 500)
@@ -312,7 +312,7 @@ def test_whatever_happens_each_chunk_is_made_once(seed: int, chunks: int, worker
 def test_a_chunk_that_failed_at_one_place_is_made_at_another_even_if_it_has_to_wait() -> None:
     """Places: workers 0 and 1, and worker 2. At the first place, everything fails."""
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         await asyncio.sleep(0.002)
         if worker < 2:
             raise BrowserError("not here")
@@ -325,7 +325,7 @@ def test_a_chunk_that_failed_at_one_place_is_made_at_another_even_if_it_has_to_w
 
 
 def test_a_place_that_refuses_all_is_left_out_and_costs_no_attempt() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         await asyncio.sleep(0.002)
         if worker == 0:
             raise AccessDenied("nobody may")
@@ -339,7 +339,7 @@ def test_a_place_that_refuses_all_is_left_out_and_costs_no_attempt() -> None:
 
 
 def test_the_last_place_that_refuses_ends_the_job() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         await asyncio.sleep(0.002)
         raise WorkerRefused(f"not at place {worker}")
 
@@ -353,7 +353,7 @@ def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> 
     throttled: list[int] = []
     since: list[int] = []  # under way at the second place, after the first that was throttled
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         place = worker // 8
         running[place] += 1
         try:
@@ -373,16 +373,18 @@ def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> 
 
 
 @settings(deadline=None)
-@given(seed=st.integers(0, 1000), chunks=st.integers(0, 30), places=st.lists(st.integers(1, 4), min_size=1, max_size=3))
-def test_whatever_happens_at_places_each_chunk_is_made_once(seed: int, chunks: int, places: list[int]) -> None:
+@given(
+    seed=st.integers(0, 1000), chunks=st.integers(0, 30), targets=st.lists(st.integers(1, 4), min_size=1, max_size=3)
+)
+def test_whatever_happens_at_places_each_chunk_is_made_once(seed: int, chunks: int, targets: list[int]) -> None:
     """As long as there is a place that works: here the last one does, and has a worker who never refuses."""
     luck = random.Random(seed)
-    workers = [number for number, count in enumerate(places) for _ in range(count)]
+    workers = [number for number, count in enumerate(targets) for _ in range(count)]
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         await asyncio.sleep(0)
         kind = luck.random()
-        last = workers[worker] == len(places) - 1
+        last = workers[worker] == len(targets) - 1
         if kind < 0.05 and not last:
             raise WorkerRefused("another version")
         if kind < 0.2:
@@ -398,7 +400,7 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
     def run() -> list[RenderEvent]:
         luck = random.Random(5)
 
-        async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+        async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
             await asyncio.sleep(luck.random())
             if luck.random() < 0.3:
                 raise BrowserError("bad luck")
@@ -409,7 +411,7 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
 
 
 def test_throttling_without_any_progress_ends_the_job_after_its_time() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         await asyncio.sleep(0.1)
         raise Throttled("helios takes no more invocations at once: Rate Exceeded.")
 
@@ -423,7 +425,7 @@ def test_throttling_without_any_progress_ends_the_job_after_its_time() -> None:
 
 
 def test_a_pool_that_throttles_all_without_any_progress_is_left_out_where_there_is_another() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         if worker == 0:
             raise Throttled("nobody gets in")
         await asyncio.sleep(100)
@@ -439,7 +441,7 @@ def test_throttling_with_some_progress_may_go_on_for_hours(progress: str) -> Non
     """The place takes one attempt every ten minutes, and throttles all others."""
     taken = [0.0]
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         if seen.clock.monotonic() < taken[-1] + 600:
             raise Throttled("too many")
         taken.append(seen.clock.monotonic())
@@ -458,7 +460,7 @@ def test_throttling_with_some_progress_may_go_on_for_hours(progress: str) -> Non
 def test_an_attempt_that_runs_for_long_is_progress_though_all_others_are_throttled() -> None:
     running = 0
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         nonlocal running
         if running:
             raise Throttled("one at a time")
@@ -475,7 +477,7 @@ def test_an_attempt_that_runs_for_long_is_progress_though_all_others_are_throttl
 
 @pytest.mark.parametrize("error", [Throttled, BrowserError])
 def test_second_attempts_that_fail_neither_end_the_first_nor_come_in_a_rush(error: type[HeliosError]) -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: Heard) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
         if number > 1:
             raise error("no second one")
         await asyncio.sleep(5000 if chunk.index == 3 else 1)

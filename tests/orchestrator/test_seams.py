@@ -8,9 +8,9 @@ import pytest
 
 import helios
 from helios.orchestrator import RenderPlan, split
-from helios.orchestrator.ledger import Facts
+from helios.orchestrator.chunk_cache import ChunkStats
 from helios.orchestrator.seams import SeamBroken, Seams
-from helios.renderer.spec import Look
+from helios.renderer.messages import FrameFingerprint
 
 FRAMES = 24
 SAFE = """<!doctype html><body style="margin:0"><i id=box style="display:block;width:40px;height:40px;background:#284"></i>
@@ -20,36 +20,36 @@ COUNTS = """<!doctype html><body style="margin:0"><i id=box style="display:block
 """It says that it can seek, and counts how often it was asked to instead."""
 
 
-def look(name: str, mean: int = 0) -> Look:
-    return Look.of(name, bytes([mean]) * 12)
+def look(name: str, mean: int = 0) -> FrameFingerprint:
+    return FrameFingerprint.of(name, bytes([mean]) * 12)
 
 
 def test_seams_are_looked_at_in_any_order() -> None:
     chunks = split(range(30), 10)
-    facts = [
-        Facts(frames=10, first=look("a"), after=look("b")),
-        Facts(frames=10, first=look("b"), after=look("c")),
-        Facts(frames=10, first=look("c")),
+    stats = [
+        ChunkStats(frames=10, first=look("a"), after=look("b")),
+        ChunkStats(frames=10, first=look("b"), after=look("c")),
+        ChunkStats(frames=10, first=look("c")),
     ]
     for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1)):
         seams = Seams(chunks)
         for k in order:
-            seams.add(chunks[k], facts[k])
+            seams.add(chunks[k], stats[k])
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (0, 2, 1)])
 def test_a_seam_that_does_not_fit_is_named(order: tuple[int, ...]) -> None:
     chunks = split(range(30), 10)
-    facts = [
-        Facts(frames=10, first=look("a"), after=look("b")),
-        Facts(frames=10, first=look("b"), after=look("c", 40)),
-        Facts(frames=10, first=look("d", 100)),
+    stats = [
+        ChunkStats(frames=10, first=look("a"), after=look("b")),
+        ChunkStats(frames=10, first=look("b"), after=look("c", 40)),
+        ChunkStats(frames=10, first=look("d", 100)),
     ]
 
     def add_all() -> None:
         seams = Seams(chunks)
         for k in order:
-            seams.add(chunks[k], facts[k])
+            seams.add(chunks[k], stats[k])
 
     with pytest.raises(SeamBroken, match="frame 20 is another one when chunk 2 begins with it, by 60 of 255"):
         add_all()
@@ -59,15 +59,15 @@ def test_commands_that_tell_nothing_have_no_seams() -> None:
     chunks = split(range(30), 10)
     seams = Seams(chunks)
     for chunk in chunks:
-        seams.add(chunk, Facts(frames=10))
+        seams.add(chunk, ChunkStats(frames=10))
 
 
 def render(page: Path, output: Path, **options: Any) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
-    film = helios.render_sync(
+    video = helios.render_sync(
         page, output, width=320, height=180, frames=FRAMES, on_event=events.append, fresh=True, **options
     )
-    return film, events
+    return video, events
 
 
 @pytest.mark.parametrize("capture", ["fast", "faithful"])
@@ -75,16 +75,16 @@ def test_a_page_that_is_not_safe_to_split_is_drawn_in_one_chunk(capture: str, tm
     page = tmp_path / "page.html"
     page.write_text(COUNTS)
     whole, _ = render(page, tmp_path / "whole.mp4", chunk_frames=FRAMES, capture=capture)
-    film, events = render(page, tmp_path / "film.mp4", chunk_frames=8, workers=2, capture=capture)
+    video, events = render(page, tmp_path / "video.mp4", chunk_frames=8, workers=2, capture=capture)
     assert [event.chunks for event in events if event.event == "planned"] == [3, 1]
     (warning,) = [event.message for event in events if event.event == "warned"]
     assert "can't be drawn in parts" in warning
     assert "is another one when chunk" in warning
     assert "of 255" in warning
-    assert film.hashes == whole.hashes
+    assert video.hashes == whole.hashes
 
 
-def test_a_long_film_is_looked_at_before_it_is_split(tmp_path: Path) -> None:
+def test_a_long_video_is_looked_at_before_it_is_split(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(COUNTS)
 
@@ -106,14 +106,14 @@ def test_a_page_that_is_safe_to_split_is(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(SAFE)
     whole, _ = render(page, tmp_path / "whole.mp4", chunk_frames=FRAMES)
-    film, events = render(page, tmp_path / "film.mp4", chunk_frames=5, workers=2)
+    video, events = render(page, tmp_path / "video.mp4", chunk_frames=5, workers=2)
     assert [event.chunks for event in events if event.event == "planned"] == [5]
     assert [event for event in events if event.event == "warned"] == []
-    assert film.hashes == whole.hashes
+    assert video.hashes == whole.hashes
 
 
 def test_an_encoder_of_the_browsers_is_given_no_frame_of_the_next_chunk(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(SAFE)
-    film, _ = render(page, tmp_path / "film.mp4", chunk_frames=5, workers=2, encoder="browser")
-    assert film.frames == FRAMES
+    video, _ = render(page, tmp_path / "video.mp4", chunk_frames=5, workers=2, encoder="browser")
+    assert video.frames == FRAMES

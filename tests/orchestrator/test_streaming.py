@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segments import make_segment
+from support.segments import make_segment
 
 LEAVE = """
 import asyncio, sys
@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from helios.orchestrator import Chunk
-from helios.orchestrator.ledger import Facts, Ledger, Record, digest_of
+from helios.orchestrator.chunk_cache import Facts, Ledger, Record, digest_of
 from helios.orchestrator.streaming import streaming
 from helios.storage import ArtifactStore
 
@@ -64,7 +64,7 @@ def test_a_stream_that_is_cancelled_while_a_segment_is_added_ends_first(leave: s
         folder = tmp_path / str(attempt)
         folder.mkdir()
         (folder / "segment.mp4").hardlink_to(tmp_path / "segment.mp4")
-        ended = subprocess.run(
+        finished = subprocess.run(
             [sys.executable, "-c", LEAVE, folder, leave], stderr=subprocess.PIPE, text=True, check=False
         )
-        assert ended.returncode == 0, ended.stderr
+        assert finished.returncode == 0, finished.stderr

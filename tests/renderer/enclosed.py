@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from test_proxy import draw, witness
+
 from helios.composition import Network
-from test_network import draw, witness
 
 PUBLIC = "93.184.215.14"
 INNER = ("169.254.169.254", "169.254.170.2", "10.0.0.7", "172.16.0.1", "192.168.0.1", "100.64.0.1", "fd00:ec2::254")
@@ -25,7 +26,9 @@ def main(network: Network, folder: Path) -> None:
         hosts = [f"[{address}]" if ":" in address else address for address in (PUBLIC, *INNER)]
         tries = [f"try {{ await fetch('http://{host}:{found.port}/{host}') }} catch {{}}" for host in hosts]
         _, warnings = draw(folder, "".join(tries), network, capture="faithful")
-        sys.stdout.write(json.dumps({"seen": sorted({path[1:].strip("[]") for path in found.seen}), "said": warnings}))
+        sys.stdout.write(
+            json.dumps({"seen": sorted({path[1:].strip("[]") for path in found.seen}), "message": warnings})
+        )
 
 
 if __name__ == "__main__":

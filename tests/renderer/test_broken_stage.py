@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_stage import methods, warnings
 
 import helios
-from films import picture_pixels
-from gates import gated
-from processes import alive, descendants, named, wait_until
-from test_stage import methods, warnings
+from support.gates import gated
+from support.processes import alive, descendants, named, wait_until
+from support.videos import image_pixels
 
 FRAMES = 60
 SIZE = (320, 180)
@@ -89,14 +89,14 @@ def test_the_command_draws_it_too(when: str, tmp_path: Path) -> None:
 def test_a_still_of_it_is_drawn(tmp_path: Path) -> None:
     page = write(tmp_path, AT_ONCE)
     asyncio.run(helios.still(page, tmp_path / "a.png", frame=0, width=SIZE[0], height=SIZE[1], frames=1))
-    assert (picture_pixels(tmp_path / "a.png") == (0x33, 0x55, 0x77)).all(axis=2).any()
+    assert (image_pixels(tmp_path / "a.png") == (0x33, 0x55, 0x77)).all(axis=2).any()
 
 
 def test_in_a_batch_only_videos_that_crash_the_stage_are_drawn_faithfully(tmp_path: Path) -> None:
     page = write(tmp_path, LATER)
     rows = [{"name": "a", "crashes": False}, {"name": "b", "crashes": True}, {"name": "c", "crashes": False}]
 
-    def batch(**options: Any) -> tuple[tuple[helios.FilmResult, ...], list[helios.BatchEvent]]:
+    def batch(**options: Any) -> tuple[tuple[helios.VideoResult, ...], list[helios.BatchEvent]]:
         events: list[helios.BatchEvent] = []
         options = {"workers": 1, "preset": "ultrafast", "fresh": True, "on_event": events.append, **options}
         size = {"width": SIZE[0], "height": SIZE[1], "frames": FRAMES}
@@ -105,7 +105,7 @@ def test_in_a_batch_only_videos_that_crash_the_stage_are_drawn_faithfully(tmp_pa
     results, events = batch()
     faithful, _ = render(page, tmp_path / "alone.mp4", capture="faithful", props=rows[1])
     assert [result.outcome for result in results] == ["made", "made", "made"]
-    hashes = {event.row: event.hashes for event in events if event.event == "film-made"}
+    hashes = {event.row: event.hashes for event in events if event.event == "video-rendered"}
     assert hashes[2] == faithful.hashes
     [warning] = [event.message for event in events if event.event == "warned"]
     assert warning.startswith("row 2: fast capture is not safe: it crashes the browser")

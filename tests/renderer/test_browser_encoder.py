@@ -1,4 +1,4 @@
-"""Films that the browser encodes: every frame there, each at its time, joined without a seam."""
+"""Videos that the browser encodes: every frame there, each at its time, joined without a seam."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import helios
-from films import assert_exact, frame_pixels
 from helios.errors import UsageError
-from helios.renderer.muxer import browser_settings
-from helios.renderer.spec import Encoding
+from helios.renderer.encode.muxer import browser_settings
+from helios.renderer.messages import Encoding
+from support.videos import assert_exact, frame_pixels
 
 FRAMES = 21
 NUMBERED = """<!doctype html><meta charset=utf-8><style>body{margin:0;background:#246}
@@ -31,11 +31,11 @@ def numbered(folder: Path, fps: str = "30") -> Path:
     return page
 
 
-def numbers(film: Path, frames: int) -> list[int]:
-    """What the film's frames show."""
+def numbers(video: Path, frames: int) -> list[int]:
+    """What the video's frames show."""
     seen: list[int] = []
     for frame in range(frames):
-        pixels = frame_pixels(film, frame)
+        pixels = frame_pixels(video, frame)
         seen.append(sum(1 << bit for bit in range(6) if pixels[90, 30 + 50 * bit].mean() > 128))
     return seen
 
@@ -46,7 +46,7 @@ def draw(page: Path, output: Path, **options: object) -> helios.Rendered:
 
 @pytest.mark.parametrize("fps", ["24000/1001", "30", "60"])
 def test_every_frame_stands_at_its_time(fps: str, tmp_path: Path) -> None:
-    output = tmp_path / "film.mp4"
+    output = tmp_path / "video.mp4"
     draw(numbered(tmp_path, fps), output, frames=FRAMES, fps=fps, chunk_frames=7)
     assert_exact(output, FRAMES, Fraction(fps))
     assert numbers(output, FRAMES) == list(range(FRAMES))
@@ -63,26 +63,26 @@ def test_frames_are_those_that_ffmpeg_gets_in_however_many_chunks(tmp_path: Path
 
 
 def test_frames_that_repeat_the_last_are_there_too(tmp_path: Path) -> None:
-    page, output = tmp_path / "page.html", tmp_path / "film.mp4"
+    page, output = tmp_path / "page.html", tmp_path / "video.mp4"
     page.write_text(
         "<!doctype html><body style='background:#246'><h1 id=h>0</h1><script>"
         "let n = 0; setInterval(() => (h.textContent = ++n), 333)</script>"
     )
-    film = draw(page, output, frames=30, chunk_frames=15)
-    assert len(set(film.hashes)) == 3
+    video = draw(page, output, frames=30, chunk_frames=15)
+    assert len(set(video.hashes)) == 3
     assert_exact(output, 30, Fraction(30))
     for before, after in ((8, 9), (9, 10), (20, 21)):
         moved = np.abs(frame_pixels(output, before).astype(int) - frame_pixels(output, after)).max() > 60
-        assert moved == (film.hashes[before] != film.hashes[after])
+        assert moved == (video.hashes[before] != video.hashes[after])
 
 
 def test_a_full_size_canvas_is_encoded_too(pages: Path, tmp_path: Path) -> None:
-    output = tmp_path / "film.mp4"
+    output = tmp_path / "video.mp4"
     plain = helios.render_sync(
         pages / "canvas-2d.html", tmp_path / "plain.mp4", width=320, height=180, frames=FRAMES, crf=4
     )
-    film = draw(pages / "canvas-2d.html", output, frames=FRAMES, crf=4)
-    assert film.hashes == plain.hashes
+    video = draw(pages / "canvas-2d.html", output, frames=FRAMES, crf=4)
+    assert video.hashes == plain.hashes
     for frame in (0, 10, 20):
         one, other = (frame_pixels(path, frame).astype(float) for path in (output, tmp_path / "plain.mp4"))
         assert 10 * np.log10(255**2 / ((one - other) ** 2).mean()) > 30, "they look alike"
@@ -91,8 +91,8 @@ def test_a_full_size_canvas_is_encoded_too(pages: Path, tmp_path: Path) -> None:
 def test_the_quality_asked_for_is_the_bits_that_are_spent(pages: Path, tmp_path: Path) -> None:
     sizes: list[int] = []
     for crf in (36, 24, 12):
-        draw(pages / "canvas-2d.html", tmp_path / "film.mp4", frames=30, crf=crf)
-        sizes.append((tmp_path / "film.mp4").stat().st_size)
+        draw(pages / "canvas-2d.html", tmp_path / "video.mp4", frames=30, crf=crf)
+        sizes.append((tmp_path / "video.mp4").stat().st_size)
     assert sizes[0] < sizes[1] < sizes[2]
 
 
@@ -105,7 +105,7 @@ def test_the_level_is_the_lowest_that_will_do(size: tuple[int, int], fps: int, l
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"preset": "veryfast"}, "has no presets"),
         ({"codec": "vp9"}, "encodes h264 in yuv420p, not the codec libvpx-vp9"),
@@ -114,22 +114,22 @@ def test_the_level_is_the_lowest_that_will_do(size: tuple[int, int], fps: int, l
         ({"capture": "faithful"}, "encodes only what is drawn fast"),
     ],
 )
-def test_what_the_browser_cant_do_is_said_at_once(options: dict[str, object], said: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=said):
-        draw(numbered(tmp_path), tmp_path / "film.mp4", frames=5, **options)
+def test_what_the_browser_cant_do_is_said_at_once(options: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        draw(numbered(tmp_path), tmp_path / "video.mp4", frames=5, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
-def test_a_page_that_can_only_be_drawn_faithfully_is_not_begun(tmp_path: Path) -> None:
+def test_a_page_that_can_only_be_drawn_faithfully_is_not_started(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(
         "<!doctype html><script>if (window.top !== window) window.top.location = location</script><h1>x</h1>"
     )
     with pytest.raises(UsageError, match=r"only what is drawn fast, as this page is not \(.*\): --encoder ffmpeg"):
-        draw(page, tmp_path / "film.mp4", frames=5)
+        draw(page, tmp_path / "video.mp4", frames=5)
 
 
-def keys(film: Path) -> list[int]:
-    """The numbers of the film's key frames."""
-    with av.open(str(film)) as container:
+def keys(video: Path) -> list[int]:
+    """The numbers of the video's key frames."""
+    with av.open(str(video)) as container:
         return [number for number, packet in enumerate(container.demux(video=0)) if packet.is_keyframe]

@@ -1,4 +1,4 @@
-"""Subtitles that are drawn into the picture: on time, over everything, untouched by the page, unnoticed by it."""
+"""Subtitles that are drawn into the image: on time, over everything, untouched by the page, unnoticed by it."""
 
 import asyncio
 import tempfile
@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-
-from films import frame_pixels
-from helios.composition import Composition, Cue, Declared, Source
-from helios.renderer.agreement import THRESHOLD
-from helios.renderer.browser import open_page
-from helios.renderer.draw import draw_chunk
-from helios.renderer.probe import probe
-from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion, ProbeSpec
 from test_parity import means
+
+from helios.composition import Composition, Cue, Declared, Source
+from helios.renderer.browser.browser import open_page
+from helios.renderer.draw import draw_chunk
+from helios.renderer.frame_diff import THRESHOLD
+from helios.renderer.messages import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion, ProbeSpec
+from helios.renderer.probe import probe
+from support.videos import frame_pixels
 
 SIZE = (320, 180)
 FPS = Fraction(30000, 1001)
@@ -51,11 +51,11 @@ def draw(
     motion: Motion = "jump",
     captions: tuple[Cue, ...] = CUES,
 ) -> ChunkReport:
-    film = Composition(
+    video = Composition(
         source=Source.parse(page), width=SIZE[0], height=SIZE[1], fps=FPS, frames=len(SHOWN), captions=captions
     )
     spec = ChunkSpec(
-        composition=film, start=frames.start, stop=frames.stop, encoding=LOSSLESS, capture=method, motion=motion
+        composition=video, start=frames.start, stop=frames.stop, encoding=LOSSLESS, capture=method, motion=motion
     )
     return asyncio.run(draw_chunk(spec, output, Path(tempfile.mkdtemp(dir=output.parent)), lambda done, total: None))
 
@@ -134,7 +134,7 @@ def test_a_page_that_writes_itself_anew_has_them_still(tmp_path: Path) -> None:
     anew = (
         "<script>helios.seek = (s) => { if (s > .1) document.documentElement.replaceChildren(document.body) }</script>"
     )
-    report = draw(write(tmp_path, PLAIN + anew), tmp_path / "film.mp4", "begin-frame", motion="seek")
+    report = draw(write(tmp_path, PLAIN + anew), tmp_path / "video.mp4", "begin-frame", motion="seek")
     assert pattern(report.hashes) == SHOWN
 
 

@@ -1,4 +1,4 @@
-"""How pictures are taken: damage, begin frames, screenshots, pages of every source."""
+"""How images are taken: damage, begin frames, screenshots, pages of every source."""
 
 import asyncio
 import functools
@@ -13,10 +13,10 @@ import pytest
 from av.video.stream import VideoStream
 
 import helios
-from films import assert_exact, frame_pixels
 from helios.composition import Composition, Source
 from helios.renderer.draw import draw_chunk
-from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion
+from helios.renderer.messages import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion
+from support.videos import assert_exact, frame_pixels
 
 STILL = "<!doctype html><body style='margin:0;background:#264'><h1>Nothing moves</h1>"
 
@@ -37,7 +37,7 @@ def draw(
     return asyncio.run(draw_chunk(spec, folder / "segment.mp4", folder, lambda done, total: None))
 
 
-def test_a_frame_without_damage_costs_no_picture_and_is_the_last_one_again(tmp_path: Path) -> None:
+def test_a_frame_without_damage_costs_no_image_and_is_the_last_one_again(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(STILL)
     report = draw(tmp_path / "page.html", tmp_path / "work", range(0, 12))
     assert report.repeated == 11
@@ -67,14 +67,14 @@ def test_a_change_after_frames_without_any_is_seen(kind: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["gif", "apng"])
-def test_a_moving_picture_moves(kind: str, tmp_path: Path) -> None:
-    pictures = [np.full((16, 16, 3), shade, np.uint8) for shade in (10, 90, 170, 250)]
+def test_a_moving_image_moves(kind: str, tmp_path: Path) -> None:
+    images = [np.full((16, 16, 3), shade, np.uint8) for shade in (10, 90, 170, 250)]
     with av.open(str(tmp_path / f"moving.{kind}"), "w", format=kind, options={"loop": "0", "plays": "0"}) as container:
         stream = container.add_stream(kind, rate=10)
         assert isinstance(stream, VideoStream)
         stream.width = stream.height = 16
         stream.pix_fmt = {"gif": "rgb8", "apng": "rgb24"}[kind]
-        for pixels in pictures:
+        for pixels in images:
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=stream.pix_fmt)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
@@ -115,8 +115,8 @@ def test_a_page_from_an_address_is_drawn_as_from_its_folder(pages: Path, tmp_pat
     assert there.hashes == here.hashes
 
 
-def test_fonts_pictures_and_styles_are_there_in_frame_0(pages: Path, tmp_path: Path) -> None:
-    av_picture(tmp_path / "red.png", (255, 0, 0))
+def test_fonts_images_and_styles_are_there_in_frame_0(pages: Path, tmp_path: Path) -> None:
+    av_image(tmp_path / "red.png", (255, 0, 0))
     (tmp_path / "style.css").write_text("body{background:url(red.png)}")
     (tmp_path / "early.ttf").write_bytes((pages / "fonts" / "early.ttf").read_bytes())
     (tmp_path / "index.html").write_text(
@@ -160,7 +160,7 @@ def test_only_a_segment_s_first_frame_is_a_key_frame(pages: Path, tmp_path: Path
     assert keys == [True] + [False] * 11
 
 
-def av_picture(path: Path, colour: tuple[int, int, int]) -> None:
+def av_image(path: Path, colour: tuple[int, int, int]) -> None:
     with av.open(str(path), "w", format="image2") as container:
         stream = container.add_stream("png", rate=1)
         stream.width = stream.height = 32

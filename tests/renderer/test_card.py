@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import helios
-from films import assert_exact, frame_pixels, picture_pixels
-from helios.renderer.picture import CodedPicture, hash_pixels
-from helios.renderer.spec import EncoderChoice
+from helios.renderer.capture.images import EncodedImage, hash_pixels
+from helios.renderer.messages import EncoderChoice
+from support.videos import assert_exact, frame_pixels, image_pixels
 
 CARD = """<!doctype html><meta charset=utf-8><meta name=helios content="width=320, height=180, fps=25, duration=2">
 <style>body{margin:0;background:#fff}div{position:absolute;width:40px;height:30px}
@@ -34,7 +34,7 @@ def test_colours_and_places_are_right_before_encoding(tmp_path: Path) -> None:
         (100, 100, (255, 0, 255)),  # 0.8 s of 2 s: 100 of 250 pixels
     ]:
         wanted[top : top + 30, left : left + 40] = colour
-    seen = picture_pixels(tmp_path / "still.png")
+    seen = image_pixels(tmp_path / "still.png")
     moving = np.abs(seen.astype(int) - wanted)
     # The mover stands 0.001 ms further than 100 px, so its edges may be a shade off.
     assert moving[:, 99:142].max() <= 2
@@ -43,7 +43,7 @@ def test_colours_and_places_are_right_before_encoding(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoder", ["ffmpeg", "browser"])
-def test_colours_come_back_from_the_film(encoder: EncoderChoice, tmp_path: Path) -> None:
+def test_colours_come_back_from_the_video(encoder: EncoderChoice, tmp_path: Path) -> None:
     (tmp_path / "card.html").write_text(CARD)
     helios.render_sync(tmp_path / "card.html", tmp_path / "card.mp4", frame_range="20:22", crf=4, encoder=encoder)
     seen = frame_pixels(tmp_path / "card.mp4", 0)
@@ -60,9 +60,9 @@ def test_colours_come_back_from_the_film(encoder: EncoderChoice, tmp_path: Path)
         assert np.abs(seen[y, x].astype(int) - colour).max() <= 3, (x, y, seen[y, x])
 
 
-def test_a_still_is_the_frame_of_the_film(tmp_path: Path) -> None:
+def test_a_still_is_the_frame_of_the_video(tmp_path: Path) -> None:
     (tmp_path / "card.html").write_text(CARD)
-    film = helios.render_sync(tmp_path / "card.html", tmp_path / "card.mp4", frame_range="30:31", workers=1)
+    video = helios.render_sync(tmp_path / "card.html", tmp_path / "card.mp4", frame_range="30:31", workers=1)
     asyncio.run(helios.still(tmp_path / "card.html", tmp_path / "still.png", frame=30))
-    picture = base64.b64encode((tmp_path / "still.png").read_bytes()).decode()
-    assert hash_pixels(CodedPicture(picture).pixels()) == film.hashes[0]
+    image = base64.b64encode((tmp_path / "still.png").read_bytes()).decode()
+    assert hash_pixels(EncodedImage(image).pixels()) == video.hashes[0]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_clock import at_frame
+from test_page_video import HEAD, Cells, assert_same_everywhere, draw
 
 import helios
-from films import frame_pixels
-from footage import number_at, write_film
-from test_clock import at_frame
-from test_footage import HEAD, Cells, assert_same_everywhere, draw
+from support.clips import number_at, write_video
+from support.videos import frame_pixels
 
 HALF, THIRD = Fraction(1, 2), Fraction(1, 3)
 
@@ -42,7 +42,7 @@ PARTS: dict[str, Any] = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_film(tmp_path / "a film%23.mp4", 60, options={"bf": "2", "g": "250"})
+    write_video(tmp_path / "a video%23.mp4", 60, options={"bf": "2", "g": "250"})
     return tmp_path
 
 
@@ -66,10 +66,10 @@ def test_the_part_that_an_address_names_is_played_as_a_browser_does(folder: Path
         lambda k, fps: int((HALF + max(0, k / fps - Fraction(1, 5))) * 30),
     )
     (folder / "none.png").write_bytes(b"")
-    page, film = cells.write(), folder / "film.mp4"
+    page, video = cells.write(), folder / "video.mp4"
     for method in ("stage", "begin-frame"):
-        draw(page, film, range(20), method, "jump")
-        cells.assert_shown(film, range(20), Fraction(30))
+        draw(page, video, range(20), method, "jump")
+        cells.assert_shown(video, range(20), Fraction(30))
 
 
 def test_scripts_that_choose_a_part_see_the_address_that_they_chose(folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_scripts_that_choose_a_part_see_the_address_that_they_chose(folder: Path
 
 def test_a_part_of_what_a_script_made_is_played_too(folder: Path) -> None:
     (folder / "vp8.webm").write_bytes(
-        write_film(folder / "b.webm", 60, codec="libvpx", options={"crf": "4", "b": "2M"}).read_bytes()
+        write_video(folder / "b.webm", 60, codec="libvpx", options={"crf": "4", "b": "2M"}).read_bytes()
     )
     cells = Cells(folder)
     cells.add(
@@ -120,24 +120,24 @@ def test_a_part_of_what_a_script_made_is_played_too(folder: Path) -> None:
         </script>""",
         playing(HALF, Fraction(7, 10)),
     )
-    page, film = cells.write(), folder / "film.mp4"
-    draw(page, film, range(10), "begin-frame", "step")
-    cells.assert_shown(film, range(10), Fraction(30))
+    page, video = cells.write(), folder / "video.mp4"
+    draw(page, video, range(10), "begin-frame", "step")
+    cells.assert_shown(video, range(10), Fraction(30))
 
 
 def broken(folder: Path) -> dict[str, bytes]:
     """Files that no browser can play, or only a part of."""
-    data = bytearray(write_film(folder / "whole.mp4", 30, options={"g": "250"}).read_bytes())
+    data = bytearray(write_video(folder / "whole.mp4", 30, options={"g": "250"}).read_bytes())
     start = data.index(b"mdat") + 4
     frames_lost = bytes(data[:start]) + bytes(data.index(b"moov") - 4 - start) + bytes(data[data.index(b"moov") - 4 :])
-    webm = write_film(folder / "whole.webm", 30, codec="libvpx", options={"crf": "4", "b": "2M"}).read_bytes()
+    webm = write_video(folder / "whole.webm", 30, codec="libvpx", options={"crf": "4", "b": "2M"}).read_bytes()
     return {
         "zero.mp4": frames_lost,
         "nothing.mp4": b"",
-        "words.mp4": b"no film at all",
+        "words.mp4": b"no video at all",
         "cut.mp4": bytes(data[: len(data) // 2]),
         "cut.webm": webm[:300],
-        "old.avi": write_film(folder / "old.avi", 5, codec="ffv1", pixel_format="yuv444p").read_bytes(),
+        "old.avi": write_video(folder / "old.avi", 5, codec="ffv1", pixel_format="yuv444p").read_bytes(),
     }
 
 
@@ -165,9 +165,9 @@ def test_what_can_not_be_decoded_keeps_no_frame_from_being_drawn(name: str, way:
     )
     motion = "seek" if way == "apart" else "step"
     for method in ("stage", "begin-frame"):
-        report = draw(tmp_path / "page.html", tmp_path / "film.mp4", range(5), method, motion)
+        report = draw(tmp_path / "page.html", tmp_path / "video.mp4", range(5), method, motion)
         for frame in range(5):
-            assert number_at(frame_pixels(tmp_path / "film.mp4", frame), 0, 0) == frame
+            assert number_at(frame_pixels(tmp_path / "video.mp4", frame), 0, 0) == frame
         named = {"data": "data:video/mp4", "blob": "a clip of a script's (blob:)"}.get(way, name)
         decodable = name == "old.avi" and way not in ("data", "blob")
         if way != "audio":
@@ -190,11 +190,11 @@ def test_a_script_may_choose_another_clip_where_one_can_not_be_decoded(tmp_path:
     (tmp_path / "page.html").write_text(
         f"""{HEAD}<video id=v src=zero.mp4 autoplay></video><script>v.onerror = () => {{ v.src = "whole.mp4" }}</script>"""
     )
-    draw(tmp_path / "page.html", tmp_path / "film.mp4", range(4), "begin-frame", "step")
-    assert [number_at(frame_pixels(tmp_path / "film.mp4", frame), 0, 0) for frame in range(4)] == [0, 1, 2, 3]
+    draw(tmp_path / "page.html", tmp_path / "video.mp4", range(4), "begin-frame", "step")
+    assert [number_at(frame_pixels(tmp_path / "video.mp4", frame), 0, 0) for frame in range(4)] == [0, 1, 2, 3]
 
 
-def test_a_film_with_a_broken_clip_is_rendered_with_one_warning(tmp_path: Path) -> None:
+def test_a_video_with_a_broken_clip_is_rendered_with_one_warning(tmp_path: Path) -> None:
     (tmp_path / "zero.mp4").write_bytes(broken(tmp_path)["zero.mp4"])
     (tmp_path / "page.html").write_text(f"{HEAD}<video src=zero.mp4 autoplay></video>")
     warned: list[str] = []

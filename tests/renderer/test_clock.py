@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from helios.composition import Source
-from helios.renderer.browser import open_page
-from helios.renderer.capture import capture_with
-from helios.renderer.page import Page
-from helios.renderer.spec import CaptureMethod
+from helios.renderer.browser.browser import open_page
+from helios.renderer.browser.page import Page
+from helios.renderer.capture.capture import capture_with
+from helios.renderer.messages import CaptureMethod
 
 FPS = Fraction(30)
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_clock import at_frame
 
 import helios
-from films import frame_pixels
 from helios.composition import Composition, Source
 from helios.errors import PageError
-from helios.renderer.browser import open_page
-from helios.renderer.capture import capture_with
-from helios.renderer.spec import CaptureMethod
-from test_clock import at_frame
+from helios.renderer.browser.browser import open_page
+from helios.renderer.capture.capture import capture_with
+from helios.renderer.messages import CaptureMethod
+from support.videos import frame_pixels
 
 BOX = "<div id=box style='width:40px;height:30px;background:red'></div>"
 WAYS = {
@@ -153,12 +153,12 @@ def test_what_changes_in_a_held_frame_is_seen(method: CaptureMethod, tmp_path: P
         }));
         </script>"""
     )
-    from test_footage import draw
+    from test_page_video import draw
 
-    draw(tmp_path / "page.html", tmp_path / "film.mp4", range(8), method, "seek")
+    draw(tmp_path / "page.html", tmp_path / "video.mp4", range(8), method, "seek")
     for frame in range(8):
         expected = (0, 0, 255) if frame / 30 > 0.15 else (255, 0, 0)
-        assert abs(frame_pixels(tmp_path / "film.mp4", frame)[90, 160].astype(int) - expected).max() < 8
+        assert abs(frame_pixels(tmp_path / "video.mp4", frame)[90, 160].astype(int) - expected).max() < 8
 
 
 @pytest.mark.parametrize(

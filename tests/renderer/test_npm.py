@@ -7,9 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-
-from films import assert_exact
 from test_parity import draw
+
+from support.videos import assert_exact
 
 LIBRARIES = {
     "gsap": "gsap",
@@ -47,7 +47,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, pages: Path) -> Path:
 @pytest.mark.parametrize("capture", ["fast", "faithful"])
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_one_and_seven_chunks_have_the_same_frames(library: str, capture: str, project: Path, tmp_path: Path) -> None:
-    page, output = project / f"{library}.html", tmp_path / "film.mp4"
+    page, output = project / f"{library}.html", tmp_path / "video.mp4"
     whole = draw(page, output, frames=FRAMES, chunk_frames=FRAMES, capture=capture)
     assert len(set(whole.hashes)) >= FRAMES - 3, "the page moves"
     assert draw(page, output, frames=FRAMES, chunk_frames=FRAMES // 7, capture=capture).hashes == whole.hashes

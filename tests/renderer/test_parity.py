@@ -1,4 +1,4 @@
-"""Frame k has the same pixels however the film is split, and every time; the film is exact at every rate."""
+"""Frame k has the same pixels however the video is split, and every time; the video is exact at every rate."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import helios
-from films import assert_exact, frame_pixels
-from helios.renderer.agreement import BLOCK, THRESHOLD
+from helios.renderer.frame_diff import BLOCK, THRESHOLD
+from support.videos import assert_exact, frame_pixels
 
 KINDS = {
     "css-keyframes": "jump",
@@ -34,7 +34,7 @@ def draw(page: Path, output: Path, **options: object) -> helios.Rendered:
 @pytest.mark.parametrize("capture", ["fast", "faithful"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_three_and_seven_chunks_have_the_same_frames(kind: str, capture: str, pages: Path, tmp_path: Path) -> None:
-    page, output = pages / f"{kind}.html", tmp_path / "film.mp4"
+    page, output = pages / f"{kind}.html", tmp_path / "video.mp4"
     whole = draw(page, output, frames=FRAMES, chunk_frames=FRAMES, capture=capture)
     assert len(whole.hashes) == FRAMES
     assert len(set(whole.hashes)) >= FRAMES // 2, "the page moves"
@@ -72,6 +72,6 @@ def means(pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("fps", ["24000/1001", "25", "60"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_frame_stands_at_k_over_fps(kind: str, fps: str, pages: Path, tmp_path: Path) -> None:
-    output = tmp_path / "film.mp4"
+    output = tmp_path / "video.mp4"
     draw(pages / f"{kind}.html", output, frames=7, fps=fps, chunk_frames=4)
     assert_exact(output, 7, Fraction(fps))

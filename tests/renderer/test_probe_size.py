@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from helios.composition import Declared, Source
+from helios.renderer.messages import ProbeSpec
 from helios.renderer.probe import expected_size
-from helios.renderer.spec import ProbeSpec
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from typing import Any
 
 import psutil
 import pytest
+from test_stage import warnings
 
 import helios
-from films import assert_exact, picture_pixels
-from gates import gated
-from processes import alive, named, wait_until
-from test_stage import warnings
+from support.gates import gated
+from support.processes import alive, named, wait_until
+from support.videos import assert_exact, image_pixels
 
 FRAMES = 8
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"><rect width="80" height="80" fill="{}"/></svg>'
@@ -155,7 +155,7 @@ def test_a_still_is_drawn_again_where_a_process_dies(tmp_path: Path) -> None:
     with gated(site(tmp_path, PAGE), killer) as url:
         asyncio.run(helios.still(url, tmp_path / "a.png", frame=3, width=320, height=180, frames=FRAMES))
     assert killer.killed
-    pixels = picture_pixels(tmp_path / "a.png")
+    pixels = image_pixels(tmp_path / "a.png")
     assert pixels[40, 40].tolist() == [0xAA, 0x33, 0x33]
     assert pixels[40, 120].tolist() == [0x33, 0xAA, 0x33]
 
@@ -169,9 +169,9 @@ def test_a_video_of_a_batch_is_drawn_again_where_a_process_dies(victim: str, tmp
             url, rows, f"{tmp_path}/{{name}}.mp4", width=320, height=180, frames=FRAMES, workers=1, preset="ultrafast",
             fresh=True, on_event=events.append,
         )  # fmt: skip
-        return {event.row: event.hashes for event in events if event.event == "film-made"}
+        return {event.row: event.hashes for event in events if event.event == "video-rendered"}
 
-    killer = Killer("films", VICTIMS[victim])
+    killer = Killer("videos", VICTIMS[victim])
     with gated(site(tmp_path, PAGE), lambda path: None) as url:
         undisturbed = batch(url)
     with gated(tmp_path, killer) as url:

@@ -1,4 +1,4 @@
-"""Pictures are read from where the stage's worker writes them, never another one, and nothing is left in memory."""
+"""Images are read from where the stage's worker writes them, never another one, and nothing is left in memory."""
 
 import fcntl
 import json
@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from helios.errors import BrowserError
-from helios.renderer import ring
-from helios.renderer.ring import SLOTS, Ring, ring_folder
+from helios.renderer.browser import ring
+from helios.renderer.browser.ring import SLOTS, Ring, ring_folder
 
 SIZE = (6, 4)
 MANY = 2**32
@@ -58,13 +58,13 @@ def pixels(value: int) -> bytes:
     return bytes([value, value + 1, value + 2, 255]) * (SIZE[0] * SIZE[1])
 
 
-def test_every_picture_is_read_from_its_slot(opened: tuple[Ring, Writer]) -> None:
+def test_every_image_is_read_from_its_slot(opened: tuple[Ring, Writer]) -> None:
     ring, writer = opened
     for first in range(0, 3 * SLOTS, SLOTS):
         for sequence in range(first, first + SLOTS):
             writer.keep(sequence, 10 * sequence, pixels(sequence))
         for sequence in reversed(range(first, first + SLOTS)):
-            assert bytes(ring.picture(sequence, 10 * sequence)) == pixels(sequence)
+            assert bytes(ring.image(sequence, 10 * sequence)) == pixels(sequence)
 
 
 def test_a_ring_has_as_many_slots_as_it_says(opened: tuple[Ring, Writer]) -> None:
@@ -73,43 +73,43 @@ def test_a_ring_has_as_many_slots_as_it_says(opened: tuple[Ring, Writer]) -> Non
     assert ring.bytes // ring.slot == SLOTS, "which is how the worker counts them"
 
 
-def test_a_picture_that_was_overwritten_is_not_read(opened: tuple[Ring, Writer]) -> None:
+def test_a_image_that_was_overwritten_is_not_read(opened: tuple[Ring, Writer]) -> None:
     ring, writer = opened
     for sequence in range(SLOTS + 1):
         writer.keep(sequence, sequence, pixels(sequence))
-    with pytest.raises(BrowserError, match="picture 0 of frame 0 was wanted"):
-        ring.picture(0, 0)
-    assert bytes(ring.picture(SLOTS, SLOTS)) == pixels(SLOTS)
-    assert bytes(ring.picture(1, 1)) == pixels(1)
+    with pytest.raises(BrowserError, match="image 0 of frame 0 was wanted"):
+        ring.image(0, 0)
+    assert bytes(ring.image(SLOTS, SLOTS)) == pixels(SLOTS)
+    assert bytes(ring.image(1, 1)) == pixels(1)
 
 
 @pytest.mark.parametrize(
     ("sequence", "frame", "size"),
     [(5, 8, SIZE), (5 + SLOTS, 7, SIZE), (1, 7, SIZE), (5, 7, (SIZE[1], SIZE[0])), (5, 7, (12, 2))],
-    ids=["another frame", "a later picture", "an earlier picture", "turned", "of another shape"],
+    ids=["another frame", "a later image", "an earlier image", "turned", "of another shape"],
 )
-def test_another_picture_in_its_place_is_an_error(
+def test_another_image_in_its_place_is_an_error(
     sequence: int, frame: int, size: tuple[int, int], opened: tuple[Ring, Writer]
 ) -> None:
     ring, writer = opened
     writer.keep(sequence, frame, pixels(1), size)
-    with pytest.raises(BrowserError, match="picture 5 of frame 7 was wanted") as caught:
-        ring.picture(5, 7)
+    with pytest.raises(BrowserError, match="image 5 of frame 7 was wanted") as caught:
+        ring.image(5, 7)
     assert caught.value.retryable
     writer.keep(5, 7, pixels(2))
-    assert bytes(ring.picture(5, 7)) == pixels(2)
+    assert bytes(ring.image(5, 7)) == pixels(2)
 
 
-def test_a_picture_that_never_came_is_an_error(opened: tuple[Ring, Writer]) -> None:
+def test_a_image_that_never_came_is_an_error(opened: tuple[Ring, Writer]) -> None:
     ring, _ = opened
-    with pytest.raises(BrowserError, match="picture 1 of frame 1 was wanted"):
-        ring.picture(1, 1)
+    with pytest.raises(BrowserError, match="image 1 of frame 1 was wanted"):
+        ring.image(1, 1)
 
 
-def test_pictures_are_counted_past_what_their_number_holds(opened: tuple[Ring, Writer]) -> None:
+def test_images_are_counted_past_what_their_number_holds(opened: tuple[Ring, Writer]) -> None:
     ring, writer = opened
     writer.keep(MANY + 1, 3, pixels(9))
-    assert bytes(ring.picture(MANY + 1, 3)) == pixels(9)
+    assert bytes(ring.image(MANY + 1, 3)) == pixels(9)
 
 
 def test_the_file_is_unlinked_once_it_is_mapped(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_the_file_is_unlinked_once_it_is_mapped(tmp_path: Path) -> None:
     assert not writer.path.exists()
     writer.keep(0, 0, pixels(3))
     writer.close()
-    assert bytes(ring.picture(0, 0)) == pixels(3)
+    assert bytes(ring.image(0, 0)) == pixels(3)
 
 
 def test_only_the_file_with_the_token_is_taken(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_only_the_file_with_the_token_is_taken(tmp_path: Path) -> None:
         other.keep(0, 0, pixels(5))
         assert other.path.exists()
         other.close()
-    assert bytes(ring.picture(0, 0)) == pixels(4)
+    assert bytes(ring.image(0, 0)) == pixels(4)
     writer.close()
 
 
@@ -165,7 +165,7 @@ def test_a_file_without_room_is_an_error_and_not_a_crash_later(small: Path) -> N
     ring = Ring(small, (1920, 1080))
     writer = Writer(ring, small)
     writer.close()
-    with pytest.raises(BrowserError, match="no room for pictures"):
+    with pytest.raises(BrowserError, match="no room for images"):
         ring.map()
 
 
@@ -254,7 +254,7 @@ def test_a_ring_takes_the_room_that_was_kept_for_it(
                 os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small).free)
             opened.map()
             writer.keep(0, 0, pixels(6))
-            assert bytes(opened.picture(0, 0)) == pixels(6)
+            assert bytes(opened.image(0, 0)) == pixels(6)
             writer.close()
             others.unlink()
 
@@ -265,13 +265,13 @@ def test_folders_of_the_living_stay_and_those_of_the_dead_go(tmp_path: Path, mem
     )
     for folder in (dead, living, others):
         (folder / "001" / "t").mkdir(parents=True)
-        (folder / "001" / "t" / "0").write_bytes(b"picture")
+        (folder / "001" / "t" / "0").write_bytes(b"image")
     file.write_bytes(b"")
     descriptor = os.open(living, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     with ring_folder(tmp_path / "one", SIZE) as one:
         assert set(memory.iterdir()) == {living, others, file, one}
-        assert (living / "001" / "t" / "0").read_bytes() == b"picture"
+        assert (living / "001" / "t" / "0").read_bytes() == b"image"
         with ring_folder(tmp_path / "two", SIZE) as two:
             assert set(memory.iterdir()) == {living, others, file, one, two}
             os.close(descriptor)
@@ -281,25 +281,25 @@ def test_folders_of_the_living_stay_and_those_of_the_dead_go(tmp_path: Path, mem
 
 @root_only
 @pytest.mark.parametrize("megabytes", [64, 16], ids=["room for one worker", "room for none"])
-def test_little_shared_memory_is_enough(megabytes: int, full_film: list[str], tmp_path: Path) -> None:
+def test_little_shared_memory_is_enough(megabytes: int, full_video: list[str], tmp_path: Path) -> None:
     mount = f"mount -t tmpfs -o size={megabytes}m tmpfs /dev/shm"
-    assert film(tmp_path, f"{mount} && test $(df -m --output=size /dev/shm | tail -1) = {megabytes}") == full_film
+    assert video(tmp_path, f"{mount} && test $(df -m --output=size /dev/shm | tail -1) = {megabytes}") == full_video
 
 
 @pytest.fixture(scope="module")
-def full_film(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def full_video(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The hashes of the frames where there is as much shared memory as usual."""
-    return film(tmp_path_factory.mktemp("full"), "true")
+    return video(tmp_path_factory.mktemp("full"), "true")
 
 
-def film(folder: Path, before: str) -> list[str]:
-    """The frames' hashes of a film of full size by two workers, in a world of its own in which `before` was run."""
+def video(folder: Path, before: str) -> list[str]:
+    """The frames' hashes of a video of full size by two workers, in a world of its own in which `before` was run."""
     (folder / "page.html").write_text(
         """<!doctype html><body style="margin:0;background:#264"><div id=box style="width:640px;height:512px;
         background:linear-gradient(red,blue)"></div><script>
         helios.seek = (s) => (box.style.marginLeft = `${64 * Math.round(s * 30)}px`);</script>"""
     )
-    command = [sys.executable, "-m", "helios", "render", "page.html", "-o", "film.mp4", "--frames", "6", "--json"]
+    command = [sys.executable, "-m", "helios", "render", "page.html", "-o", "video.mp4", "--frames", "6", "--json"]
     command += ["--workers", "2", "--chunk-frames", "3", "--capture", "fast", "--preset", "ultrafast"]
     done = subprocess.run(
         ["unshare", "-m", "sh", "-ec", f'{before}; exec "$@"', "sh", *command],

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from helios.composition import Source
-from helios.renderer.browser import open_page
-from helios.renderer.server import serve
+from helios.renderer.browser.browser import open_page
+from helios.renderer.browser.server import serve
 
 
 def ask(root: Path, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -29,7 +29,7 @@ def test_files_have_their_bytes_and_types(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "body", "said"),
+    ("asked", "status", "body", "message"),
     [
         ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
         ("bytes=7-", 206, b"789", "bytes 7-9/10"),
@@ -39,10 +39,10 @@ def test_files_have_their_bytes_and_types(tmp_path: Path) -> None:
         ("lines=1-2", 200, b"0123456789", None),
     ],
 )
-def test_parts_of_files(asked: str, status: int, body: bytes, said: str | None, tmp_path: Path) -> None:
+def test_parts_of_files(asked: str, status: int, body: bytes, message: str | None, tmp_path: Path) -> None:
     (tmp_path / "data.bin").write_bytes(b"0123456789")
     found = ask(tmp_path, "/data.bin", range=asked)
-    assert (found[0], found[2], found[1].get("Content-Range")) == (status, body, said)
+    assert (found[0], found[2], found[1].get("Content-Range")) == (status, body, message)
 
 
 def test_an_empty_file_is_answered_as_a_whole(tmp_path: Path) -> None:

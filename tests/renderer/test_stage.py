@@ -17,23 +17,23 @@ import av
 import numpy as np
 import pytest
 from av.video.stream import VideoStream
+from test_parity import means
 
 import helios
-from films import assert_exact, frame_pixels
-from gates import gated
 from helios.composition import Composition, Declared, Source
 from helios.errors import BrowserError
 from helios.orchestrator.events import Planned
-from helios.renderer import ring
-from helios.renderer.agreement import THRESHOLD
-from helios.renderer.browser import open_page
-from helios.renderer.capture import StageCapture
+from helios.renderer.browser import ring
+from helios.renderer.browser.browser import open_page
+from helios.renderer.browser.scripts import STAGE
+from helios.renderer.capture.capture import StageCapture
 from helios.renderer.draw import draw_chunk
+from helios.renderer.frame_diff import THRESHOLD
+from helios.renderer.messages import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion, Probe, ProbeSpec
 from helios.renderer.probe import probe
-from helios.renderer.scripts import STAGE
-from helios.renderer.spec import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion, Probe, ProbeSpec
-from processes import alive, descendants, named, wait_until
-from test_parity import means
+from support.gates import gated
+from support.processes import alive, descendants, named, wait_until
+from support.videos import assert_exact, frame_pixels
 
 Colour = tuple[int, int, int]
 SIZE = (320, 180)
@@ -92,12 +92,12 @@ def render(
 ) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     options = {"workers": 1, "preset": "ultrafast", "fresh": True, "on_event": events.append, **options}
-    film = helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], frames=frames, **options)
-    return film, events
+    video = helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], frames=frames, **options)
+    return video, events
 
 
 def methods(events: list[helios.RenderEvent]) -> list[str]:
-    """The ways in which a film was begun, one after the other."""
+    """The ways in which a video was started, one after the other."""
     return [event.capture for event in events if event.event == "planned"]
 
 
@@ -121,9 +121,9 @@ def assert_right(
     return fast, faithful
 
 
-def assert_shows(film: Path, frame: int, x: int, y: int, colour: Colour | None) -> None:
-    """The film has that colour there, by what a lossless film may be off; or, for None, any but white."""
-    seen = frame_pixels(film, frame)[y, x]
+def assert_shows(video: Path, frame: int, x: int, y: int, colour: Colour | None) -> None:
+    """The video has that colour there, by what a lossless video may be off; or, for None, any but white."""
+    seen = frame_pixels(video, frame)[y, x]
     far_off = np.abs(seen.astype(int) - (colour or (255, 255, 255))).max() > 3
     assert far_off == (colour is None), (x, y, seen)
 
@@ -136,8 +136,8 @@ def serving(
     return gated(folder, lambda path: at_gate(), headers)
 
 
-def write_pictures(path: Path, shades: list[int], rate: int, codec: str, pixel_format: str, **options: str) -> None:
-    """A film or an animated picture of plain shades of gray, 64 x 64 pixels."""
+def write_images(path: Path, shades: list[int], rate: int, codec: str, pixel_format: str, **options: str) -> None:
+    """A video or an animated image of plain shades of gray, 64 x 64 pixels."""
     with av.open(str(path), "w", options={key: value for key, value in options.items() if key == "loop"}) as container:
         stream = container.add_stream(codec, rate=rate)
         assert isinstance(stream, VideoStream)
@@ -270,7 +270,7 @@ def test_what_only_looks_dangerous_is_drawn_fast_and_right(kind: str, tmp_path: 
 
 def test_a_video_shows_the_frame_of_the_clock(tmp_path: Path) -> None:
     shades = [20 + 12 * k for k in range(2 * FRAMES)]
-    write_pictures(tmp_path / "clip.mp4", shades, 30, "libx264", "yuv420p", crf="1")
+    write_images(tmp_path / "clip.mp4", shades, 30, "libx264", "yuv420p", crf="1")
     page = write(tmp_path, "<video src=clip.mp4 autoplay muted style='position:absolute;left:96px;top:48px'></video>")
     found = look(page, tmp_path)
     assert (found.capture, found.motion) == ("stage", "jump"), found.comparison
@@ -286,7 +286,7 @@ def test_a_video_shows_the_frame_of_the_clock(tmp_path: Path) -> None:
 # What a stage can't show.
 
 UNSAFE = {
-    "a picture of another origin": ("<img src={far}/red.png style='display:block'>", "of another origin"),
+    "an image of another origin": ("<img src={far}/red.png style='display:block'>", "of another origin"),
     "a frame of another origin": ("<iframe src={far}/inner.html></iframe>", "a frame of another origin"),
     "a blend with what a filter makes of the page's own background": (
         """<body style="margin:0;background:#886"><div style="width:192px;height:96px;background:#484;
@@ -325,7 +325,7 @@ UNSAFE_TOO = {
         """<body style="margin:0"><canvas id=canvas width=320 height=96></canvas><script>
         const context = canvas.getContext("2d", { colorSpace: "display-p3" });
         each((k) => { context.fillStyle = "#08f"; context.fillRect(16 * k, 0, 48, 96); });</script>""",
-        "otherwise",
+        "fallback",
     ),
     "two sides of a card": (
         """<style>div { transform-style: preserve-3d; width: 96px; height: 96px }
@@ -340,7 +340,7 @@ UNSAFE_TOO = {
 
 @pytest.fixture(scope="module")
 def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Another origin, which has a picture and a page."""
+    """Another origin, which has an image and a page."""
     folder = tmp_path_factory.mktemp("far")
     with av.open(str(folder / "red.png"), "w", format="image2") as container:
         stream = container.add_stream("png", rate=1)
@@ -358,13 +358,13 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_what_a_stage_can_not_show_is_drawn_faithfully(kind: str, far: str, tmp_path: Path) -> None:
     html, reason = UNSAFE[kind]
     page = write(tmp_path, html.replace("{far}", far) + MOVER)
-    film, events = render(page, tmp_path / "auto.mp4", FRAMES)
+    video, events = render(page, tmp_path / "auto.mp4", FRAMES)
     planned = events[0]
     assert planned.event == "planned"
     assert_unfit(planned, reason)
     assert (methods(events), warnings(events)) == (["begin-frame"], [])
-    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame").hashes
-    assert len(set(film.hashes)) == FRAMES
+    assert video.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame").hashes
+    assert len(set(video.hashes)) == FRAMES
 
 
 @pytest.mark.parametrize("kind", UNSAFE_TOO)
@@ -398,7 +398,7 @@ def test_a_page_that_refuses_to_stand_in_a_frame_is_drawn_faithfully(header: tup
 
 
 LATE = {
-    "picture": "const image = new Image(); image.src = '{far}/red.png'; document.body.append(image);",
+    "image": "const image = new Image(); image.src = '{far}/red.png'; document.body.append(image);",
     "frame": "const frame = document.createElement('iframe'); frame.src = '{far}/inner.html'; document.body.append(frame);",
 }
 
@@ -410,17 +410,17 @@ def late_page(kind: str, far: str) -> str:
 
 
 @pytest.mark.parametrize("kind", LATE)
-def test_a_film_that_turns_out_to_be_unsafe_is_drawn_again(kind: str, far: str, tmp_path: Path) -> None:
+def test_a_video_that_turns_out_to_be_unsafe_is_drawn_again(kind: str, far: str, tmp_path: Path) -> None:
     page = write(tmp_path, late_page(kind, far))
     faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(60))
     assert set(faithful.hashes[40:]).isdisjoint(faithful.hashes[:40]), "it is seen"
-    film, events = render(page, tmp_path / "auto.mp4", 60)
+    video, events = render(page, tmp_path / "auto.mp4", 60)
     assert methods(events) == ["stage", "begin-frame"]
     (warning,) = warnings(events)
     assert "not safe" in warning
     assert "of another origin (at frame 4" in warning
     assert warning.endswith("drawn again faithfully")
-    assert film.hashes == faithful.hashes
+    assert video.hashes == faithful.hashes
     assert_exact(tmp_path / "auto.mp4", 60, Fraction(30))
 
 
@@ -431,11 +431,11 @@ def test_a_page_that_breaks_out_late_is_drawn_again(before: range, tmp_path: Pat
         f"<body>{MOVER}<script>each((k) => {{ if (k === 40 && top !== self) top.location = location; }})</script>",
     )
     faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(before.stop, 60))
-    film, events = render(page, tmp_path / "auto.mp4", 60, frame_range=f"{before.stop}:60")
+    video, events = render(page, tmp_path / "auto.mp4", 60, frame_range=f"{before.stop}:60")
     assert methods(events) == ["stage", "begin-frame"]
     (warning,) = warnings(events)
     assert "there is a page that breaks out of its frame (at frame 4" in warning
-    assert film.hashes == faithful.hashes
+    assert video.hashes == faithful.hashes
 
 
 def test_errors_of_a_page_are_told_to_the_page(tmp_path: Path) -> None:
@@ -464,40 +464,40 @@ def test_a_frame_that_was_to_be_painted_and_was_not_is_no_repetition(tmp_path: P
             await page.evaluate(f"{STAGE}.arm(true)")
             return [await page.evaluate(f"{STAGE}.outcome()"), await stage.draw(0)]
 
-    unpainted, picture = asyncio.run(outcomes())
+    unpainted, image = asyncio.run(outcomes())
     assert unpainted == {"error": "there is something that keeps the page from being painted"}
-    assert picture
+    assert image
 
 
-def test_a_picture_of_a_browser_that_is_gone_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_image_of_a_browser_that_is_gone_is_not_waited_for(tmp_path: Path) -> None:
     async def wait() -> None:
         async with open_page(Source.parse(write(tmp_path, MOVER)), SIZE, "stage", tmp_path / "work") as page:
             stage = StageCapture(page, Fraction(30))
-            page.on_stage = lambda message: None  # the picture does not arrive
+            page.on_stage = lambda message: None  # the image does not arrive
             await stage.warm_up()
-            picture = await stage.draw(0)
-            assert picture
+            image = await stage.draw(0)
+            assert image
             (browser,) = VICTIMS["browser"]()
             browser.kill()
             async with asyncio.timeout(20):
-                await picture.arrived()
+                await image.arrived()
 
     with pytest.raises(BrowserError, match="ended unexpectedly"):
         asyncio.run(wait())
 
 
 def test_fast_capture_that_turns_out_to_be_unsafe_leaves_nothing(far: str, tmp_path: Path) -> None:
-    page = write(tmp_path, late_page("picture", far))
+    page = write(tmp_path, late_page("image", far))
     output = tmp_path / "output"
     output.mkdir()
-    (output / "a.mp4").write_text("an older film")
+    (output / "a.mp4").write_text("an older video")
     seen: list[helios.RenderEvent] = []
     with pytest.raises(helios.CaptureUnsafe, match="of another origin"):
         render(page, output / "a.mp4", 60, capture="fast", on_event=seen.append)
     assert methods(seen) == ["stage"]
     assert any(event.event == "chunk-progress" for event in seen), "frames were drawn"
     assert [path.name for path in output.iterdir()] == ["a.mp4"]
-    assert (output / "a.mp4").read_text() == "an older film"
+    assert (output / "a.mp4").read_text() == "an older video"
 
 
 # The page's own canvas.
@@ -573,22 +573,22 @@ def test_a_canvas_that_becomes_translucent_is_drawn_with_the_page_again(capture:
     page = canvas_page(tmp_path, then=f"if (k >= 20) {CLEAR}")
     faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24))
     assert_shows(tmp_path / "faithful.mp4", 20, 300, 128, (0x88, 0x66, 0x44))
-    film, events = render(page, tmp_path / "film.mp4", 24, capture=capture)
+    video, events = render(page, tmp_path / "video.mp4", 24, capture=capture)
     assert methods(events) == ["canvas", "stage"]
     (warning,) = warnings(events)
     assert "the page's canvas is not opaque" in warning
     assert warning.endswith("It is drawn again")
-    assert film.hashes == faithful.hashes
+    assert video.hashes == faithful.hashes
 
 
-def test_a_film_goes_back_one_way_after_the_other(far: str, tmp_path: Path) -> None:
-    late = LATE["picture"].replace("{far}", far)
+def test_a_video_goes_back_one_way_after_the_other(far: str, tmp_path: Path) -> None:
+    late = LATE["image"].replace("{far}", far)
     page = canvas_page(tmp_path, then=f"if (k >= 20) {CLEAR} if (k === 30) {{ {late} }}")
     faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(36))
-    film, events = render(page, tmp_path / "auto.mp4", 36)
+    video, events = render(page, tmp_path / "auto.mp4", 36)
     assert methods(events) == ["canvas", "stage", "begin-frame"]
     assert len(warnings(events)) == 2
-    assert film.hashes == faithful.hashes
+    assert video.hashes == faithful.hashes
 
 
 # Frames that repeat the last, and frames that only seem to.
@@ -600,13 +600,13 @@ def test_frames_in_which_nothing_changes_are_repeated(tmp_path: Path) -> None:
         """<body style="margin:0"><div id=box style="width:64px;height:64px;background:#486"></div><script>
         let n = 0; setInterval(() => (box.style.marginLeft = `${16 * ++n}px`), 200);</script>""",
     )
-    film, events = render(page, tmp_path / "fast.mp4", 18, fps=25, chunk_frames=9, capture="fast")
+    video, events = render(page, tmp_path / "fast.mp4", 18, fps=25, chunk_frames=9, capture="fast")
     assert methods(events) == ["stage"]
-    assert [len(set(film.hashes[k : k + 5])) for k in (0, 5, 10, 15)] == [1, 1, 1, 1]
-    assert len(set(film.hashes)) == 4
+    assert [len(set(video.hashes[k : k + 5])) for k in (0, 5, 10, 15)] == [1, 1, 1, 1]
+    assert len(set(video.hashes)) == 4
     finished = {event.chunk: event.repeated for event in events if event.event == "chunk-finished"}
     assert finished == {0: 9 - 2, 1: 9 - 3}, "the first of a chunk is drawn, and those in which it changes"
-    assert film.hashes == render(page, tmp_path / "faithful.mp4", 18, fps=25, capture="faithful")[0].hashes
+    assert video.hashes == render(page, tmp_path / "faithful.mp4", 18, fps=25, capture="faithful")[0].hashes
     assert_exact(tmp_path / "fast.mp4", 18, Fraction(25))
 
 
@@ -650,15 +650,15 @@ def test_a_change_after_frames_without_any_is_seen(kind: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("kind", "codec", "pixel_format"), [("gif", "gif", "rgb8"), ("webp", "libwebp_anim", "bgra")])
-def test_a_moving_picture_moves_where_the_choice_is_left_to_helios(
+def test_a_moving_image_moves_where_the_choice_is_left_to_helios(
     kind: str, codec: str, pixel_format: str, tmp_path: Path
 ) -> None:
-    write_pictures(tmp_path / f"moving.{kind}", [10, 90, 170, 250], 10, codec, pixel_format, loop="0")
+    write_images(tmp_path / f"moving.{kind}", [10, 90, 170, 250], 10, codec, pixel_format, loop="0")
     page = write(tmp_path, f"<img src=moving.{kind}>")
-    film, _ = render(page, tmp_path / "auto.mp4", 12)
+    video, _ = render(page, tmp_path / "auto.mp4", 12)
     faithful = draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(12))
-    assert film.hashes == faithful.hashes
-    assert len(set(film.hashes)) == 4
+    assert video.hashes == faithful.hashes
+    assert len(set(video.hashes)) == 4
 
 
 def test_what_a_script_moves_by_a_fraction_of_a_hundredth_of_a_pixel_moves_in_every_frame(tmp_path: Path) -> None:
@@ -673,9 +673,9 @@ def test_what_a_script_moves_by_a_fraction_of_a_hundredth_of_a_pixel_moves_in_ev
     )
     whole = draw(page, tmp_path / "whole.mp4", "stage", "seek", range(12)).hashes
     assert len(set(whole)) == 12
-    film, events = render(page, tmp_path / "split.mp4", 12, chunk_frames=4, capture="fast")
+    video, events = render(page, tmp_path / "split.mp4", 12, chunk_frames=4, capture="fast")
     assert [(event.capture, event.chunks) for event in events if event.event == "planned"] == [("stage", 3)]
-    assert film.hashes == whole
+    assert video.hashes == whole
 
 
 # Kills.
@@ -721,11 +721,11 @@ def test_a_kill_in_mid_chunk_costs_an_attempt_and_leaves_nothing_in_memory(victi
             kills.append(first.pid)
 
     with serving(project, at_gate=at_gate) as address:
-        film, events = render(f"{address}/page.html", output / "a.mp4", 10, capture="fast")
+        video, events = render(f"{address}/page.html", output / "a.mp4", 10, capture="fast")
     assert methods(events) == ["stage"]
     failed = [event for event in events if event.event == "chunk-attempt-failed"]
     assert [event.retried for event in failed] == [True]
-    assert film.attempts == 2
+    assert video.attempts == 2
     assert_exact(output / "a.mp4", 10, Fraction(30))
     assert all(one.parent == ring.MEMORY and one.name.startswith("helios-ring-") for one in rings)
     assert left == [[True], [False, True]], "the second attempt has removed what the first has left"
@@ -733,8 +733,8 @@ def test_a_kill_in_mid_chunk_costs_an_attempt_and_leaves_nothing_in_memory(victi
     assert [path.name for path in output.iterdir()] == ["a.mp4"]
 
     undisturbed = draw(project / "page.html", tmp_path / "undisturbed.mp4", "begin-frame", "seek", range(10))
-    assert film.hashes == undisturbed.hashes
-    assert len(set(film.hashes)) == 10
+    assert video.hashes == undisturbed.hashes
+    assert len(set(video.hashes)) == 10
 
 
 LAUNCHER = """import sys
@@ -860,18 +860,18 @@ def test_what_a_stage_can_not_show_is_seen_late_too(kind: str, tmp_path: Path) -
         + "});</script>"
         + MOVER,
     )
-    film, events = render(page, tmp_path / "auto.mp4", 24)
+    video, events = render(page, tmp_path / "auto.mp4", 24)
     assert methods(events)[-1] == "begin-frame"
     if "transition" not in kind:  # which is not the same each time, not even faithfully
-        assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
+        assert video.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
 
 
 @pytest.mark.parametrize("loop", ["", MOVER])
-def test_a_picture_moves_late_too(loop: str, tmp_path: Path) -> None:
-    write_pictures(tmp_path / "moving.gif", [10, 90, 170, 250], 1, "gif", "rgb8", loop="0")
+def test_a_image_moves_late_too(loop: str, tmp_path: Path) -> None:
+    write_images(tmp_path / "moving.gif", [10, 90, 170, 250], 1, "gif", "rgb8", loop="0")
     page = write(tmp_path, f"<body><img src=moving.gif><script>setTimeout(() => 0, 9000)</script>{loop}")
-    film, _ = render(page, tmp_path / "auto.mp4", 48)
-    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(48)).hashes
+    video, _ = render(page, tmp_path / "auto.mp4", 48)
+    assert video.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(48)).hashes
 
 
 def test_a_canvas_that_passes_the_compositor_by_is_seen_in_every_frame(tmp_path: Path) -> None:
@@ -881,8 +881,8 @@ def test_a_canvas_that_passes_the_compositor_by_is_seen_in_every_frame(tmp_path:
         const x = c.getContext("2d", { desynchronized: true }); each((k) => { x.fillStyle = "#468";
         x.fillRect(0, 0, 320, 180); x.fillStyle = "#fff"; x.fillRect(16 * k, 16, 16, 16); });</script>""",
     )
-    film, _ = render(page, tmp_path / "auto.mp4", 8)
-    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame").hashes
+    video, _ = render(page, tmp_path / "auto.mp4", 8)
+    assert video.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame").hashes
 
 
 OVER = {
@@ -945,8 +945,8 @@ def test_a_canvas_that_is_cut_off_late_is_not_taken_as_it_is(tmp_path: Path) -> 
         each((k) => { x.fillStyle = "#468"; x.fillRect(0, 0, 320, 180); x.fillStyle = "#fff";
         x.fillRect(16 * (k % 20), 48, 16, 16); if (k > 14) box.style.width = "160px"; });</script>""",
     )
-    film, _ = render(page, tmp_path / "auto.mp4", 24)
-    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
+    video, _ = render(page, tmp_path / "auto.mp4", 24)
+    assert video.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
 
 
 def test_a_frame_in_a_shadow_tree_is_found(tmp_path: Path) -> None:
@@ -955,17 +955,17 @@ def test_a_frame_in_a_shadow_tree_is_found(tmp_path: Path) -> None:
         f"""<div id=host></div><script>const root = host.attachShadow({{ mode: "open" }}); each((k) => {{
         if (k === 14) root.innerHTML = "<iframe src='data:text/html,<body style=background:red>'>"; }});</script>{MOVER}""",
     )
-    film, events = render(page, tmp_path / "auto.mp4", 24)
+    video, events = render(page, tmp_path / "auto.mp4", 24)
     assert methods(events)[-1] == "begin-frame"
     assert "a frame of another origin" in warnings(events)[0]
-    assert film.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
+    assert video.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame", frames=range(24)).hashes
 
 
 def test_props_are_of_the_realm_of_the_page(tmp_path: Path) -> None:
     page = write(
         tmp_path, "<script>if (!(helios.props.list instanceof Array)) document.body.append('?')</script>" + MOVER
     )
-    films = [
-        render(page, tmp_path / "film.mp4", 8, capture=way, props={"list": [1]})[0] for way in ("fast", "faithful")
+    videos = [
+        render(page, tmp_path / "video.mp4", 8, capture=way, props={"list": [1]})[0] for way in ("fast", "faithful")
     ]
-    assert films[0].hashes == films[1].hashes
+    assert videos[0].hashes == videos[1].hashes

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from films import assert_exact, frame_times
 from helios.adapters import LocalWorkerAdapter
 from helios.errors import OutputError, StitchError, UsageError
 from helios.stitcher import FfmpegStitcher
@@ -20,8 +19,9 @@ from helios.stitcher.binary import find_ffmpeg
 from helios.stitcher.command import concat_script
 from helios.stitcher.ffmpeg import concat_arguments, steady_decoding
 from helios.stitcher.segment import Format, Segment, read_segment
-from processes import descendants, wait_until
-from segments import decoding_times, frame_numbers, make_film, make_segment, told_duration
+from support.processes import descendants, wait_until
+from support.segments import decoding_times, frame_numbers, make_segment, make_video, told_duration
+from support.videos import assert_exact, frame_times
 
 FILM = Fraction(24000, 1001)
 MIXED = [1, 2, 3, 7, 1, 12]
@@ -41,8 +41,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kept(folder: Path) -> Iterator[Path]:
-    """A film that is there already; after the test it must be as it was, and alone."""
-    path = folder / "film.mp4"
+    """A video that is there already; after the test it must be as it was, and alone."""
+    path = folder / "video.mp4"
     path.write_bytes(b"of before")
     yield path
     assert list(folder.iterdir()) == [path]
@@ -52,7 +52,7 @@ def kept(folder: Path) -> Iterator[Path]:
 @pytest.fixture
 def pair(tmp_path: Path) -> list[Path]:
     """Two segments of 3 frames that fit together, at 25 fps."""
-    return make_film(tmp_path, [3, 3], Fraction(25))
+    return make_video(tmp_path, [3, 3], Fraction(25))
 
 
 def fake_ffmpeg(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,59 +74,59 @@ def fake_ffmpeg(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_every_frame_is_there_once_and_on_time(lengths: list[int], fps: Fraction, tmp_path: Path) -> None:
-    film = tmp_path / "film.mp4"
-    stitch(make_film(tmp_path, lengths, fps), film)
+    video = tmp_path / "video.mp4"
+    stitch(make_video(tmp_path, lengths, fps), video)
     count = sum(lengths)
-    assert_exact(film, count, fps)
-    assert frame_numbers(film) == list(range(count))
-    assert told_duration(film) == count / fps
-    steps = {later - earlier for earlier, later in pairwise(decoding_times(film))}
+    assert_exact(video, count, fps)
+    assert frame_numbers(video) == list(range(count))
+    assert told_duration(video) == count / fps
+    steps = {later - earlier for earlier, later in pairwise(decoding_times(video))}
     assert steps == {1 / fps}
 
 
 def test_the_segments_have_frames_out_of_order(tmp_path: Path) -> None:
-    (path,) = make_film(tmp_path, [12], FILM)
+    (path,) = make_video(tmp_path, [12], FILM)
     assert read_segment(path).delay > 0, "else the tests here would say nothing of them"
 
 
-def test_one_segment_alone_is_a_film(tmp_path: Path) -> None:
-    stitch(make_film(tmp_path, [5], FILM), tmp_path / "film.mp4")
-    assert_exact(tmp_path / "film.mp4", 5, FILM)
+def test_one_segment_alone_is_a_video(tmp_path: Path) -> None:
+    stitch(make_video(tmp_path, [5], FILM), tmp_path / "video.mp4")
+    assert_exact(tmp_path / "video.mp4", 5, FILM)
 
 
-def test_a_film_of_films_is_exact(tmp_path: Path) -> None:
-    segments = make_film(tmp_path, [3, 4, 2, 5], FILM)
+def test_a_video_of_videos_is_exact(tmp_path: Path) -> None:
+    segments = make_video(tmp_path, [3, 4, 2, 5], FILM)
     stitch(segments[:2], tmp_path / "a.mp4")
     stitch(segments[2:], tmp_path / "b.mp4")
-    stitch([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "film.mp4")
-    assert_exact(tmp_path / "film.mp4", 14, FILM)
-    assert frame_numbers(tmp_path / "film.mp4") == list(range(14))
+    stitch([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "video.mp4")
+    assert_exact(tmp_path / "video.mp4", 14, FILM)
+    assert frame_numbers(tmp_path / "video.mp4") == list(range(14))
 
 
 def test_the_same_segment_may_come_twice(pair: list[Path], folder: Path) -> None:
-    stitch([pair[1], pair[0], pair[1]], folder / "film.mp4")
-    assert frame_numbers(folder / "film.mp4") == [3, 4, 5, 0, 1, 2, 3, 4, 5]
-    assert_exact(folder / "film.mp4", 9, Fraction(25))
+    stitch([pair[1], pair[0], pair[1]], folder / "video.mp4")
+    assert frame_numbers(folder / "video.mp4") == [3, 4, 5, 0, 1, 2, 3, 4, 5]
+    assert_exact(folder / "video.mp4", 9, Fraction(25))
 
 
 def test_thousands_of_segments_are_joined_exactly(tmp_path: Path) -> None:
     fps = Fraction(30000, 1001)
-    distinct = make_film(tmp_path, [2, 3, 4, 3], fps)
+    distinct = make_video(tmp_path, [2, 3, 4, 3], fps)
     inputs = [tmp_path / f"segment-{number}.mp4" for number in range(2000)]
     for number, path in enumerate(inputs):
         path.symlink_to(distinct[number % 4])
-    stitch(inputs, tmp_path / "film.mp4")
-    film = read_segment(tmp_path / "film.mp4")
-    assert film.times == tuple(k / fps for k in range(6000))
-    assert told_duration(tmp_path / "film.mp4") == 6000 / fps
+    stitch(inputs, tmp_path / "video.mp4")
+    video = read_segment(tmp_path / "video.mp4")
+    assert video.times == tuple(k / fps for k in range(6000))
+    assert told_duration(tmp_path / "video.mp4") == 6000 / fps
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".m4v", ".MP4"])
 @pytest.mark.parametrize("lengths", [MIXED, [5, 5]])
 def test_quicktimes_kin_are_exact(suffix: str, lengths: list[int], tmp_path: Path) -> None:
-    film = tmp_path / f"film{suffix}"
-    stitch(make_film(tmp_path, lengths, FILM), film)
-    assert_exact(film, sum(lengths), FILM)
+    video = tmp_path / f"video{suffix}"
+    stitch(make_video(tmp_path, lengths, FILM), video)
+    assert_exact(video, sum(lengths), FILM)
 
 
 @pytest.mark.parametrize(("suffix", "tick"), [(".mkv", Fraction(1, 1000)), (".ts", Fraction(1, 90_000))])
@@ -134,13 +134,13 @@ def test_quicktimes_kin_are_exact(suffix: str, lengths: list[int], tmp_path: Pat
 def test_containers_with_ticks_of_their_own_round_to_the_nearest(
     suffix: str, tick: Fraction, lengths: list[int], tmp_path: Path
 ) -> None:
-    film = tmp_path / f"film{suffix}"
-    stitch(make_film(tmp_path, lengths, FILM), film)
-    times = frame_times(film)
+    video = tmp_path / f"video{suffix}"
+    stitch(make_video(tmp_path, lengths, FILM), video)
+    times = frame_times(video)
     assert len(times) == sum(lengths)
     start = times[0] if suffix == ".ts" else 0
     assert max(abs(time - start - k / FILM) for k, time in enumerate(times)) <= tick / 2
-    assert frame_numbers(film) == list(range(sum(lengths)))
+    assert frame_numbers(video) == list(range(sum(lengths)))
 
 
 @pytest.mark.parametrize(
@@ -159,9 +159,9 @@ def test_other_codecs_are_joined(codec: str, pixel_format: str, inputs: str, suf
         )
         for k in range(3)
     ]
-    film = tmp_path / f"film{suffix}"
-    stitch(segments, film)
-    assert frame_numbers(film) == list(range(12))
+    video = tmp_path / f"video{suffix}"
+    stitch(segments, video)
+    assert frame_numbers(video) == list(range(12))
 
 
 NAMES = [
@@ -189,22 +189,22 @@ def test_a_name_may_be_anything(name: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(folder)
     first = make_segment(folder / "0.mp4", 2).rename(folder / f"{name}.mp4")
     second = make_segment(folder / "1.mp4", 2, first=2).rename(folder / f"x.{name}")
-    stitch([Path(f"{name}.mp4"), second], Path(f"{name}.film.mp4"))
-    assert frame_numbers(folder / f"{name}.film.mp4") == [0, 1, 2, 3]
-    assert set(folder.iterdir()) == {first, second, folder / f"{name}.film.mp4"}
+    stitch([Path(f"{name}.mp4"), second], Path(f"{name}.video.mp4"))
+    assert frame_numbers(folder / f"{name}.video.mp4") == [0, 1, 2, 3]
+    assert set(folder.iterdir()) == {first, second, folder / f"{name}.video.mp4"}
 
 
 def test_the_output_appears_whole_and_alone(pair: list[Path], folder: Path) -> None:
-    film = folder / "film.mp4"
-    film.write_bytes(b"of before")
-    stitch(pair, film)
-    assert_exact(film, 6, Fraction(25))
-    assert list(folder.iterdir()) == [film]
+    video = folder / "video.mp4"
+    video.write_bytes(b"of before")
+    stitch(pair, video)
+    assert_exact(video, 6, Fraction(25))
+    assert list(folder.iterdir()) == [video]
 
 
 def test_inputs_are_left_as_they_were(pair: list[Path], folder: Path) -> None:
     before = [path.read_bytes() for path in pair]
-    stitch(pair, folder / "film.mp4")
+    stitch(pair, folder / "video.mp4")
     assert [path.read_bytes() for path in pair] == before
 
 
@@ -231,13 +231,13 @@ def test_a_truncated_segment_is_told(pair: list[Path], kept: Path) -> None:
 
 
 def test_a_text_file_is_no_segment(pair: list[Path], kept: Path) -> None:
-    pair[0].write_text("this is no film\n")
+    pair[0].write_text("this is no video\n")
     with pytest.raises(StitchError, match=r"0\.mp4 can't be read"):
         stitch(pair, kept)
 
 
 @pytest.mark.parametrize(
-    ("unlike", "said"),
+    ("unlike", "message"),
     [
         ({"codec": "mpeg4"}, "its codec is mpeg4, not h264"),
         ({"size": (32, 48)}, "its size is 32x48, not 64x48"),
@@ -247,34 +247,34 @@ def test_a_text_file_is_no_segment(pair: list[Path], kept: Path) -> None:
     ],
 )
 def test_the_odd_one_out_is_named_with_what_differs(
-    unlike: dict[str, str], said: str, pair: list[Path], kept: Path
+    unlike: dict[str, str], message: str, pair: list[Path], kept: Path
 ) -> None:
     odd = make_segment(pair[0].with_name("odd.mp4"), 3, **unlike)  # pyright: ignore[reportArgumentType]
     with pytest.raises(StitchError) as caught:
         stitch([*pair, odd, *pair], kept)
-    assert f"{odd} does not fit to {pair[0]}: {said}" in str(caught.value)
+    assert f"{odd} does not fit to {pair[0]}: {message}" in str(caught.value)
 
 
 def test_a_codec_that_the_container_can_not_hold_is_told(pair: list[Path], folder: Path) -> None:
     with pytest.raises(StitchError, match="could not join"):
-        stitch(pair, folder / "film.webm")
+        stitch(pair, folder / "video.webm")
     assert list(folder.iterdir()) == []
 
 
 def test_a_missing_output_folder_is_told(pair: list[Path], folder: Path) -> None:
     with pytest.raises(OutputError, match="none"):
-        stitch(pair, folder / "none" / "film.mp4")
+        stitch(pair, folder / "none" / "video.mp4")
     assert list(folder.iterdir()) == []
 
 
 def test_an_output_that_is_a_folder_is_told(pair: list[Path], folder: Path) -> None:
-    (folder / "film.mp4").mkdir()
-    with pytest.raises(OutputError, match=r"film\.mp4"):
-        stitch(pair, folder / "film.mp4")
-    assert list(folder.iterdir()) == [folder / "film.mp4"]
+    (folder / "video.mp4").mkdir()
+    with pytest.raises(OutputError, match=r"video\.mp4"):
+        stitch(pair, folder / "video.mp4")
+    assert list(folder.iterdir()) == [folder / "video.mp4"]
 
 
-@pytest.mark.parametrize("name", ["film.doc", "film", "mp4", ".mp4"])
+@pytest.mark.parametrize("name", ["video.doc", "video", "mp4", ".mp4"])
 def test_an_unknown_container_is_told(name: str, pair: list[Path], folder: Path) -> None:
     with pytest.raises(UsageError, match=r"must end in \.mp4, \.m4v, \.mov, \.mkv, \.webm"):
         stitch(pair, folder / name)
@@ -282,10 +282,10 @@ def test_an_unknown_container_is_told(name: str, pair: list[Path], folder: Path)
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
         ('cp 000000 "$last"', "has 3 frames instead of 6"),
-        ('exec "$real" -itsscale 2 "$@"', r"frame 1 of the joined film is at 0\.08 s instead of 0\.04 s"),
+        ('exec "$real" -itsscale 2 "$@"', r"frame 1 of the joined video is at 0\.08 s instead of 0\.04 s"),
         ("echo why >&2; exit 3", r"exit code 3\): why"),
         ('head -c 300 000000 > "$last"', "can't be read"),
         ("true", "is missing"),
@@ -293,10 +293,10 @@ def test_an_unknown_container_is_told(name: str, pair: list[Path], folder: Path)
     ],
 )
 def test_a_join_that_is_off_is_never_kept(
-    script: str, said: str, pair: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    script: str, message: str, pair: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_ffmpeg(tmp_path / "tool", script, monkeypatch)
-    with pytest.raises(StitchError, match=said):
+    with pytest.raises(StitchError, match=message):
         stitch(pair, kept)
 
 

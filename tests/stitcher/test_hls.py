@@ -9,14 +9,14 @@ import av
 import pytest
 
 import helios
+from helios.audio import AudioMix, Track
+from helios.audio.mix import mix, nearest_sample
 from helios.composition import timescale
 from helios.errors import OutputError, StitchError
 from helios.orchestrator import ChunkFinished, Playable, Rendered, RenderEvent
-from helios.sound import Sound, Track
-from helios.sound.mix import mix, sample_of
 from helios.stitcher.hls import PLAYLIST, HlsStream
-from segments import make_film
-from sounds import clicks, heard, loud, write
+from support.segments import make_video
+from support.sounds import clicks, heard, loud, write
 
 FILM = Fraction(24000, 1001)
 LENGTHS = [60, 50, 70]
@@ -48,7 +48,7 @@ def is_whole(folder: Path) -> bool:
 def test_what_is_finished_is_played_before_the_rest_is_there(fps: Fraction, tmp_path: Path) -> None:
     stream = HlsStream(tmp_path / "stream", timescale(fps))
     done = 0
-    for number, segment in enumerate(make_film(tmp_path, LENGTHS, fps)):
+    for number, segment in enumerate(make_video(tmp_path, LENGTHS, fps)):
         stream.add(segment)
         if number:
             times = played(tmp_path / "stream")
@@ -63,11 +63,13 @@ def test_what_is_finished_is_played_before_the_rest_is_there(fps: Fraction, tmp_
 
 def test_sound_comes_with_its_frames(tmp_path: Path) -> None:
     frames = sum(LENGTHS)
-    at = [sample_of(frame, FILM) for frame in range(5, frames, 20)]
-    source = write(tmp_path / "clicks.wav", clicks(sample_of(frames, FILM), at))
-    file = mix(Sound(tracks=(Track(source=str(source)),)), range(frames), frames, FILM, tmp_path / "sound", ".mp4").path
+    at = [nearest_sample(frame, FILM) for frame in range(5, frames, 20)]
+    source = write(tmp_path / "clicks.wav", clicks(nearest_sample(frames, FILM), at))
+    file = mix(
+        AudioMix(tracks=(Track(source=str(source)),)), range(frames), frames, FILM, tmp_path / "sound", ".mp4"
+    ).path
     stream = HlsStream(tmp_path / "stream", timescale(FILM), file)
-    for segment in make_film(tmp_path, LENGTHS, FILM):
+    for segment in make_video(tmp_path, LENGTHS, FILM):
         stream.add(segment)
     stream.finish()
     folder = tmp_path / "stream"
@@ -81,7 +83,7 @@ def test_a_new_stream_takes_the_place_of_an_old_one(tmp_path: Path) -> None:
     folder = tmp_path / "stream"
     for lengths in (LENGTHS, [30]):
         stream = HlsStream(folder, timescale(FILM))
-        for segment in make_film(tmp_path, lengths, FILM):
+        for segment in make_video(tmp_path, lengths, FILM):
             stream.add(segment)
         stream.finish()
     assert sorted(path.name for path in folder.iterdir()) == sorted([PLAYLIST, "init.mp4", *pieces(folder)])
@@ -107,7 +109,7 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_film_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None:
+def test_a_video_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "stream"
     finished: list[int] = []
     seen: list[tuple[int, int, int]] = []
@@ -118,14 +120,14 @@ def test_a_film_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None:
         if isinstance(event, Playable) and not is_whole(folder):
             seen.append((event.frames, len(played(folder)), len(finished)))
 
-    film = helios.render_sync(page, tmp_path / "film.mp4", hls=folder, workers=1, on_event=look)
-    assert film.frames == 225
+    video = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, workers=1, on_event=look)
+    assert video.frames == 225
     assert [frames for frames, _, _ in seen] == [75, 150]
     assert all(there > frames - 12.5 for frames, there, _ in seen)
     assert seen[0][2] < 3, "the first could be played before the last was drawn"
     assert played(folder) == [k / Fraction(25) for k in range(225)]
     again: list[RenderEvent] = []
-    kept = helios.render_sync(page, tmp_path / "film.mp4", hls=folder, workers=1, on_event=again.append)
+    kept = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, workers=1, on_event=again.append)
     assert (kept.reused, kept.attempts) == (3, 0)
     assert len(played(folder)) == 225
     assert isinstance(again[-1], Rendered)
@@ -134,21 +136,21 @@ def test_a_film_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{"codec": "vp9"}, {"format": "gif"}, {"format": "mov", "codec": "prores"}])
 def test_only_what_players_know_is_streamed(options: dict[str, str], page: Path, tmp_path: Path) -> None:
     with pytest.raises(helios.UsageError, match="--hls plays h264, h265 and av1 only"):
-        helios.render_sync(page, tmp_path / "film", hls=tmp_path / "stream", **({"format": "mp4"} | options))  # type: ignore[arg-type]
+        helios.render_sync(page, tmp_path / "video", hls=tmp_path / "stream", **({"format": "mp4"} | options))  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
 
 
-def test_a_stream_that_can_not_be_written_costs_no_film(page: Path, tmp_path: Path) -> None:
+def test_a_stream_that_can_not_be_written_costs_no_video(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "stream"
-    said: list[str] = []
+    printed: list[str] = []
 
     def break_it(event: RenderEvent) -> None:
         if isinstance(event, ChunkFinished) and event.chunk == 0:
             shutil.rmtree(folder)
             folder.write_text("not a folder any more")
         if event.event == "warned":
-            said.append(event.message)
+            printed.append(event.message)
 
-    film = helios.render_sync(page, tmp_path / "film.mp4", hls=folder, frames=100, workers=1, on_event=break_it)
-    assert film.frames == 100
-    assert any("can't be played before its end" in message for message in said)
+    video = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, frames=100, workers=1, on_event=break_it)
+    assert video.frames == 100
+    assert any("can't be played before its end" in message for message in printed)

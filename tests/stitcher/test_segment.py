@@ -10,7 +10,7 @@ import pytest
 
 from helios.errors import StitchError
 from helios.stitcher.segment import Format, read_segment
-from segments import make_segment
+from support.segments import make_segment
 
 FORMAT = Format("h264", 64, 48, "yuv420p", Fraction(1, 10_000), b"setup")
 
@@ -31,7 +31,7 @@ def test_a_segments_format_is_read(tmp_path: Path) -> None:
     assert found.setup.startswith(b"\x01"), "an avcC box"
 
 
-def test_the_set_up_does_not_depend_on_the_pictures_or_their_count(tmp_path: Path) -> None:
+def test_the_set_up_does_not_depend_on_the_images_or_their_count(tmp_path: Path) -> None:
     one = read_segment(make_segment(tmp_path / "a.mp4", 1))
     other = read_segment(make_segment(tmp_path / "b.mp4", 20, first=30))
     assert one.format == other.format
@@ -50,7 +50,7 @@ def test_a_missing_segment_is_told(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"some text\n", b"\0" * 4096])
-def test_a_file_that_is_no_film_is_told(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_no_video_is_told(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
     with pytest.raises(StitchError, match=r"a\.mp4 can't be read"):
@@ -79,7 +79,7 @@ def test_a_file_with_sound_alone_has_no_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "message"),
     [
         (FORMAT, None),
         (replace(FORMAT, codec="hevc"), "its codec is hevc, not h264"),
@@ -90,5 +90,5 @@ def test_a_file_with_sound_alone_has_no_video(tmp_path: Path) -> None:
         (replace(FORMAT, setup=b""), "it was encoded with other settings (its h264 set-up differs)"),
     ],
 )
-def test_formats_differ_in_words(other: Format, said: str | None) -> None:
-    assert FORMAT.difference(other) == said
+def test_formats_differ_in_words(other: Format, message: str | None) -> None:
+    assert FORMAT.difference(other) == message

@@ -9,12 +9,12 @@ from typing import Any
 import boto3
 import pytest
 
-from gcs_here import gcs_server
 from helios.errors import StoreError
 from helios.storage import ArtifactStore
-from motoserver import moto_server
-from processes import wait_until
-from slow_link import Link, slow_link
+from support.gcs_server import gcs_server
+from support.motoserver import moto_server
+from support.processes import wait_until
+from support.slow_link import Link, slow_link
 
 SILENCE_S = 2.5
 TRANSFER_S = 6
@@ -26,9 +26,9 @@ TRANSFERS = [(kind, size) for kind, sizes in SIZES.items() for size in sizes]
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, str]]:
-    with moto_server() as moto, gcs_server("films") as gcs:
+    with moto_server() as moto, gcs_server("videos") as gcs:
         s3: Any = boto3.client("s3", region_name="eu-central-1")
-        s3.create_bucket(Bucket="films", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        s3.create_bucket(Bucket="videos", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         yield {"s3": moto, "gs": gcs}
 
 
@@ -39,7 +39,7 @@ def random_file(path: Path, size: int) -> Path:
 
 def store(kind: str, server: str, timeout: float, patch: pytest.MonkeyPatch) -> ArtifactStore:
     patch.setenv(LEADS[kind], server)
-    return ArtifactStore.at(f"{kind}://films/slow", timeout=timeout)
+    return ArtifactStore.at(f"{kind}://videos/slow", timeout=timeout)
 
 
 @pytest.mark.parametrize(("kind", "size"), TRANSFERS)

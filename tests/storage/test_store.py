@@ -10,17 +10,17 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gcs_here import gcs_server
 from helios.errors import ArtifactMissing, OutputError, StoreError, UsageError
 from helios.storage import ArtifactStore
 from helios.storage.store import TRIES
+from support.gcs_server import gcs_server
 
 T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
 def gcs() -> Iterator[str]:
-    with gcs_server("films") as url:
+    with gcs_server("videos") as url:
         yield url
 
 
@@ -32,7 +32,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
         "file": f"file://{tmp_path}/a%20store",
         "path": tmp_path / "a store",
         "memory": "memory://",
-        "gs": f"gs://films/{tmp_path.name}",
+        "gs": f"gs://videos/{tmp_path.name}",
     }
     return ArtifactStore.at(kinds[request.param])
 

@@ -20,7 +20,7 @@ def cue(start: int, end: int, text: str) -> Cue:
     return Cue(start_ms=start, end_ms=end, text=text)
 
 
-def read(folder: Path, text: str | bytes, name: str = "film.srt") -> list[Cue]:
+def read(folder: Path, text: str | bytes, name: str = "video.srt") -> list[Cue]:
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return list(read_cues(path))
@@ -68,7 +68,7 @@ def test_what_would_never_be_seen_is_left_out(tmp_path: Path) -> None:
 
 
 def test_vtt(tmp_path: Path) -> None:
-    text = """WEBVTT - a film
+    text = """WEBVTT - a video
 Kind: captions
 
 STYLE
@@ -87,11 +87,11 @@ intro
 
 00:05.000 --> 00:06.000
 a &lt; b &amp; c&nbsp;d"""
-    assert read(tmp_path, text, "film.vtt") == [*FOUND, cue(5000, 6000, "a < b & c\xa0d")]
+    assert read(tmp_path, text, "video.vtt") == [*FOUND, cue(5000, 6000, "a < b & c\xa0d")]
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"", "is no subtitle file: it has no line such as 00:00:01,000 --> 00:00:02,500"),
         (b"<html>hello", "is no subtitle file"),
@@ -104,11 +104,11 @@ a &lt; b &amp; c&nbsp;d"""
         (b"1\n00:00:02,000 --> 00:00:01,000\na", ":2: this subtitle ends before it begins"),
     ],
 )
-def test_what_is_no_subtitle_file_is_said_with_its_line(data: bytes, said: str, tmp_path: Path) -> None:
+def test_what_is_no_subtitle_file_is_said_with_its_line(data: bytes, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read(tmp_path, data)
-    assert str(caught.value).startswith(str(tmp_path / "film.srt"))
-    assert said in str(caught.value)
+    assert str(caught.value).startswith(str(tmp_path / "video.srt"))
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -1,4 +1,4 @@
-"""What is said of a film, and what of it belongs to a part of the film."""
+"""What is said of a video, and what of it belongs to a part of the video."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_subtitles_are_muxed_or_burned(srt: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [
         (",burn,size=3", "'size=3' is no setting. It is FILE[,burn][,language=en]"),
         (",burn,language=en", "has no language"),
@@ -46,10 +46,10 @@ def test_subtitles_are_muxed_or_burned(srt: Path) -> None:
         (",language=", "is no language"),
     ],
 )
-def test_wrong_settings_are_said(setting: str, said: str, srt: Path) -> None:
+def test_wrong_settings_are_said(setting: str, message: str, srt: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_text({}, None, [f"{srt}{setting}"])
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_chapters_are_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "has no chapters: write a line such as 1:02.500 Title for each"),
         ("0:00 a\n\nsoon b", ":3: 'soon b' is no chapter: write 1:02.500 Title"),
@@ -80,10 +80,10 @@ def test_chapters_are_lines(tmp_path: Path) -> None:
         ("0:00 a\n2:00 b\n2:00 c", ":3: the chapter at 2:00 is not behind the one before it"),
     ],
 )
-def test_wrong_chapters_are_said_with_their_line(text: str, said: str, tmp_path: Path) -> None:
+def test_wrong_chapters_are_said_with_their_line(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         chapters(tmp_path, text)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 THREE = tuple(Chapter(start_ms=ms, title=title) for ms, title in ((0, "a"), (2000, "b"), (4000, "c")))
@@ -101,7 +101,7 @@ FULL = Text(metadata={"title": "x"}, chapters=THREE, subtitles=(Subtitles(cues=(
         (Fraction(7), Fraction(8), [("c", 0)], []),
     ],
 )
-def test_a_part_of_the_film_has_its_part_of_the_text(
+def test_a_part_of_the_video_has_its_part_of_the_text(
     begin: Fraction, end: Fraction, starts: list[tuple[str, int]], cues: list[tuple[int, int]]
 ) -> None:
     part = FULL.within(begin, end)
@@ -113,16 +113,16 @@ def test_a_part_of_the_film_has_its_part_of_the_text(
 def test_what_comes_after_the_end_is_warned_of() -> None:
     assert left_out(FULL, [], Fraction(5)) == []
     assert left_out(FULL, [HELLO], Fraction(3, 2)) == [
-        "2 of 3 chapters begin after the film's end, at 1.5 s, and are left out",
-        "1 of 3 subtitles begin after the film's end, at 1.5 s, and are left out",
+        "2 of 3 chapters begin after the video's end, at 1.5 s, and are left out",
+        "1 of 3 subtitles begin after the video's end, at 1.5 s, and are left out",
     ]
     assert left_out(None, [HELLO, YOU], Fraction(1)) == [
-        "2 of 2 subtitles begin after the film's end, at 1 s, and are left out"
+        "2 of 2 subtitles begin after the video's end, at 1 s, and are left out"
     ]
 
 
 @pytest.mark.parametrize(
-    ("suffix", "text", "said"),
+    ("suffix", "text", "message"),
     [
         (".ts", Text(subtitles=FULL.subtitles), ".ts can't hold subtitles: .mp4 .m4v .mov .mkv .webm can; with ,burn"),
         (".ts", Text(chapters=THREE), ".ts can't hold chapters"),
@@ -137,10 +137,10 @@ def test_what_comes_after_the_end_is_warned_of() -> None:
         ),
     ],
 )
-def test_what_a_container_can_not_hold_is_said(suffix: str, text: Text, said: str) -> None:
+def test_what_a_container_can_not_hold_is_said(suffix: str, text: Text, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_container(text, suffix)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_languages() -> None:

@@ -11,16 +11,16 @@ from typing import Any
 import psutil
 import pytest
 
-from footage import write_film
 from helios.composition import Source
 from helios.composition.declared import Declared
 from helios.errors import ArtifactMissing, CommandNotFound, StoreError, UsageError, WorkerRefused, WorkerTimeout
-from helios.renderer.spec import EXIT_CODES, ProbeSpec
+from helios.renderer.messages import EXIT_CODES, ProbeSpec
 from helios.storage import ArtifactStore, pack, unpack
 from helios.worker import Artifact, WorkerJob, WorkerResult
-from helios.worker.message import Payload, Pulse
+from helios.worker.message import Heartbeat, Payload
 from helios.worker.runtime import Unwanted, Worker, worker_here
-from processes import wait_until
+from support.clips import write_video
+from support.processes import wait_until
 
 PYTHON = {"python": (sys.executable, "-c")}
 
@@ -143,7 +143,7 @@ def test_an_output_whose_key_holds_something_else_is_no_success(store: ArtifactS
 
 
 PROBE = ("helios-renderer", ("probe", "spec.json", "out"))
-JOIN = ("helios-stitch", ("film.mp4", "000000.mp4", "000001.mp4"))
+JOIN = ("helios-stitch", ("video.mp4", "000000.mp4", "000001.mp4"))
 
 
 @pytest.mark.parametrize(("command", "args"), [PROBE, JOIN])
@@ -180,16 +180,16 @@ def test_a_command_of_the_deployments_is_found_without_the_jobs_path(store: Arti
         ("helios-renderer", ("probe", "spec.json", "-o")),
         ("helios-renderer", ("probe", "spec.json\n", "out")),
         ("helios-stitch", ()),
-        ("helios-stitch", ("film.mp4",)),
-        ("helios-stitch", ("/tmp/film.mp4", "a.mp4")),
-        ("helios-stitch", ("film.mp4", "/etc/passwd")),
-        ("helios-stitch", ("film.mp4", "--help")),
-        ("helios-stitch", ("film.mp4", "a.mp4", "-o/abs.mp4")),
-        ("helios-stitch", ("film.mp4", "http://169.254.169.254/")),
-        ("helios-stitch", ("film.mp4", "crypto+http:a")),
-        ("helios-stitch", ("film.mp4", "concat:a|b")),
+        ("helios-stitch", ("video.mp4",)),
+        ("helios-stitch", ("/tmp/video.mp4", "a.mp4")),
+        ("helios-stitch", ("video.mp4", "/etc/passwd")),
+        ("helios-stitch", ("video.mp4", "--help")),
+        ("helios-stitch", ("video.mp4", "a.mp4", "-o/abs.mp4")),
+        ("helios-stitch", ("video.mp4", "http://169.254.169.254/")),
+        ("helios-stitch", ("video.mp4", "crypto+http:a")),
+        ("helios-stitch", ("video.mp4", "concat:a|b")),
         ("helios-stitch", ("tee:a|b.mp4", "a.mp4")),
-        ("helios-stitch", ("film.mp4", "")),
+        ("helios-stitch", ("video.mp4", "")),
     ],
 )
 def test_own_commands_take_their_settings_and_no_other_arguments(
@@ -231,13 +231,13 @@ def test_a_foreign_command_runs_only_where_the_deployment_allows_it(
 
 def test_a_segment_that_leads_to_other_files_is_not_joined(store: ArtifactStore, tmp_path: Path) -> None:
     secret = tmp_path / "secret.mp4"
-    write_film(secret, 5)
+    write_video(secret, 5)
     lists = {
         "concat.mp4": f"ffconcat version 1.0\nfile 'file:{secret}'\n",
         "hls.mp4": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n",
     }
     for name, text in lists.items():
-        job = WorkerJob("helios-stitch", ("film.mp4", name), inputs={name: text.encode()}, outputs={"film.mp4": name})
+        job = WorkerJob("helios-stitch", ("video.mp4", name), inputs={name: text.encode()}, outputs={"video.mp4": name})
         result = run(Worker(tmp_path / "worker", release="1"), Payload.of(job, release="1", store=store.url))
         assert result.exit_code != 0
         assert f"{name} can't be read" in result.stderr
@@ -245,7 +245,7 @@ def test_a_segment_that_leads_to_other_files_is_not_joined(store: ArtifactStore,
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ({"root": "/etc", "entry": "passwd"}, "the page's folder /etc leads out of the job's"),
         ({"root": "..", "entry": "a.html"}, "leads out of the job's"),
@@ -253,13 +253,13 @@ def test_a_segment_that_leads_to_other_files_is_not_joined(store: ArtifactStore,
     ],
 )
 def test_a_page_that_did_not_come_with_the_job_is_refused(
-    source: dict[str, Any], said: str, store: ArtifactStore, tmp_path: Path
+    source: dict[str, Any], message: str, store: ArtifactStore, tmp_path: Path
 ) -> None:
     spec = ProbeSpec(source=Source.model_validate(source), declared=Declared()).model_dump_json().encode()
     job = WorkerJob("helios-renderer", ("probe", "spec.json", "o"), inputs={"spec.json": spec})
     result = run(Worker(tmp_path / "worker", release="1"), Payload.of(job, release="1", store=store.url))
     assert result.exit_code == EXIT_CODES[WorkerRefused]
-    assert said in result.stdout
+    assert message in result.stdout
 
 
 @pytest.mark.parametrize("script", ["os.symlink('/etc/passwd', 'o')", "os.mkdir('o')", "os.symlink('/etc', 'd')"])
@@ -315,7 +315,7 @@ def test_what_has_left_the_group_of_a_job_ends_with_it(store: ArtifactStore, tmp
         "if os.fork(): sys.exit()\n"
         "[os.close(k) for k in (1, 2)]; os.environ.clear(); os.execv(sys.executable, [sys.executable, '-c', sys.argv[1]])"
     )
-    worker = Worker(tmp_path / "worker", release="1", commands=PYTHON, alone=True)
+    worker = Worker(tmp_path / "worker", release="1", commands=PYTHON, repro=True)
     mark = f"import time; time.sleep(600)  # {tmp_path}"
     assert run(worker, payload(store, script, mark)).exit_code == 0
     assert [found for found in psutil.process_iter(["cmdline"]) if mark in (found.info["cmdline"] or ())] == []
@@ -400,19 +400,19 @@ def test_the_store_tells_how_far_a_job_is_and_can_end_it(store: ArtifactStore, w
     script = "import time\nfor k in range(30): print(f'openjd_progress: {k}', flush=True)\ntime.sleep(600)"
     progress = tmp_path / "store" / "progress"
 
-    async def work() -> Pulse:
+    async def work() -> Heartbeat:
         running = asyncio.create_task(worker.run(payload(store, script)))
         await asyncio.to_thread(wait_until, (progress / "1").exists, "a sign of life")
-        pulse = Pulse.model_validate_json(await store.get("progress/1"))
+        heartbeat = Heartbeat.model_validate_json(await store.get("progress/1"))
         await store.put("progress/1.stop", b"")
         failure = (await running).failure
         assert failure
         assert failure.code == Unwanted.code
-        return pulse
+        return heartbeat
 
-    pulse = asyncio.run(work())
-    assert (pulse.lines, pulse.tail[-1]) == (30, "openjd_progress: 29")
-    assert pulse.memory_mb > 1
+    heartbeat = asyncio.run(work())
+    assert (heartbeat.lines, heartbeat.tail[-1]) == (30, "openjd_progress: 29")
+    assert heartbeat.memory_mb > 1
     assert left(tmp_path / "worker") == []
 
 

@@ -2,12 +2,12 @@
 
 from helios.adapters.base import WorkerAdapter
 from helios.adapters.local import LocalWorkerAdapter
-from helios.adapters.places import CloudRunPlace, LambdaPlace, LocalPlace, Place, check_aws, check_gcp, open_adapter
+from helios.adapters.targets import CloudRunTarget, LambdaTarget, LocalTarget, Place, check_aws, check_gcp, open_adapter
 
 __all__ = [
-    "CloudRunPlace",
-    "LambdaPlace",
-    "LocalPlace",
+    "CloudRunTarget",
+    "LambdaTarget",
+    "LocalTarget",
     "LocalWorkerAdapter",
     "Place",
     "WorkerAdapter",

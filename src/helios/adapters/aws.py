@@ -21,7 +21,7 @@ from helios.storage import ArtifactStore
 from helios.storage.s3 import named_region
 from helios.worker import LineSink, WorkerJob, WorkerResult
 from helios.worker.job import Usage
-from helios.worker.message import Answer, Payload, Pulse
+from helios.worker.message import Heartbeat, JobResponse, Payload
 
 _LONGEST = 900
 """Seconds that a function may take at most.
@@ -107,7 +107,7 @@ class AwsLambdaAdapter:
         except ValueError:
             raise WorkerLost(f"the response of {self._function} broke off after {len(body)} bytes") from None
         try:
-            found = Answer.model_validate(content)
+            found = JobResponse.model_validate(content)
         except ValueError:
             raise WorkerRefused(f"{self._function} is no worker of Helios {__version__}: helios deploy aws") from None
         cost = self._cost(report, report.billed_s or found.seconds, found.machine)
@@ -125,7 +125,7 @@ class AwsLambdaAdapter:
         return result, found.lines
 
     def _cost(self, report: Report, seconds: float, machine: str) -> float:
-        return self._prices.invocation_of(seconds, report.memory_mb or 0.0, machine)
+        return self._prices.invocation_cost(seconds, report.memory_mb or 0.0, machine)
 
     async def _watch(self, life: _Life) -> None:
         while True:
@@ -178,10 +178,10 @@ class _Life:
     async def look(self) -> None:
         """Passes on what is new. A store that fails is looked at again later."""
         try:
-            pulse = Pulse.model_validate_json(await self._store.get(self._key))
+            heartbeat = Heartbeat.model_validate_json(await self._store.get(self._key))
         except (HeliosError, ValueError):
             return
-        self._tell(pulse.tail, pulse.lines)
+        self._tell(heartbeat.tail, heartbeat.lines)
 
     def tell_rest(self, stdout: str, lines: int) -> None:
         """Passes on those of all lines that were not seen yet."""

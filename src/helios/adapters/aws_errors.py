@@ -59,8 +59,12 @@ def aws_errors(function: str, size: int) -> Generator[None]:
         yield
     except ClientError as error:
         raise _refusal(error, function, size) from error
-    except tuple(foreign for foreign, _, _ in table) as error:
-        kind, message = next((kind, message) for foreign, kind, message in table if isinstance(error, foreign))
+    except tuple(uses_external_resources for uses_external_resources, _, _ in table) as error:
+        kind, message = next(
+            (kind, message)
+            for uses_external_resources, kind, message in table
+            if isinstance(error, uses_external_resources)
+        )
         raise kind(message.format(str(error) or type(error).__name__)) from error
 
 
@@ -94,19 +98,19 @@ def _refusal(error: ClientError, function: str, size: int) -> HeliosError:
     """The error for an invocation that AWS refuses."""
     answer: dict[str, Any] = error.response  # pyright: ignore[reportAssignmentType]
     code: str = answer.get("Error", {}).get("Code", "")
-    said: str = answer.get("Error", {}).get("Message", "") or code
+    message: str = answer.get("Error", {}).get("Message", "") or code
     status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status == 429 or code in _THROTTLED:
-        return Throttled(f"{function} takes no more invocations at once: {said}")
+        return Throttled(f"{function} takes no more invocations at once: {message}")
     if status == 413:
         return WorkerRefused(f"a job's message of {size} bytes is too large for {function}: shorten props")
     if code in _MISSING:
         return WorkerRefused(f"there is no function {function} in {_region(error)}: helios deploy aws")
     if code in _DENIED or status in (401, 403):
-        return AccessDenied(f"{function} may not be invoked: {said} (the permission is lambda:InvokeFunction)")
+        return AccessDenied(f"{function} may not be invoked: {message} (the permission is lambda:InvokeFunction)")
     if status >= 500 or code in ("ResourceConflictException", "ResourceNotReadyException"):
-        return WorkerLost(f"Lambda could not run {function}: {said}")
-    return WorkerError(f"{function} can't be invoked: {code}: {said}")
+        return WorkerLost(f"Lambda could not run {function}: {message}")
+    return WorkerError(f"{function} can't be invoked: {code}: {message}")
 
 
 def advised(error: HeliosError) -> HeliosError:
@@ -116,9 +120,9 @@ def advised(error: HeliosError) -> HeliosError:
     return OutputError(f"{error}: {_MORE_DISK}") if isinstance(error, OutputError) else error
 
 
-def full_disk(said: str) -> OutputError | None:
+def full_disk(message: str) -> OutputError | None:
     """The error for a command that has ended because the function's disk is full, if that is what it ``said``."""
-    found = _DISK_IS_FULL.search(said)
+    found = _DISK_IS_FULL.search(message)
     return OutputError(f"{found[0].strip()}: {_MORE_DISK}") if found else None
 
 
@@ -128,18 +132,18 @@ def failure_of_function(body: bytes, log: str, function: str) -> HeliosError:
         found: dict[str, Any] = json.loads(body)
     except ValueError:
         found = {}
-    said = str(found.get("errorMessage") or body.decode("utf-8", "replace"))
+    message = str(found.get("errorMessage") or body.decode("utf-8", "replace"))
     kind = str(found.get("errorType") or "")
-    if (cut := re.search(r"Task timed out after ([\d.]+) seconds", said)) or kind == "Sandbox.Timedout":
+    if (cut := re.search(r"Task timed out after ([\d.]+) seconds", message)) or kind == "Sandbox.Timedout":
         after = f" after {float(cut[1]):g} s" if cut else ""
         return WorkerTimeout(f"{function} was cut off{after}: {_MORE_TIME}")
     report = Report(log)
-    if kind == "Runtime.OutOfMemory" or ("signal: killed" in said and report.is_full):
+    if kind == "Runtime.OutOfMemory" or ("signal: killed" in message and report.is_full):
         return report.out_of_memory(function)
-    if kind in ("Runtime.ExitError", "Extension.Crash") or "signal: " in said or "Runtime exited" in said:
-        return WorkerLost(f"{function} ended without a word: {said}{_tail(log)}")
+    if kind in ("Runtime.ExitError", "Extension.Crash") or "signal: " in message or "Runtime exited" in message:
+        return WorkerLost(f"{function} ended without a word: {message}{_tail(log)}")
     trace = "".join(f"\n  {line.rstrip()}" for line in found.get("stackTrace") or ())
-    return WorkerError(f"{function} failed: {kind}: {said}{trace}{_tail(log)}")
+    return WorkerError(f"{function} failed: {kind}: {message}{trace}{_tail(log)}")
 
 
 class Report:

@@ -27,7 +27,7 @@ from helios.release import __version__
 from helios.storage import ArtifactStore
 from helios.worker import LineSink, WorkerJob, WorkerResult
 from helios.worker.job import Usage
-from helios.worker.message import Answer, Ended, Line, Payload, told
+from helios.worker.message import JobFinished, JobResponse, OutputLine, Payload, told
 
 _LARGEST = 16 * 1024 * 1024
 _FIRST = 600.0
@@ -91,21 +91,21 @@ class CloudRunAdapter:
             raise WorkerRefused(
                 f"a job's message has {len(message)} bytes, and a worker takes {_LARGEST}: shorten props"
             )
-        begun = time.monotonic()
+        started = time.monotonic()
         came = False
         try:
             async with aclosing(self._events(message)) as events:
                 async for event in events:
                     came = True
-                    if isinstance(event, Line) and on_line:
+                    if isinstance(event, OutputLine) and on_line:
                         on_line(event.line)
-                    elif isinstance(event, Ended):
-                        return self._result(event.answer, time.monotonic() - begun)
+                    elif isinstance(event, JobFinished):
+                        return self._result(event.answer, time.monotonic() - started)
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
-            raise WorkerLost(f"the way to {self._url} is broken: {_said(error)}") from error
+            raise WorkerLost(f"the way to {self._url} is broken: {_error_text(error)}") from error
         finally:
             if came:
-                self._spent += self._cost(time.monotonic() - begun)
+                self._spent += self._cost(time.monotonic() - started)
         raise WorkerLost(f"{self._url} ended its answer before the job had ended")
 
     async def _events(self, message: bytes) -> AsyncGenerator[Any]:
@@ -134,39 +134,39 @@ class CloudRunAdapter:
             finally:
                 await answer.aclose()
 
-    def _failure(self, status: int, said: str) -> HeliosError:
+    def _failure(self, status: int, message: str) -> HeliosError:
         """What an answer other than 200 means. Source: https://cloud.google.com/run/docs/troubleshooting"""
         service = self._url
         match status:
             case 401:
-                return AccessDenied(f"{service} does not take this ID token: {said} (see docs/gcp.md)")
+                return AccessDenied(f"{service} does not take this ID token: {message} (see docs/gcp.md)")
             case 403:
-                return AccessDenied(f"{service} may not be called: {said} (the role is roles/run.invoker)")
+                return AccessDenied(f"{service} may not be called: {message} (the role is roles/run.invoker)")
             case 404:
                 return WorkerRefused(f"there is no worker at {service}: helios deploy gcp")
             case 413:
                 return WorkerRefused(f"a job's message is too large for {service}: shorten props")
             case 429:
-                return Throttled(f"{service} takes no more jobs at once: {said}")
+                return Throttled(f"{service} takes no more jobs at once: {message}")
             case 503:
                 now = time.monotonic()
                 self._absent_since = self._absent_since or now
                 if now - self._absent_since < _STARTING:
-                    return Throttled(f"{service} has no instance for the job yet: {said}")
+                    return Throttled(f"{service} has no instance for the job yet: {message}")
                 return WorkerLost(
-                    f"{service} starts no instance: {said} (its logs say why: gcloud run services logs read)"
+                    f"{service} starts no instance: {message} (its logs say why: gcloud run services logs read)"
                 )
             case 504:
                 return WorkerTimeout(
-                    f"{service} cut the job off: {said}: give chunks fewer frames (--chunk-frames), or the service "
+                    f"{service} cut the job off: {message}: give chunks fewer frames (--chunk-frames), or the service "
                     "more time (helios deploy gcp --timeout)"
                 )
             case _ if status >= 500:
-                return WorkerLost(f"{service} answers with {status}: {said}")
+                return WorkerLost(f"{service} answers with {status}: {message}")
             case _:
-                return WorkerRefused(said if status == 422 else f"{service} answers with {status}: {said}")
+                return WorkerRefused(message if status == 422 else f"{service} answers with {status}: {message}")
 
-    def _result(self, answer: Answer, seconds: float) -> WorkerResult:
+    def _result(self, answer: JobResponse, seconds: float) -> WorkerResult:
         full = answer.memory_mb >= 0.95 * self._instance.memory_mb
         if answer.exit_code and full:
             raise OutOfMemory(
@@ -177,7 +177,7 @@ class CloudRunAdapter:
         return WorkerResult(result.exit_code, result.stdout, result.stderr, result.duration_ms, result.outputs, usage)
 
     def _cost(self, seconds: float) -> float:
-        return self._prices.request_of(_billed(seconds), self._instance.memory_mb, self._instance.cpus)
+        return self._prices.make_request(_billed(seconds), self._instance.memory_mb, self._instance.cpus)
 
 
 @asynccontextmanager
@@ -215,7 +215,7 @@ def _billed(seconds: float) -> float:
     return math.ceil(seconds / _BILLED_S) * _BILLED_S
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it says nothing any more"
     return str(error) or type(error).__name__

@@ -67,7 +67,7 @@ def check_faults(text: str | None) -> None:
     Faults.parse(text or "")
 
 
-class FaultyAdapter:
+class FaultInjectingAdapter:
     """Child processes of this one, and bad luck: they are really killed, stopped, and their files really damaged."""
 
     store = None
@@ -77,7 +77,7 @@ class FaultyAdapter:
         self._faults = faults
         self._luck = random.Random(faults.seed)
         self._usual = 1.0
-        self._local = LocalWorkerAdapter(on_start=lambda group: _victim.get().begun(group))
+        self._local = LocalWorkerAdapter(on_start=lambda group: _victim.get().started(group))
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         """See ``WorkerAdapter.execute``."""
@@ -109,7 +109,7 @@ class _Victim:
         self._pause = pause
         self._group: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    def begun(self, group: int) -> None:
+    def started(self, group: int) -> None:
         """It runs."""
         self._group.set_result(group)
 

@@ -24,7 +24,7 @@ class LambdaPrices(BaseModel):
     put: float
     get: float
 
-    def invocation_of(self, seconds: float, memory_mb: float, machine: str) -> float:
+    def invocation_cost(self, seconds: float, memory_mb: float, machine: str) -> float:
         """What an invocation costs that was billed for so long, with what its signs of life cost: one a second."""
         gb_second = self.gb_second.get(machine, max(self.gb_second.values()))
         return self.invocation + seconds * (memory_mb / 1024 * gb_second + self.put + self.get)
@@ -41,7 +41,7 @@ class CloudRunPrices(BaseModel):
     put: float
     get: float
 
-    def request_of(self, seconds: float, memory_mb: float, cpus: float) -> float:
+    def make_request(self, seconds: float, memory_mb: float, cpus: float) -> float:
         """What a request costs that was billed for so long, with the few files that a chunk's worker gets and puts."""
         return (
             self.request

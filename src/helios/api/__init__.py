@@ -1,8 +1,8 @@
 """The verbs of ``import helios``. The command line calls these and adds nothing to them."""
 
 from helios.api.batches import batch, batch_sync
-from helios.api.films import forecast, plan_job, render, render_events, render_sync, still, stitch, submit
 from helios.api.options import BatchOptions, CompositionOptions, RenderOptions
+from helios.api.videos import estimate, plan_job, render, render_events, render_sync, still, stitch, submit
 
 __all__ = [
     "BatchOptions",
@@ -10,7 +10,7 @@ __all__ = [
     "RenderOptions",
     "batch",
     "batch_sync",
-    "forecast",
+    "estimate",
     "plan_job",
     "render",
     "render_events",

@@ -1,4 +1,4 @@
-"""Many films of one page."""
+"""Many videos of one page."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pathlib import Path
 from typing import Any, Unpack, cast
 
 from helios.adapters import LocalWorkerAdapter, open_adapter
-from helios.api.options import BatchOptions, RenderOptions, check_rate, check_text, request_of
-from helios.api.places import places_of, with_workers
+from helios.api.options import BatchOptions, RenderOptions, check_rate, check_text, make_request
+from helios.api.targets import resolve_targets, with_workers
+from helios.audio import contains_audio
 from helios.batches import (
     BatchRun,
     BatchSink,
-    FilmResult,
+    VideoResult,
     batch_state,
     format_for,
     make_room,
-    name_films,
+    name_videos,
     plan_batch,
     read_rows,
 )
 from helios.errors import UsageError
 from helios.jobs.journal import Journal
-from helios.orchestrator import Crew, RenderOrchestrator
-from helios.sound import holds_sound
+from helios.orchestrator import RenderOrchestrator, WorkerPool
 from helios.stitcher import stitcher_for
 from helios.storage import ArtifactStore
 
@@ -39,44 +39,44 @@ async def batch(
     *,
     on_event: BatchSink = lambda event: None,
     **options: Unpack[BatchOptions],
-) -> tuple[FilmResult, ...]:
-    """Makes a film of a page for each row: of a .csv or .jsonl file, or as given. A row is its page's props.
+) -> tuple[VideoResult, ...]:
+    """Makes a video of a page for each row: of a .csv or .jsonl file, or as given. A row is its page's props.
 
-    ``output`` names the films by columns, as in "out/{id}.mp4"; folders are made. A row that can't be made fails alone.
+    ``output`` names the videos by columns, as in "out/{id}.mp4"; folders are created. A row that fails fails alone.
     What is made is kept: the same batch goes on where it was stopped, and draws nothing that it has drawn before.
 
     Returns what became of each row. See docs/batch.md.
 
     Raises:
-        HeliosError: what keeps any film from being made.
+        HeliosError: what keeps any video from being made.
     """
     wanted = cast("RenderOptions", options)
     if options.get("attempts", 4) < 1:
-        raise UsageError(f"a film must be tried at least once, not {options.get('attempts')} times")
+        raise UsageError(f"a video must be tried at least once, not {options.get('attempts')} times")
     data = read_rows(Path(rows)) if isinstance(rows, str | PathLike) else rows
     check_text({"input": str(template), "output": output, **options})
     check_text({f"row {number}": row for number, row in enumerate(data, 1)})
-    films = name_films(output, data, options.get("props"))
-    places, url = await places_of(wanted)
-    form = format_for(films)
-    request = replace(request_of(template, wanted, form), listen=holds_sound(form.ending))
-    make_room(films)
-    stitcher = stitcher_for(films[0].output, LocalWorkerAdapter())
+    videos = name_videos(output, data, options.get("props"))
+    targets, url = await resolve_targets(wanted)
+    form = format_for(videos)
+    request = replace(make_request(template, wanted, form), listen=contains_audio(form.ending))
+    make_room(videos)
+    stitcher = stitcher_for(videos[0].output, LocalWorkerAdapter())
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(closing(Journal()))
         name = (str(request.source), str(Path(output).absolute()), url or "")
         state = stack.enter_context(batch_state(journal.folder, name, keeps=url is None))
-        adapters = [await stack.enter_async_context(open_adapter(place)) for place in places]
+        adapters = [await stack.enter_async_context(open_adapter(place)) for place in targets]
         looks = RenderOrchestrator(next((one for one in adapters if one.store), adapters[0]), stitcher)
-        plan = await plan_batch(looks, request, films)
+        plan = await plan_batch(looks, request, videos)
         check_rate(form, plan.template.composition.fps)
-        crews = [
-            Crew(adapter, place.workers)
-            for adapter, place in zip(adapters, with_workers(places, plan.workers), strict=True)
+        pools = [
+            WorkerPool(adapter, place.workers)
+            for adapter, place in zip(adapters, with_workers(targets, plan.workers), strict=True)
         ]
         run = BatchRun(
             plan,
-            crews,
+            pools,
             stitcher,
             ArtifactStore.at(url or journal.folder / "artifacts"),
             state.folder,
@@ -97,6 +97,6 @@ def batch_sync(
     *,
     on_event: BatchSink = lambda event: None,
     **options: Unpack[BatchOptions],
-) -> tuple[FilmResult, ...]:
+) -> tuple[VideoResult, ...]:
     """``batch`` for callers without an event loop."""
     return asyncio.run(batch(template, rows, output, on_event=on_event, **options))

@@ -7,12 +7,12 @@ from fractions import Fraction
 from os import PathLike
 from typing import TypedDict, cast, get_args
 
+from helios.audio import AudioCodec
 from helios.composition import Declared, Format, Network, Source, parse_rate
 from helios.errors import UsageError
 from helios.orchestrator import RenderRequest
 from helios.orchestrator.orchestrator import StitchChoice
-from helios.renderer.spec import CaptureChoice, EncoderChoice, Encoding
-from helios.sound import AudioCodec
+from helios.renderer.messages import CaptureChoice, EncoderChoice, Encoding
 
 
 class CompositionOptions(TypedDict, total=False):
@@ -36,7 +36,7 @@ class CompositionOptions(TypedDict, total=False):
 
 
 class BatchOptions(CompositionOptions, total=False):
-    """What a caller may say of a batch: see ``RenderOptions``. ``props`` are those that all films share."""
+    """What a caller may say of a batch: see ``RenderOptions``. ``props`` are those that all videos share."""
 
     workers: int | None
     preview: bool
@@ -54,7 +54,7 @@ class BatchOptions(CompositionOptions, total=False):
 
 
 class RenderOptions(BatchOptions, total=False):
-    """What a caller may say of a film.
+    """What a caller may say of a video.
 
     ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here; ``chunk_frames``
     is the most frames that a chunk may have; ``format`` is "mp4", "gif" and so on, for an output whose ending says
@@ -69,11 +69,11 @@ class RenderOptions(BatchOptions, total=False):
     and ``stitch`` "remote" has a worker join the chunks. See docs/aws.md and docs/gcp.md.
 
     ``audio`` are tracks such as "music.mp3@2.5,volume=0.6,fade-in=1,loop"; ``audio_codec`` is "aac", "opus" or "pcm";
-    ``loudness`` is what the whole is brought to (LUFS). See docs/sound.md. ``hls`` is a folder for a stream of what is
+    ``loudness`` is what the whole is brought to (LUFS). See docs/audio.md. ``hls`` is a folder for a stream of what is
     finished, which can be played before the rest is.
 
     ``metadata`` is such as {"title": "Hello"}; ``chapters`` is a file of lines such as "1:02.500 Title"; ``subtitles``
-    are such as "film.srt,language=en", or "film.srt,burn" to have them drawn. See docs/text.md.
+    are such as "video.srt,language=en", or "video.srt,burn" to have them drawn. See docs/text.md.
     """
 
     frame_range: str | None
@@ -92,7 +92,7 @@ class RenderOptions(BatchOptions, total=False):
     subtitles: Sequence[str]
 
 
-def request_of(source: str | PathLike[str], options: RenderOptions, form: Format) -> RenderRequest:
+def make_request(source: str | PathLike[str], options: RenderOptions, form: Format) -> RenderRequest:
     """What is asked for by ``options``, as a file of that ``form``.
 
     Raises:
@@ -130,7 +130,7 @@ def request_of(source: str | PathLike[str], options: RenderOptions, form: Format
         network=options.get("network"),
         alpha=options.get("alpha", False),
         early=options.get("hls") is not None,
-        fleet=set(named_places(options)) != {"local"},
+        fleet=set(named_targets(options)) != {"local"},
     )
 
 
@@ -163,13 +163,13 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(each)
 
 
-def named_places(options: RenderOptions) -> list[str]:
+def named_targets(options: RenderOptions) -> list[str]:
     """The places that are named."""
     return [name.strip() for name in options.get("adapter", "local").split(",")]
 
 
 def is_split_by_hand(options: RenderOptions) -> bool:
-    """Whether the caller says in which parts a film is drawn."""
+    """Whether the caller says in which parts a video is drawn."""
     return options.get("workers") is not None or options.get("chunk_frames") is not None
 
 
@@ -179,5 +179,5 @@ def check_rate(form: Format, fps: Fraction) -> None:
     Raises:
         UsageError: they can't.
     """
-    if form.finest and fps > form.finest:
-        raise UsageError(f"{form.ending} files have at most {form.finest} frames a second: --fps {form.finest}")
+    if form.max_fps and fps > form.max_fps:
+        raise UsageError(f"{form.ending} files have at most {form.max_fps} frames a second: --fps {form.max_fps}")

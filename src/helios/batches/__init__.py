@@ -1,16 +1,16 @@
-"""Many films of one page, a row of data each: rows, their films' names, the groups in which they are drawn."""
+"""Many videos of one page, a row of data each: rows, their videos' names, the groups in which they are drawn."""
 
 from helios.batches.events import (
     Batched,
     BatchEvent,
     BatchPlanned,
     BatchSink,
-    FilmFailed,
-    FilmKept,
-    FilmMade,
-    FilmResult,
+    VideoCached,
+    VideoFailed,
+    VideoRendered,
+    VideoResult,
 )
-from helios.batches.names import format_for, make_room, name_films
+from helios.batches.names import format_for, make_room, name_videos
 from helios.batches.plan import BatchPlan, plan_batch
 from helios.batches.rows import Row, read_rows
 from helios.batches.run import BatchRun
@@ -23,15 +23,15 @@ __all__ = [
     "BatchRun",
     "BatchSink",
     "Batched",
-    "FilmFailed",
-    "FilmKept",
-    "FilmMade",
-    "FilmResult",
     "Row",
+    "VideoCached",
+    "VideoFailed",
+    "VideoRendered",
+    "VideoResult",
     "batch_state",
     "format_for",
     "make_room",
-    "name_films",
+    "name_videos",
     "plan_batch",
     "read_rows",
 ]

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from helios.orchestrator.events import Warned
-from helios.renderer.spec import CaptureMethod, Comparison
+from helios.renderer.messages import CaptureMethod, Comparison
 
 Outcome = Literal["made", "kept", "failed"]
 
@@ -20,13 +20,13 @@ class _Event(BaseModel):
 
 
 class BatchPlanned(_Event):
-    """The page was looked at with a row's data, and so many ``films`` are to be there in the end.
+    """The page was looked at with a row's data, and so many ``videos`` are to be there in the end.
 
     Size and rate are that row's; others may have others.
     """
 
     event: Literal["batch-planned"] = "batch-planned"
-    films: int
+    videos: int
     workers: int
     width: int
     height: int
@@ -36,13 +36,13 @@ class BatchPlanned(_Event):
     browser: str
 
 
-class FilmMade(_Event):
-    """A row's film was drawn, and is at ``output``. It took ``seconds``, of them ``loading`` up to its first picture.
+class VideoRendered(_Event):
+    """A row's video was drawn, and is at ``output``. It took ``seconds``, of them ``loading`` up to its first image.
 
     ``hashes`` are those of its frames, as in ``Rendered``.
     """
 
-    event: Literal["film-made"] = "film-made"
+    event: Literal["video-rendered"] = "video-rendered"
     row: int
     output: Path
     frames: int
@@ -52,20 +52,20 @@ class FilmMade(_Event):
     hashes: tuple[str, ...]
 
 
-class FilmKept(_Event):
-    """A row's film need not be drawn: it was made of the same before. It is at ``output``."""
+class VideoCached(_Event):
+    """A row's video need not be drawn: it was made of the same before. It is at ``output``."""
 
-    event: Literal["film-kept"] = "film-kept"
+    event: Literal["video-cached"] = "video-cached"
     row: int
     output: Path
     frames: int
     hashes: tuple[str, ...]
 
 
-class FilmFailed(_Event):
-    """A row's film can't be made; the others are. ``code`` is that of the error's class in ``helios.errors``."""
+class VideoFailed(_Event):
+    """A row's video can't be made; the others are. ``code`` is that of the error's class in ``helios.errors``."""
 
-    event: Literal["film-failed"] = "film-failed"
+    event: Literal["video-failed"] = "video-failed"
     row: int
     output: Path
     error: str
@@ -84,8 +84,8 @@ class Batched(_Event):
     cost: float | None = None
 
 
-class FilmResult(_Event):
-    """What became of a row: ``seconds`` is what drawing took, if it was; ``error`` is why there is no film."""
+class VideoResult(_Event):
+    """What became of a row: ``seconds`` is what drawing took, if it was; ``error`` is why there is no video."""
 
     row: int
     output: Path
@@ -95,7 +95,7 @@ class FilmResult(_Event):
     error: str | None = None
 
 
-BatchEvent = BatchPlanned | Warned | FilmMade | FilmKept | FilmFailed | Batched
+BatchEvent = BatchPlanned | Warned | VideoRendered | VideoCached | VideoFailed | Batched
 """Any of them; ``event`` tells which."""
 
 BatchSink = Callable[[BatchEvent], None]

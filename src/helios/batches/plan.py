@@ -12,18 +12,18 @@ from helios.batches.rows import Row
 from helios.composition import Declared
 from helios.errors import PageError, UsageError
 from helios.orchestrator import RenderOrchestrator, RenderPlan, RenderRequest
+from helios.orchestrator.chunk_cache import Place, short_digest
 from helios.orchestrator.chunks import Chunk, split
-from helios.orchestrator.ledger import Place, short_digest
 from helios.orchestrator.liveness import LivenessPolicy
 from helios.orchestrator.plan import FLEET, FLEET_CORES, cores
-from helios.renderer.spec import CaptureMethod, Film, FilmsSpec
+from helios.renderer.messages import BatchItem, BatchSpec, CaptureMethod
 
 GROUP_S = 120.0
 """Seconds that a group may take: so long that to start a browser for it is nothing beside that."""
 FLEET_GROUP_S = 40.0
-"""And where its films only come back together: so short that not much is lost with a worker."""
+"""And where its videos only come back together: so short that not much is lost with a worker."""
 SPELL_S = 240.0
-"""Seconds after which a worker begins no other film, and what is left of its group goes on with a new browser."""
+"""Seconds after which a worker begins no other video, and what is left of its group goes on with a new browser."""
 _LOOKS = 3
 _MOST = 100
 _MOST_BYTES = 2_000_000
@@ -35,7 +35,7 @@ _FRAME_S = 0.1
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Films of one page. ``template`` is that of the row the page was looked at with: what it says of how frames are
+    """Videos of one page. ``template`` is that of the row the page was looked at with: what it says of how frames are
     taken holds for all, what it says of size and length for it alone. ``declared`` is what the caller says of all.
     """
 
@@ -47,18 +47,18 @@ class BatchPlan:
 
     @property
     def workers(self) -> int:
-        """How many films are drawn at once."""
-        usual = min(FLEET, round(len(self.rows) * self._film_s / self._group_s)) if self.fleet else cores()
+        """How many videos are drawn at once."""
+        usual = min(FLEET, round(len(self.rows) * self._video_s / self._group_s)) if self.fleet else cores()
         return max(1, min(self.asked_workers or usual, len(self.rows)))
 
     @cached_property
     def methods(self) -> tuple[CaptureMethod, ...]:
-        """How pictures are taken: the first, and the others for films that turn out to be unsafe for it."""
+        """How images are taken: the first, and the others for videos that turn out to be unsafe for it."""
         found: list[CaptureMethod] = []
         plan: RenderPlan | None = self.template
         while plan:
             found.append(plan.probe.capture)
-            plan = plan.otherwise
+            plan = plan.fallback
         return tuple(found)
 
     @property
@@ -68,36 +68,36 @@ class BatchPlan:
 
     @property
     def suffix(self) -> str:
-        """The ending of a film's segment."""
+        """The ending of a video's segment."""
         return self.template.suffix
 
     def groups(self, rows: Sequence[Row]) -> tuple[Chunk, ...]:
         """Which of ``rows`` go together."""
         largest = max((len(json.dumps(row.props)) for row in rows), default=1)
-        most = max(1, min(_MOST, round(self._group_s / self._film_s), _MOST_BYTES // largest))
+        most = max(1, min(_MOST, round(self._group_s / self._video_s), _MOST_BYTES // largest))
         return split(range(len(rows)), most, multiple=self.workers) if rows else ()
 
-    def spec(self, films: Sequence[Film], method: CaptureMethod) -> FilmsSpec:
-        """The message that has ``films`` drawn."""
-        film, probe = self.template.composition, self.template.probe
-        return FilmsSpec(
-            source=film.source,
+    def spec(self, videos: Sequence[BatchItem], method: CaptureMethod) -> BatchSpec:
+        """The message that has ``videos`` drawn."""
+        video, probe = self.template.composition, self.template.probe
+        return BatchSpec(
+            source=video.source,
             declared=self.declared,
-            films=tuple(films),
-            size=(film.width, film.height),
+            videos=tuple(videos),
+            size=(video.width, video.height),
             seconds=SPELL_S,
             encoding=self.template.encoding,
             encoder_threads=FLEET_CORES if self.fleet else max(1, cores() // self.workers),
             capture=method,
             browser=probe.browser,
             renderer=probe.renderer,
-            ready_timeout=film.ready_timeout,
-            network=film.network,
-            alpha=film.alpha,
+            ready_timeout=video.ready_timeout,
+            network=video.network,
+            alpha=video.alpha,
         )
 
     def place(self, row: Row, method: CaptureMethod) -> Place:
-        """Where a row's film is kept: under all that makes it what it is, but for the page's own files."""
+        """Where a row's video is kept: under all that makes it what it is, but for the page's own files."""
         return Place(self._shared[method], short_digest(json.dumps(row.props)))
 
     @cached_property
@@ -112,7 +112,7 @@ class BatchPlan:
             "renderer": self.template.probe.renderer,
         }
         return {
-            method: "films-" + short_digest(json.dumps({**shared, "capture": method}, sort_keys=True))
+            method: "videos-" + short_digest(json.dumps({**shared, "capture": method}, sort_keys=True))
             for method in self.methods
         }
 
@@ -121,8 +121,8 @@ class BatchPlan:
         return FLEET_GROUP_S if self.fleet else GROUP_S
 
     @property
-    def _film_s(self) -> float:
-        """What a film will take, if others are like the first."""
+    def _video_s(self) -> float:
+        """What a video will take, if others are like the first."""
         costs = self.template.probe.costs
         frame = max(costs.draw_ms, costs.encode_ms) / 1000 if costs else _FRAME_S
         return _LOADING_S + frame * self.template.composition.frames

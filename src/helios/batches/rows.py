@@ -1,4 +1,4 @@
-"""Rows of data, each the props of a film."""
+"""Rows of data, each the props of a video."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Data = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A film to be made: its number, from 1, where it goes, and what its page gets."""
+    """A video to be made: its number, from 1, where it goes, and what its page gets."""
 
     number: int
     output: Path

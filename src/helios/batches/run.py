@@ -1,4 +1,4 @@
-"""A batch being carried out: what is not kept is drawn in groups; each film has its place as soon as it is there."""
+"""A batch being carried out: what is not kept is drawn in groups; each video has its place as soon as it is there."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from helios.batches.command import draw_films
-from helios.batches.events import Batched, BatchPlanned, BatchSink, FilmFailed, FilmKept, FilmMade, FilmResult
+from helios.batches.command import draw_videos
+from helios.batches.events import Batched, BatchPlanned, BatchSink, VideoCached, VideoFailed, VideoRendered, VideoResult
 from helios.batches.plan import BatchPlan
 from helios.batches.rows import Row
 from helios.errors import BrowserError, CaptureBroken, CaptureUnsafe, HeliosError, Throttled
+from helios.orchestrator.chunk_cache import CacheEntry, ChunkCache, Damaged
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import ChunkAttemptFailed, RenderEvent, Warned
 from helios.orchestrator.fallback import advice, next_method
-from helios.orchestrator.ledger import Damaged, Ledger, Record
-from helios.orchestrator.orchestrator import Crew, fetched, sum_of
-from helios.orchestrator.pages import made_of
+from helios.orchestrator.orchestrator import WorkerPool, fetched, total_cost
+from helios.orchestrator.pages import read_chunk_output
 from helios.orchestrator.retry import RetryPolicy
 from helios.orchestrator.schedule import Schedule
-from helios.renderer.spec import FAST, CaptureMethod, ChunkReport, Film, FilmFailure, FilmOutcome
+from helios.renderer.messages import FAST, BatchItem, CaptureMethod, ChunkReport, VideoFailure, VideoOutcome
 from helios.stitcher import VideoStitcher
-from helios.stitcher.single import place_film
+from helios.stitcher.single import place_video
 from helios.storage import ArtifactStore
 from helios.worker import Artifact
 
 _OF_CAPTURE = (CaptureUnsafe.code, CaptureBroken.code, BrowserError.code)
-"""Errors that a film may not have when it is drawn by another method."""
+"""Errors that a video may not have when it is drawn by another method."""
 
 
 class BatchRun:
-    """Films of ``plan``, made by ``crews`` and kept in ``store`` for ``job``; ``folder`` is where attempts are made."""
+    """Renders the videos of ``plan`` by workers of ``pools``, for ``job``; attempts run in ``folder``."""
 
     def __init__(
         self,
         plan: BatchPlan,
-        crews: Sequence[Crew],
+        pools: Sequence[WorkerPool],
         stitcher: VideoStitcher,
         store: ArtifactStore,
         folder: Path,
@@ -51,39 +51,39 @@ class BatchRun:
         fresh: bool = False,
     ) -> None:
         self._plan = plan
-        self._crews = crews
+        self._crews = pools
         self._stitcher = stitcher
         self._store = store
         self._folder = folder
         self._emit = emit
         self._job = job
         self._attempts = attempts
-        self._ledger = Ledger(store, job, plan.template.root, fresh=fresh)
-        self._workplaces = [Workplace(crew.adapter, plan.template.root) for crew in crews]
-        self._where = [number for number, crew in enumerate(crews) for _ in range(crew.workers or plan.workers)]
+        self._ledger = ChunkCache(store, job, plan.template.root, fresh=fresh)
+        self._workplaces = [Workplace(pool.adapter, plan.template.root) for pool in pools]
+        self._where = [number for number, pool in enumerate(pools) for _ in range(pool.workers or plan.workers)]
         self._waiting: dict[int, int] = {}
-        """Rows whose films are not there yet, and which of the plan's methods they are drawn by."""
+        """Rows whose videos are not there yet, and which of the plan's methods they are drawn by."""
         self._missing: list[Row] = []
         self._losses: dict[int, int] = {}
-        """How often a row's film was under way when its worker was lost."""
+        """How often a row's video was under way when its worker was lost."""
         self._sizes: dict[int, int] = {}
-        """How many films of a group a command may have at most, where one was lost."""
-        self._results: dict[int, FilmResult] = {}
+        """How many videos of a group a command may have at most, where one was lost."""
+        self._results: dict[int, VideoResult] = {}
         self._warned: set[str] = set()
 
-    async def run(self) -> tuple[FilmResult, ...]:
-        """Makes all films that can be made; what became of each, in the order of rows.
+    async def run(self) -> tuple[VideoResult, ...]:
+        """Makes all videos that can be made; what became of each, in the order of rows.
 
         Raises:
             HeliosError: what keeps any from being made.
         """
-        begun = time.monotonic()
+        started = time.monotonic()
         plan = self._plan
         self._emit(self._planned())
         for warning in plan.template.warnings:
             self._warn(warning)
         if plan.template.probe.heard:
-            self._warn("the page plays sound, and films of a batch are silent: helios render makes them one by one")
+            self._warn("the page plays sound, and videos of a batch are silent: helios render makes them one by one")
         await self._ledger.read(plan.place(plan.rows[0], method).folder for method in plan.methods)
         self._missing = [row for row in plan.rows if not await self._is_kept(row)]
         self._waiting = {row.number: 0 for row in self._missing}
@@ -107,14 +107,14 @@ class BatchRun:
                 kept=sum(result.outcome == "kept" for result in results),
                 failed=sum(result.outcome == "failed" for result in results),
                 frames=sum(result.frames or 0 for result in results),
-                seconds=time.monotonic() - begun,
-                cost=sum_of(crew.adapter.spent for crew in self._crews),
+                seconds=time.monotonic() - started,
+                cost=total_cost(pool.adapter.spent for pool in self._crews),
             )
         )
         return results
 
     async def _is_kept(self, row: Row) -> bool:
-        """Whether a row's film was made before; it has its place then."""
+        """Whether a row's video was made before; it has its place then."""
         for method in self._plan.methods:
             if record := await self._ledger.find(self._plan.place(row, method)):
                 try:
@@ -122,15 +122,17 @@ class BatchRun:
                 except Damaged as error:
                     self._warn(f"row {row.number}: {error}. It is made again")
                     return False
-                hashes = (await self._ledger.facts(self._plan.place(row, method), record)).hashes
-                frames = record.facts.frames
-                self._results[row.number] = FilmResult(row=row.number, output=row.output, outcome="kept", frames=frames)
-                self._emit(FilmKept(row=row.number, output=row.output, frames=frames, hashes=hashes))
+                hashes = (await self._ledger.stats(self._plan.place(row, method), record)).hashes
+                frames = record.stats.frames
+                self._results[row.number] = VideoResult(
+                    row=row.number, output=row.output, outcome="kept", frames=frames
+                )
+                self._emit(VideoCached(row=row.number, output=row.output, frames=frames, hashes=hashes))
                 return True
         return False
 
     async def _draw_group(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> None:
-        """Draws what is left of a group: by one command, unless it takes very long or films need different methods."""
+        """Draws what is left of a group: by one command, unless it takes very long or videos need different methods."""
         group = self._missing[chunk.start : chunk.stop]
         while left := self._left(group):
             method = self._waiting[left[0].number]
@@ -149,50 +151,50 @@ class BatchRun:
         return [row for row in rows if row.number in self._waiting and method in (None, self._waiting[row.number])]
 
     def _blame(self, group: Chunk, undone: list[Row], worker: int, error: HeliosError) -> None:
-        """A command was lost: at the first film that is not done, if we can see which are; else at any of them."""
+        """A command was lost: at the first video that is not done, if we can see which are; else at any of them."""
         suspects = undone if self._at(worker).store else undone[:1]
         if len(suspects) > 1:
             self._sizes[group.index] = len(suspects) // 2
         for row in suspects if len(suspects) == 1 else ():
             self._losses[row.number] = self._losses.get(row.number, 0) + 1
             if self._losses[row.number] >= self._attempts:
-                failure = FilmFailure(code=error.code, message=f"in {self._attempts} attempts: {error}")
+                failure = VideoFailure(code=error.code, message=f"in {self._attempts} attempts: {error}")
                 self._failed(row, self._plan.methods[self._waiting[row.number]], failure)
 
     def _at(self, worker: int) -> Workplace:
         return self._workplaces[self._where[worker]]
 
     async def _draw(self, rows: list[Row], method: CaptureMethod, worker: int, heard: Callable[[int], None]) -> None:
-        """Has films drawn by one command. Those that it brings to an end count, even if it is lost."""
+        """Has videos drawn by one command. Those that it brings to an end count, even if it is lost."""
         at, plan, attempt = self._at(worker), self._plan, secrets.token_hex(4)
         own = f"{self._job}-{await at.version()}-{attempt}"
-        films = {f"{row.number:06}{plan.suffix}": row for row in rows}
+        videos = {f"{row.number:06}{plan.suffix}": row for row in rows}
         folder = self._folder / attempt
 
-        async def take(name: str, outcome: FilmOutcome, artifact: Artifact | None, path: Path | None) -> None:
-            row = films[name]
+        async def take(name: str, outcome: VideoOutcome, artifact: Artifact | None, path: Path | None) -> None:
+            row = videos[name]
             if row.number not in self._waiting:
                 return  # another attempt was first
             if outcome.failure:
                 self._failed(row, method, outcome.failure)
             if not (outcome.report and artifact):
                 return
-            made = await made_of(at, plan.template.root, artifact, path, outcome.report)
+            made = await read_chunk_output(at, plan.template.root, artifact, path, outcome.report)
             if at.store and at.store.url != self._store.url:
                 made = await fetched(made, at.store, folder / name)
             record = await self._ledger.commit(plan.place(row, method), made)
             await self._deliver(row, record, made.path)
             self._made(row, outcome.report, worker)
 
-        spec = plan.spec([Film(name=name, props=row.props) for name, row in films.items()], method)
-        keys = {name: partial(plan.place(row, method).key, own) for name, row in films.items()}
+        spec = plan.spec([BatchItem(name=name, props=row.props) for name, row in videos.items()], method)
+        keys = {name: partial(plan.place(row, method).key, own) for name, row in videos.items()}
         try:
-            await draw_films(at, spec, plan.suffix, folder, keys, lambda: heard(0), take)
+            await draw_videos(at, spec, plan.suffix, folder, keys, lambda: heard(0), take)
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def _deliver(self, row: Row, record: Record, path: Path | None = None) -> None:
-        """Gives a film its place; ``path`` is its segment, if it is here.
+    async def _deliver(self, row: Row, record: CacheEntry, path: Path | None = None) -> None:
+        """Gives a video its place; ``path`` is its segment, if it is here.
 
         Raises:
             Damaged: what is kept is not what was made.
@@ -201,7 +203,7 @@ class BatchRun:
         if path is None:
             path = self._folder / f"kept-{row.number:06}{Path(record.segment).suffix}"
             await self._ledger.bring(record, path)
-        if not await asyncio.to_thread(place_film, path, row.output):
+        if not await asyncio.to_thread(place_video, path, row.output):
             await self._stitcher.stitch([path], row.output)
         path.unlink()
 
@@ -212,11 +214,11 @@ class BatchRun:
             self._warn(f"row {row.number}: {warning}")
         seconds = (report.ready_ms + report.draw_ms) / 1000
         frames = report.stop
-        self._results[row.number] = FilmResult(
+        self._results[row.number] = VideoResult(
             row=row.number, output=row.output, outcome="made", frames=frames, seconds=seconds
         )
         self._emit(
-            FilmMade(
+            VideoRendered(
                 row=row.number,
                 output=row.output,
                 frames=frames,
@@ -227,8 +229,8 @@ class BatchRun:
             )
         )
 
-    def _failed(self, row: Row, method: CaptureMethod, failure: FilmFailure) -> None:
-        """A film could not be drawn so: it is drawn in the next best way, if there is one."""
+    def _failed(self, row: Row, method: CaptureMethod, failure: VideoFailure) -> None:
+        """A video could not be drawn so: it is drawn in the next best way, if there is one."""
         may_differ = failure.code in _OF_CAPTURE
         other = next_method(self._plan.methods, method, failure.code) if may_differ else None
         if other is None:
@@ -242,15 +244,15 @@ class BatchRun:
         how = "" if other in FAST else " faithfully"
         self._warn(f"row {row.number}: fast capture is not safe: {failure.message}. It is drawn again{how}")
 
-    def _fail(self, row: Row, failure: FilmFailure) -> None:
+    def _fail(self, row: Row, failure: VideoFailure) -> None:
         del self._waiting[row.number]
-        self._results[row.number] = FilmResult(
+        self._results[row.number] = VideoResult(
             row=row.number, output=row.output, outcome="failed", error=failure.message
         )
-        self._emit(FilmFailed(row=row.number, output=row.output, error=failure.message, code=failure.code))
+        self._emit(VideoFailed(row=row.number, output=row.output, error=failure.message, code=failure.code))
 
     def _heard(self, event: RenderEvent) -> None:
-        """Of what a schedule tells, what there is to say of films."""
+        """Of what a schedule tells, what there is to say of videos."""
         if isinstance(event, Warned):
             self._warn(event.message)
         elif isinstance(event, ChunkAttemptFailed) and event.retried:
@@ -262,13 +264,13 @@ class BatchRun:
             self._emit(Warned(message=message))
 
     def _planned(self) -> BatchPlanned:
-        film, probe = self._plan.template.composition, self._plan.template.probe
+        video, probe = self._plan.template.composition, self._plan.template.probe
         return BatchPlanned(
-            films=len(self._plan.rows),
+            videos=len(self._plan.rows),
             workers=self._plan.workers,
-            width=film.width,
-            height=film.height,
-            fps=film.fps,
+            width=video.width,
+            height=video.height,
+            fps=video.fps,
             capture=probe.capture,
             comparison=probe.comparison,
             browser=probe.browser,

@@ -14,7 +14,7 @@ from pathlib import Path
 from helios.errors import OutputError, UsageError
 from helios.jobs.retention import kept_bytes, prune
 from helios.jobs.runner import end_all_in
-from helios.orchestrator.ledger import short_digest
+from helios.orchestrator.chunk_cache import short_digest
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class BatchState:
 @contextmanager
 def batch_state(state: Path, name: Sequence[str], *, keeps: bool) -> Generator[BatchState]:
     """The state of the batch that ``name`` tells from others, in the folder ``state``, which no other process has while
-    the block runs. ``keeps``: films are kept there too, and afterwards those of the longest time ago go.
+    the block runs. ``keeps``: videos are kept there too, and afterwards those of the longest time ago go.
 
     Raises:
         UsageError: another has.

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from helios.batches.events import FilmResult
+from helios.batches.events import VideoResult
 from helios.errors import UsageError
 from helios.output import check_output, is_special, write_whole
 
@@ -27,7 +27,7 @@ def check_table(path: Path) -> None:
         check_output(path)
 
 
-def write_table(results: Sequence[FilmResult], path: Path) -> None:
+def write_table(results: Sequence[VideoResult], path: Path) -> None:
     """Writes results into a .csv or a .jsonl file, which appears whole.
 
     Raises:
@@ -35,7 +35,7 @@ def write_table(results: Sequence[FilmResult], path: Path) -> None:
     """
     if path.suffix.lower() == ".csv":
         file = io.StringIO(newline="")
-        table = csv.DictWriter(file, list(FilmResult.model_fields))
+        table = csv.DictWriter(file, list(VideoResult.model_fields))
         table.writeheader()
         table.writerows(result.model_dump(mode="json") for result in results)
         text = file.getvalue()

@@ -1,4 +1,4 @@
-"""Showing events on a terminal: a bar for the film, and a line for each worker."""
+"""Showing events on a terminal: a bar for the video, and a line for each worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from helios.cli.lines import failed, summary
+from helios.cli.reporters import failed, summary
 from helios.orchestrator import (
     ChunkAttemptFailed,
     ChunkFinished,
@@ -28,7 +28,7 @@ from helios.orchestrator import (
 
 
 class Bars:
-    """For terminals: one bar for the film, one line for each worker."""
+    """For terminals: one bar for the video, one line for each worker."""
 
     def __init__(self) -> None:
         self._console = console = Console(stderr=True)
@@ -42,7 +42,7 @@ class Bars:
             console=console,
             transient=True,
         )
-        self._film: TaskID | None = None
+        self._video: TaskID | None = None
         self._workers: dict[int, TaskID] = {}
         self._drawn: dict[int, int] = {}
         self._done = 0
@@ -50,7 +50,7 @@ class Bars:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._bars)
-        self._film = self._bars.add_task("looking at the page", total=None, rate="")
+        self._video = self._bars.add_task("looking at the page", total=None, rate="")
         return self
 
     def __exit__(
@@ -59,7 +59,7 @@ class Bars:
         self._stack.close()
 
     def show(self, event: RenderEvent) -> None:
-        assert self._film is not None
+        assert self._video is not None
         match event:
             case Planned():
                 text = f"{event.width}x{event.height} at {float(event.fps):g} fps"
@@ -85,7 +85,7 @@ class Bars:
             case Playable():
                 self._playable(event)
             case Stitching():
-                self._bars.update(self._film, description=f"joining {event.segments} segments")
+                self._bars.update(self._video, description=f"joining {event.segments} segments")
             case Rendered():
                 self._console.print(summary(event), highlight=False)
 
@@ -95,10 +95,10 @@ class Bars:
         self._streams = True
 
     def _begin(self, text: str, frames: int) -> None:
-        assert self._film is not None
+        assert self._video is not None
         self._drawn.clear()
         self._done = 0
-        self._bars.reset(self._film, total=frames, description=text, rate="")
+        self._bars.reset(self._video, total=frames, description=text, rate="")
 
     def _line(self, worker: int, text: str, done: int, total: int) -> None:
         if worker not in self._workers:
@@ -106,9 +106,9 @@ class Bars:
         self._bars.reset(self._workers[worker], total=total, completed=done, description=text, rate="")
 
     def _count(self, chunk: int, frames: int) -> None:
-        assert self._film is not None
+        assert self._video is not None
         self._done += frames - self._drawn.get(chunk, 0)
         self._drawn[chunk] = frames
-        elapsed = next(task.elapsed for task in self._bars.tasks if task.id == self._film) or 0
+        elapsed = next(task.elapsed for task in self._bars.tasks if task.id == self._video) or 0
         rate = f"{self._done / elapsed:.1f} frames/s" if elapsed else ""
-        self._bars.update(self._film, completed=self._done, rate=rate)
+        self._bars.update(self._video, completed=self._done, rate=rate)

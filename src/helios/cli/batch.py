@@ -10,22 +10,22 @@ import typer
 import helios
 from helios.batches.table import check_table, write_table
 from helios.cli import options
-from helios.cli.films import reporter
+from helios.cli.batch_reporters import reporter
 from helios.cli.run import fail, run
 from helios.errors import HeliosError
 
 if TYPE_CHECKING:
     from helios.composition import Network
-    from helios.renderer.spec import CaptureChoice
+    from helios.renderer.messages import CaptureChoice
 
-_STOPPED = "stopped; films that are made are kept, and the same command makes the rest"
+_STOPPED = "stopped; videos that are made are kept, and the same command makes the rest"
 
 
 def batch(
     source: options.Source,
-    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="A .csv or .jsonl file: a film for each row.")],
+    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="A .csv or .jsonl file: a video for each row.")],
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="PATTERN", help="Films' names, with columns: 'out/{id}.mp4'.")
+        str, typer.Option("--output", "-o", metavar="PATTERN", help="Videos' names, with columns: 'out/{id}.mp4'.")
     ] = "out/{row}.mp4",
     width: options.Width = None,
     height: options.Height = None,
@@ -43,7 +43,7 @@ def batch(
     capture: options.Capture = "auto",
     ready_timeout: options.ReadyTimeout = 30.0,
     network: options.NetworkPolicy = None,
-    attempts: Annotated[int, typer.Option(help="How often a film may be tried.")] = 4,
+    attempts: Annotated[int, typer.Option(help="How often a video may be tried.")] = 4,
     store: options.Store = None,
     fresh: options.Fresh = False,
     adapter: options.Adapter = "local",
@@ -55,9 +55,9 @@ def batch(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Make a film of a page for each row of a table, which is the page's props.
+    """Make a video of a page for each row of a table, which is the page's props.
 
-    What is made is kept: the same command goes on where it was stopped. Exit code 1: some films could not be made.
+    What is made is kept: the same command goes on where it was stopped. Exit code 1: some videos could not be made.
 
     Examples:
 

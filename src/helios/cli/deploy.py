@@ -22,7 +22,7 @@ from helios.stopping import Stopped
 if TYPE_CHECKING:
     from helios.deploy.aws import Deployment
     from helios.deploy.events import Change, DeployEvent
-    from helios.deploy.finding import Finding
+    from helios.deploy.finding import CheckResult
     from helios.deploy.gcp import Deployment as GoogleDeployment
     from helios.deploy.gcp import Project
 
@@ -162,7 +162,7 @@ def gcp(
         from helios.deploy.gcp import Settings
         from helios.deploy.gcp.deploy import deploy, look
         from helios.deploy.gcp.project import told
-        from helios.deploy.gcp.service import knative as yaml_of
+        from helios.deploy.gcp.service import knative as render_yaml
 
         settings = Settings(
             name=name or default_name(helios.__version__),
@@ -187,7 +187,9 @@ def gcp(
                     digest=named,
                     show=lambda event: _show(event, json=False),
                 )
-            typer.echo(yaml_of(found.names, found.numbers, found.image, helios.__version__, found.commands), nl=False)
+            typer.echo(
+                render_yaml(found.names, found.numbers, found.image, helios.__version__, found.commands), nl=False
+            )
             return
         deployed = deploy(
             project,
@@ -332,7 +334,7 @@ def _google(*, json: bool) -> Generator[Project]:
         raise
 
 
-def _told(finding: Finding, *, json: bool) -> bool:
+def _told(finding: CheckResult, *, json: bool) -> bool:
     """Shows a finding; whether it is fine, as far as could be seen."""
     typer.echo(json_.dumps(asdict(finding)) if json else _lines(finding))
     return finding.fine is not False
@@ -350,10 +352,10 @@ def _show(event: DeployEvent, *, json: bool) -> None:
     if json:
         typer.echo(event.model_dump_json())
     else:
-        typer.echo(_line_of(event), err=True)
+        typer.echo(_describe_deployment(event), err=True)
 
 
-def _line_of(event: DeployEvent) -> str:
+def _describe_deployment(event: DeployEvent) -> str:
     match event.event:
         case "proposed":
             head = f"{event.name}: {len(event.changes)} changes" if event.changes else f"{event.name}: other settings"
@@ -362,7 +364,7 @@ def _line_of(event: DeployEvent) -> str:
             return f"{event.resource}: {event.status}" + (f" ({event.reason})" if event.reason else "")
         case "building":
             return f"image: {event.phase} {event.status}"
-        case "said":
+        case "message":
             return event.message
 
 
@@ -371,7 +373,7 @@ def _change(change: Change) -> str:
     return f"  {_SIGNS.get(change.action, '?')} {change.resource} ({change.kind}){lost}"
 
 
-def _lines(finding: Finding) -> str:
+def _lines(finding: CheckResult) -> str:
     sign = {True: "ok  ", False: "MEND", None: "?   "}[finding.fine]
     return f"{sign} {finding.name:14} {finding.found}" + (f"\n     {'':14} {finding.mend}" if finding.mend else "")
 

@@ -19,7 +19,7 @@ import typer
 
 import helios
 from helios.errors import HeliosError
-from helios.renderer.chromium import find_browser
+from helios.renderer.browser.launch import find_browser
 from helios.stitcher.binary import find_ffmpeg
 
 _FONT_FOLDERS = (
@@ -33,7 +33,7 @@ _FONT_ENDINGS = {".ttf", ".otf", ".ttc", ".woff2", ".pfb"}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at. ``mend`` is what to do where it is not fine."""
 
     name: str
@@ -47,7 +47,7 @@ def doctor(
 ) -> None:
     """Look at what Helios needs on this machine, and say how to mend what is missing.
 
-    Ends with 0 where films can be rendered, else with 1.
+    Ends with 0 where videos can be rendered, else with 1.
 
     Example:
 
@@ -65,52 +65,52 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _findings() -> Iterator[Finding]:
+def _findings() -> Iterator[CheckResult]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("cores", True, f"{cores}, Python {platform.python_version()}, helios {helios.__version__}")
+    yield CheckResult("cores", True, f"{cores}, Python {platform.python_version()}, helios {helios.__version__}")
     yield _fonts()
     yield _shared_memory()
     yield _ffmpeg()
     yield _browser()
 
 
-def _fonts() -> Finding:
+def _fonts() -> CheckResult:
     folders = [Path(folder).expanduser() for folder in _FONT_FOLDERS]
     count = sum(path.suffix.lower() in _FONT_ENDINGS for folder in folders for path in folder.rglob("*"))
     if count:
-        return Finding("fonts", True, f"{count} files")
-    return Finding("fonts", False, "none: text would be empty boxes", "apt-get install fonts-dejavu-core")
+        return CheckResult("fonts", True, f"{count} files")
+    return CheckResult("fonts", False, "none: text would be empty boxes", "apt-get install fonts-dejavu-core")
 
 
-def _shared_memory() -> Finding:
+def _shared_memory() -> CheckResult:
     folder = Path("/dev/shm")
     if not folder.is_dir():
-        return Finding("shared memory", True, "no /dev/shm; temporary files are used instead")
+        return CheckResult("shared memory", True, "no /dev/shm; temporary files are used instead")
     free = shutil.disk_usage(folder).free
-    return Finding("shared memory", True, f"{free / 2**20:.0f} MiB free in /dev/shm")
+    return CheckResult("shared memory", True, f"{free / 2**20:.0f} MiB free in /dev/shm")
 
 
-def _ffmpeg() -> Finding:
+def _ffmpeg() -> CheckResult:
     try:
         path = find_ffmpeg()
-        said = subprocess.run([path, "-version"], capture_output=True, text=True, check=True, timeout=20).stdout
+        message = subprocess.run([path, "-version"], capture_output=True, text=True, check=True, timeout=20).stdout
     except HeliosError as error:
-        return Finding("ffmpeg", False, str(error))
+        return CheckResult("ffmpeg", False, str(error))
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding("ffmpeg", False, f"can't be run: {error}", "apt-get install ffmpeg")
-    return Finding("ffmpeg", True, f"{' '.join(said.split()[:3])} ({path})")
+        return CheckResult("ffmpeg", False, f"can't be run: {error}", "apt-get install ffmpeg")
+    return CheckResult("ffmpeg", True, f"{' '.join(message.split()[:3])} ({path})")
 
 
-def _browser() -> Finding:
+def _browser() -> CheckResult:
     """Draws a real page: a browser that is there but can't draw is no use."""
     try:
         path = find_browser()
         with tempfile.TemporaryDirectory(prefix="helios-") as folder:
             page = Path(folder, "page.html")
             page.write_text("<!doctype html><title>doctor</title><p>Can you see me?")
-            begun = time.monotonic()
+            started = time.monotonic()
             asyncio.run(helios.still(page, Path(folder, "still.png"), width=320, height=180))
-            seconds = time.monotonic() - begun
+            seconds = time.monotonic() - started
     except HeliosError as error:
-        return Finding("browser", False, str(error))
-    return Finding("browser", True, f"{path} (drew a page in {seconds:.1f} s)")
+        return CheckResult("browser", False, str(error))
+    return CheckResult("browser", True, f"{path} (drew a page in {seconds:.1f} s)")

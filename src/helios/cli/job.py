@@ -13,8 +13,8 @@ import typer
 
 from helios.adapters.faults import check_faults
 from helios.cli import options
-from helios.cli.lines import line_of
 from helios.cli.progress import reporter
+from helios.cli.reporters import describe
 from helios.cli.run import fail, run
 from helios.errors import HeliosError, UsageError
 from helios.output import is_special
@@ -62,14 +62,14 @@ def run_(
         helios job run job.json --chunk 7
     """
     from helios.jobs import JobSpec, Journal
-    from helios.jobs.alone import run_alone
+    from helios.jobs.repro import run_repro
     from helios.jobs.runner import run_job
 
     try:
         check_faults(inject)
         read = JobSpec.read(spec)
         if chunk is not None:
-            segment, command = run(run_alone(read, chunk, Path.cwd()), json=json)
+            segment, command = run(run_repro(read, chunk, Path.cwd()), json=json)
             _say({"segment": str(segment), "repeat": command}, f"{segment}\nrepeat it: {command}", json=json)
             return
         journal = Journal()
@@ -149,7 +149,7 @@ def logs(
             raise UsageError(f"there is no chunk {chunk} in job {found}")
         for _, at, event in journal.events(found, chunk=chunk):
             values: dict[str, object] = {"at": at, **json_.loads(event.model_dump_json())} if json else {}
-            _say(values, f"{time.strftime('%F %T', time.localtime(at))}  {line_of(event)}", json=json)
+            _say(values, f"{time.strftime('%F %T', time.localtime(at))}  {describe(event)}", json=json)
         log = journal.log_path(found)
         if chunk is None and not json and log.exists():
             typer.echo(log.read_text("utf-8", "replace"), nl=False)
@@ -184,7 +184,7 @@ def resume(
 
     Example:
 
-        helios job resume 1f2e --store s3://bucket/films
+        helios job resume 1f2e --store s3://bucket/videos
     """
     _resume(name, store=store, detach=detach, inject=inject, quiet=quiet, json=json)
 
@@ -202,7 +202,7 @@ def retry(
 
 @app.command()
 def delete(name: Name, json: options.Json = False) -> None:
-    """Forget a job, and remove the chunks that it has made. Its film stays."""
+    """Forget a job, and remove the chunks that it has made. Its video stays."""
     with _known(name, json=json) as job:
         run(job.delete(), json=json)
         _say({"job": job.id, "state": "deleted"}, f"{job.id} is deleted", json=json)
@@ -214,7 +214,7 @@ def report(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else JOB.html.")] = None,
     json: options.Json = False,
 ) -> None:
-    """Write a page that shows a job: chunks, attempts and workers over time, what failed, and the film."""
+    """Write a page that shows a job: chunks, attempts and workers over time, what failed, and the video."""
     from helios.jobs.report import write_report
 
     with _known(name, json=json) as job, closing(_journal()) as journal:
@@ -232,7 +232,7 @@ def repro(
     name: Name, chunk: Annotated[int, typer.Argument(metavar="CHUNK", help="Its number.")], json: options.Json = False
 ) -> None:
     """Lay out all that one chunk of a job needs in a folder here, and print the command that makes it."""
-    from helios.jobs.alone import lay_out
+    from helios.jobs.repro import lay_out
 
     with _open(json=json) as journal:
         found = journal.find(name)
@@ -269,8 +269,8 @@ def _values(status: JobStatus) -> dict[str, object]:
         "state": status.shown,
         "output": str(status.output),
         "created": status.created,
-        "begun": status.begun,
-        "ended": status.ended,
+        "started": status.started,
+        "finished": status.finished,
         "frames": status.frames,
         "all_frames": status.all_frames,
         "chunks": status.chunks,

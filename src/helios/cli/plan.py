@@ -49,7 +49,7 @@ def plan(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Say how long a film will take, and what it will cost, with so many workers. Some frames are drawn for that.
+    """Say how long a video will take, and what it will cost, with so many workers. Some frames are drawn for that.
 
     Prices are a table that ages: `HELIOS_PRICES` names another. Exit code 1: no number of workers keeps the deadline or
     the cost.
@@ -77,7 +77,7 @@ def plan(
         service=service,
         store=store,
     )
-    found = run(helios.forecast(source, **wanted), json=json)
+    found = run(helios.estimate(source, **wanted), json=json)
     chosen = _choose(found, deadline, max_cost)
     if json:
         for one in found:
@@ -89,10 +89,10 @@ def plan(
         raise typer.Exit(1)
 
 
-def _choose(found: list[helios.Forecast], deadline: float | None, max_cost: float | None) -> helios.Forecast | None:
+def _choose(found: list[helios.Estimate], deadline: float | None, max_cost: float | None) -> helios.Estimate | None:
     """The cheapest within the deadline, or else the fastest, of those that cost no more than they may."""
 
-    def worth(one: helios.Forecast) -> tuple[float, int]:
+    def worth(one: helios.Estimate) -> tuple[float, int]:
         return (one.cost or 0.0) if deadline else one.seconds, one.workers
 
     fitting = [
@@ -103,7 +103,7 @@ def _choose(found: list[helios.Forecast], deadline: float | None, max_cost: floa
     return min(fitting, key=worth, default=None)
 
 
-def _print(found: list[helios.Forecast], chosen: helios.Forecast | None) -> None:
+def _print(found: list[helios.Estimate], chosen: helios.Estimate | None) -> None:
     table = Table("workers", "chunks", "seconds", "USD", "", box=None)
     for column in table.columns[:4]:
         column.justify = "right"

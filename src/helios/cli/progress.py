@@ -6,7 +6,7 @@ import sys
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from helios.cli.lines import JsonLines, Silence, Summary
+from helios.cli.reporters import JsonReporter, NullReporter, Summary
 from helios.orchestrator import RenderEvent
 
 
@@ -21,9 +21,9 @@ class Reporter(AbstractContextManager["Reporter"], Protocol):
 def reporter(*, quiet: bool, json: bool) -> Reporter:
     """The reporter for how the command was called, and where its output goes."""
     if json:
-        return JsonLines()
+        return JsonReporter()
     if quiet:
-        return Silence()
+        return NullReporter()
     if not sys.stderr.isatty():
         return Summary()
     from helios.cli.bars import Bars  # what draws them takes its time to load

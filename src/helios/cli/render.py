@@ -15,10 +15,10 @@ from helios.errors import HeliosError
 from helios.output import write_whole
 
 if TYPE_CHECKING:
+    from helios.audio import AudioCodec
     from helios.composition import Network
     from helios.orchestrator.orchestrator import StitchChoice
-    from helios.renderer.spec import CaptureChoice, EncoderChoice
-    from helios.sound import AudioCodec
+    from helios.renderer.messages import CaptureChoice, EncoderChoice
 
 
 def render(
@@ -87,16 +87,16 @@ def render(
         typer.Option(metavar="FOLDER", help="Also a stream that plays what is finished while the rest is drawn."),
     ] = None,
     metadata: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="What the file says of the film: title=Hello.")
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="What the file says of the video: title=Hello.")
     ] = None,
     chapters: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The film's chapters: a line such as 1:02.500 Title for each.")
+        Path | None, typer.Option(metavar="FILE", help="The video's chapters: a line such as 1:02.500 Title for each.")
     ] = None,
     subtitles: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Subtitles (.srt, .vtt): film.srt,language=en; to draw them: film.srt,burn.",
+            help="Subtitles (.srt, .vtt): video.srt,language=en; to draw them: video.srt,burn.",
         ),
     ] = None,
     emit_job: Annotated[
@@ -106,7 +106,7 @@ def render(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Render a page into a film.
+    """Render a page into a video.
 
     Size, rate and length may stand in the page, as `<meta name="helios" content="width=1920, height=1080,
     fps=30, duration=8">`; options win.
@@ -119,7 +119,7 @@ def render(
 
         helios render page.html -o out.mp4 --audio music.mp3,fade-out=2 --audio voice.wav@2.5 --loudness -14
 
-        helios render page.html -o out.mp4 --metadata title=Hello --chapters chapters.txt --subtitles film.srt,burn
+        helios render page.html -o out.mp4 --metadata title=Hello --chapters chapters.txt --subtitles video.srt,burn
 
         helios render page.html -o logo.webm --alpha
 
@@ -131,7 +131,7 @@ def render(
     try:
         count = options.read_workers(workers)
         values = options.read_props(props)
-        said = options.parse_metadata(metadata or ())
+        message = options.parse_metadata(metadata or ())
     except HeliosError as error:
         fail(error, json=json)
     wanted = helios.RenderOptions(
@@ -168,7 +168,7 @@ def render(
         audio_codec=cast("AudioCodec | None", audio_codec),
         loudness=loudness,
         hls=hls,
-        metadata=said,
+        metadata=message,
         chapters=chapters,
         subtitles=subtitles or (),
     )

@@ -13,15 +13,15 @@ from helios.cli.run import run
 
 
 def stitch(
-    inputs: Annotated[list[Path], typer.Argument(metavar="SEGMENT...", help="Films of one kind, in order.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="SEGMENT...", help="Videos of one kind, in order.")],
     output: options.Output = Path("out.mp4"),
 ) -> None:
-    """Join segments into one film, without encoding them again.
+    """Join segments into one video, without encoding them again.
 
     They must have the same codec, size, pixel format and time base. Every frame's time is checked afterwards.
 
     Example:
 
-        helios stitch part-1.mp4 part-2.mp4 part-3.mp4 -o film.mp4
+        helios stitch part-1.mp4 part-2.mp4 part-3.mp4 -o video.mp4
     """
     run(helios.stitch(inputs, output))

@@ -14,7 +14,7 @@ from helios.cli.run import fail, run
 from helios.errors import HeliosError, UsageError
 from helios.extras import check_extra
 from helios.release import __version__
-from helios.worker.message import Answer, Payload
+from helios.worker.message import JobResponse, Payload
 from helios.worker.runtime import worker_here
 
 app = typer.Typer(no_args_is_help=True, help="What runs in a cloud, by hand.")
@@ -43,7 +43,7 @@ def execute(
         payload, worker = _read(job), worker_here(__version__)
     except HeliosError as error:
         fail(error)
-    answer: Answer = run(worker.run(payload))
+    answer: JobResponse = run(worker.run(payload))
     typer.echo(answer.model_dump_json())
     if answer.failure:
         typer.echo(f"helios: {answer.failure.message}", err=True)
@@ -73,16 +73,16 @@ def serve(
     """
     try:
         check_extra("serving", "http", "starlette", "uvicorn", "google.auth")
-        from helios.worker.callers import callers_here
         from helios.worker.service import serve as serve_
+        from helios.worker.tokens import local_verifier
 
-        callers, worker = callers_here(), worker_here(__version__)
-        if not (callers or behind_iam):
+        verifier, worker = local_verifier(), worker_here(__version__)
+        if not (verifier or behind_iam):
             raise UsageError(
                 "nobody would be kept out: set HELIOS_AUDIENCE and HELIOS_CALLERS, or say --behind-iam where "
                 "something in front checks callers"
             )
-        serve_(worker, callers, host or ("0.0.0.0" if "K_SERVICE" in os.environ else "127.0.0.1"), port)
+        serve_(worker, verifier, host or ("0.0.0.0" if "K_SERVICE" in os.environ else "127.0.0.1"), port)
     except HeliosError as error:
         fail(error)
 

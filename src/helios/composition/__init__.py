@@ -3,7 +3,7 @@
 from helios.composition.composition import DEFAULT_SIZE, MAX_FRAMES, Composition, Network, compose, parse_range
 from helios.composition.cue import Cue
 from helios.composition.declared import Declared, parse_meta
-from helios.composition.format import ENCODERS, FORMATS, Format, format_of, named, names_each_frame, picture_name
+from helios.composition.format import ENCODERS, FORMATS, Format, image_name, named, names_each_frame, parse_format
 from helios.composition.rate import frame_time_ms, parse_rate, timescale
 from helios.composition.source import Source
 
@@ -19,13 +19,13 @@ __all__ = [
     "Network",
     "Source",
     "compose",
-    "format_of",
     "frame_time_ms",
+    "image_name",
     "named",
     "names_each_frame",
+    "parse_format",
     "parse_meta",
     "parse_range",
     "parse_rate",
-    "picture_name",
     "timescale",
 ]

@@ -23,7 +23,7 @@ Network = Literal["none", "public", "all"]
 
 
 class Composition(BaseModel):
-    """A film to be drawn: ``frames`` frames of ``width`` × ``height`` pixels, frame k at k/fps seconds.
+    """A video to be drawn: ``frames`` frames of ``width`` × ``height`` pixels, frame k at k/fps seconds.
 
     ``props`` is JSON that the page finds as ``window.helios.props``; ``ready_timeout`` is how many
     seconds the page may take to become ready, before frame 0 and at any frame. ``network`` is what the page may reach
@@ -81,13 +81,13 @@ def compose(
         frames = math.floor(Fraction(declared.duration).limit_denominator(10**6) * fps + Fraction(1, 2))
     else:
         raise UsageError(
-            "the film has no length: give --duration or --frames, "
+            "the video has no length: give --duration or --frames, "
             'or put <meta name="helios" content="duration=8"> into the page'
         )
     if frames <= 0:
-        raise UsageError(f"the film must have at least 1 frame, not {frames}")
+        raise UsageError(f"the video must have at least 1 frame, not {frames}")
     if frames > MAX_FRAMES:
-        raise UsageError(f"the film must have at most {MAX_FRAMES:,} frames, not {frames:,}")
+        raise UsageError(f"the video must have at most {MAX_FRAMES:,} frames, not {frames:,}")
     if not 0 < ready_timeout < math.inf:
         raise UsageError(f"ready-timeout must be above 0 seconds and finite, not {ready_timeout:g}")
     return Composition(
@@ -108,7 +108,7 @@ def parse_range(text: str, frames: int) -> range:
     """The frames that ``A:B`` names, A included and B not; either may be left out.
 
     Raises:
-        UsageError: not a range, empty, or outside of the film.
+        UsageError: not a range, empty, or outside of the video.
     """
     first, colon, last = text.partition(":")
     try:
@@ -119,5 +119,5 @@ def parse_range(text: str, frames: int) -> range:
     if not colon:
         raise UsageError(f"range {text!r} is not A:B, as in 0:150")
     if not 0 <= start < stop <= frames:
-        raise UsageError(f"range {text} is empty or outside of the film, which has frames 0:{frames}")
+        raise UsageError(f"range {text} is empty or outside of the video, which has frames 0:{frames}")
     return range(start, stop)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Cue(BaseModel):
-    """A subtitle: ``text``, from ``start_ms`` to ``end_ms`` (not included) of the film, in milliseconds.
+    """A subtitle: ``text``, from ``start_ms`` to ``end_ms`` (not included) of the video, in milliseconds.
 
     Its lines end with ``\\n``; ``<i>``, ``<b>`` and ``<u>`` mark what is italic, bold and underlined, and everything
     else means itself.

@@ -1,4 +1,4 @@
-"""What kind of file a film becomes, told by the ending of its name."""
+"""What kind of file a video becomes, told by the ending of its name."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _OF_THE_SAME = {
 }
 _CODECS = {encoder: codec for codec, encoder in ENCODERS.items() if codec != "hevc"} | _OF_THE_SAME
 
-Kind = Literal["film", "animation", "pictures"]
-"""A film is joined of what its chunks were encoded into, and so are pictures, one file for each frame. An animation is
+Kind = Literal["video", "animation", "images"]
+"""A video is joined of what its chunks were encoded into, and so are images, one file for each frame. An animation is
 encoded as a whole, of chunks that were kept without loss."""
 
 
@@ -43,8 +43,8 @@ class Format:
     ending: str
     codecs: tuple[str, ...]
     clear: str | None = None
-    kind: Kind = "film"
-    finest: int | None = None
+    kind: Kind = "video"
+    max_fps: int | None = None
 
     def encoder(self, wanted: str | None, *, alpha: bool = False) -> str:
         """The encoder for ``wanted``: a codec, an encoder of ffmpeg's, or, if nothing is wanted, the usual one.
@@ -54,7 +54,7 @@ class Format:
         """
         if alpha and self.clear is None:
             raise UsageError(f"{self.ending} files hold no transparency: take {_named(_with_alpha())}")
-        if self.kind != "film":
+        if self.kind != "video":
             if wanted is not None:
                 raise UsageError(f"{self.ending} files have one codec only: leave --codec {wanted} out")
             return self.codecs[0]
@@ -75,17 +75,17 @@ FORMATS = {
     "mkv": Format(".mkv", ("h264", "h265", "av1", "vp9", "prores"), clear="vp9"),
     "webm": Format(".webm", ("vp9", "av1"), clear="vp9"),
     "ts": Format(".ts", ("h264", "h265")),
-    "gif": Format(".gif", ("png",), clear="png", kind="animation", finest=50),
-    "webp": Format(".webp", ("png",), clear="png", kind="animation", finest=1000),
-    "png": Format(".png", ("png",), clear="png", kind="pictures"),
-    "jpg": Format(".jpg", ("mjpeg",), kind="pictures"),
+    "gif": Format(".gif", ("png",), clear="png", kind="animation", max_fps=50),
+    "webp": Format(".webp", ("png",), clear="png", kind="animation", max_fps=1000),
+    "png": Format(".png", ("png",), clear="png", kind="images"),
+    "jpg": Format(".jpg", ("mjpeg",), kind="images"),
 }
 """Every kind of file, by its name."""
 _SPELLINGS = {"jpeg": "jpg"}
 _NUMBER = re.compile(r"%0?\d*d")
 
 
-def format_of(output: Path) -> Format:
+def parse_format(output: Path) -> Format:
     """The kind of file that the ending of ``output`` names.
 
     Raises:
@@ -95,14 +95,14 @@ def format_of(output: Path) -> Format:
     found = FORMATS.get(_SPELLINGS.get(name, name))
     if found is None:
         raise UsageError(f"{output.name}: the name must end in {_named(FORMATS)}")
-    if found.kind == "pictures" and not names_each_frame(output):
+    if found.kind == "images" and not names_each_frame(output):
         numbered = output.with_name(f"{output.stem}-%05d{output.suffix}").name
-        raise UsageError(f"{output.name} is one picture: helios still draws one; for one of each frame, say {numbered}")
+        raise UsageError(f"{output.name} is one image: helios still draws one; for one of each frame, say {numbered}")
     return found
 
 
 def named(output: Path | None, name: str | None) -> Path:
-    """Where a film goes: to ``output``, which may lack the ending that the format of that ``name`` has.
+    """Where a video goes: to ``output``, which may lack the ending that the format of that ``name`` has.
 
     Raises:
         UsageError: there is no such format, or ``output`` has the ending of another.
@@ -115,21 +115,21 @@ def named(output: Path | None, name: str | None) -> Path:
     output = output or Path("out")
     ending = output.suffix.lower().removeprefix(".")
     if _SPELLINGS.get(ending, ending) in FORMATS:
-        if format_of(output) is not found:
+        if parse_format(output) is not found:
             raise UsageError(f"{output.name} is no name for {name}: leave its ending or --format out")
         return output
-    return output / f"%05d{found.ending}" if found.kind == "pictures" else Path(f"{output}{found.ending}")
+    return output / f"%05d{found.ending}" if found.kind == "images" else Path(f"{output}{found.ending}")
 
 
 def names_each_frame(output: Path) -> bool:
-    """Whether a name stands for one picture of each frame, as ``frame-%05d.png`` does."""
+    """Whether a name stands for one image of each frame, as ``frame-%05d.png`` does."""
     name = output.suffix.lower().removeprefix(".")
     found = FORMATS.get(_SPELLINGS.get(name, name))
-    return found is not None and found.kind == "pictures" and len(_NUMBER.findall(output.name)) == 1
+    return found is not None and found.kind == "images" and len(_NUMBER.findall(output.name)) == 1
 
 
-def picture_name(pattern: str, number: int) -> str:
-    """The name of a frame's picture; ``pattern`` has one place for a number, as ``frame-%05d.png`` has."""
+def image_name(pattern: str, number: int) -> str:
+    """The name of a frame's image; ``pattern`` has one place for a number, as ``frame-%05d.png`` has."""
     return _NUMBER.sub(lambda place: place[0] % number, pattern)
 
 

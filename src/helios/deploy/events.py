@@ -49,7 +49,7 @@ class Building(_Event):
 class Said(_Event):
     """Something that is worth a line."""
 
-    event: Literal["said"] = "said"
+    event: Literal["message"] = "message"
     message: str
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at; ``fine`` is None if that could not be. ``mend`` is what to do about it."""
 
     name: str

@@ -10,16 +10,16 @@ from pydantic import ValidationError
 
 from helios.errors import JobFailed, JobStopped, UsageError
 from helios.jobs.journal import JobStatus, Journal
-from helios.jobs.runner import clear, leave_runner, store_of
+from helios.jobs.runner import clear, leave_runner, open_store
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import ENDS, Step, after
 from helios.orchestrator import ChunkProgress, ChunkStarted, Rendered, RenderEvent
-from helios.orchestrator.ledger import Record
+from helios.orchestrator.chunk_cache import CacheEntry
 from helios.storage import ArtifactStore
 
 _BEAT = 0.1
 _BEGINS = 30.0
-"""Seconds in which a job that was added is begun, if anybody begins it."""
+"""Seconds in which a job that was added is started, if anybody begins it."""
 
 
 class Job:
@@ -38,7 +38,7 @@ class Job:
 
     @classmethod
     async def adopt(cls, journal: Journal, job: str, store: str) -> Job:
-        """A job that another machine has begun, with its chunks in ``store``.
+        """A job that another machine has started, with its chunks in ``store``.
 
         Raises:
             ArtifactMissing: there is no such job.
@@ -125,7 +125,7 @@ class Job:
         if self.status().alive:
             raise UsageError(f"job {self.id} is running: helios job cancel {self.id} first")
         clear(self._journal, self.id)
-        store = store_of(self._journal, self._journal.spec(self.id))
+        store = open_store(self._journal, self._journal.spec(self.id))
         await forget(store, self.id)
         self._journal.delete(self.id)
 
@@ -147,11 +147,11 @@ async def forget(store: ArtifactStore, job: str) -> None:
     """Removes a job's description and the chunks that it has made from a store."""
     found = await store.sizes("segments")
     own = [key for key in found if key.rpartition("/")[2].partition(".")[2].startswith(f"{job}-")]
-    places = {key.partition(".")[0] for key in own}
+    targets = {key.partition(".")[0] for key in own}
     for key in found:
-        if key.endswith(".json") and key.partition(".")[0] in places:
+        if key.endswith(".json") and key.partition(".")[0] in targets:
             try:
-                others = Record.model_validate_json(await store.get(key)).segment not in own
+                others = CacheEntry.model_validate_json(await store.get(key)).segment not in own
             except ValidationError:
                 others = False  # it is no record any more
             if not others:

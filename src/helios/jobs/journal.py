@@ -29,7 +29,7 @@ from helios.orchestrator.events import CommandsPlanned, Planned
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, spec TEXT NOT NULL, state TEXT NOT NULL, wanted TEXT, output TEXT NOT NULL,
-    created REAL NOT NULL, begun REAL, ended REAL, frames INTEGER NOT NULL, chunks INTEGER NOT NULL,
+    created REAL NOT NULL, started REAL, finished REAL, frames INTEGER NOT NULL, chunks INTEGER NOT NULL,
     error TEXT, code TEXT
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS jobs_created ON jobs (created);
@@ -57,8 +57,8 @@ class JobStatus:
     alive: bool
     output: Path
     created: float
-    begun: float | None
-    ended: float | None
+    started: float | None
+    finished: float | None
     frames: int
     all_frames: int
     chunks: int
@@ -105,7 +105,7 @@ class Journal:
         self._database.close()
 
     def add(self, spec: JobSpec, job: str | None = None) -> str:
-        """A new job, or one that another machine has begun; returns its id."""
+        """A new job, or one that another machine has started; returns its id."""
         job = job or secrets.token_hex(4)
         parts = spec.plan.parts
         self._database.execute(
@@ -164,8 +164,8 @@ class Journal:
             state = after(state, step)
             now = time.time()
             self._database.execute(
-                "UPDATE jobs SET state = ?, error = ?, code = ?, ended = ?, begun = coalesce(?, begun), wanted = NULL"
-                " WHERE id = ?",
+                "UPDATE jobs SET state = ?, error = ?, code = ?, finished = ?, started = coalesce(?, started),"
+                " wanted = NULL WHERE id = ?",
                 (state, error, code, None if state == "running" else now, now if step == "start" else None, job),
             )
         return state
@@ -246,9 +246,10 @@ class Journal:
         ended.
         """
         rows = self._database.execute(
-            "SELECT id, coalesce(ended, created) FROM jobs WHERE state IN (?, ?, ?) ORDER BY created DESC", sorted(ENDS)
+            "SELECT id, coalesce(finished, created) FROM jobs WHERE state IN (?, ?, ?) ORDER BY created DESC",
+            sorted(ENDS),
         ).fetchall()
-        old = [job for number, (job, ended) in enumerate(rows) if number >= most or ended < before]
+        old = [job for number, (job, finished) in enumerate(rows) if number >= most or finished < before]
         old = [job for job in old if not self._is_alive(job)]
         if not old:
             return
@@ -285,7 +286,7 @@ class Journal:
 
     def _statuses(self, condition: str, values: tuple[object, ...]) -> Iterator[JobStatus]:
         rows = self._database.execute(
-            "SELECT id, state, output, created, begun, ended,"
+            "SELECT id, state, output, created, started, finished,"
             " coalesce((SELECT sum(progress.frames) FROM progress WHERE job = id), 0), frames,"
             " coalesce((SELECT sum(made) FROM progress WHERE job = id), 0), chunks, error, code"
             f" FROM jobs {condition}",

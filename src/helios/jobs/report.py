@@ -1,4 +1,4 @@
-"""A job as one page: chunks, attempts and workers over time, what failed and why, and the film at a glance."""
+"""A job as one page: chunks, attempts and workers over time, what failed and why, and the video at a glance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from helios.orchestrator import (
 from helios.output import write_whole
 
 _PICTURES = 24
-_WIDTH = 240  # pixels of a picture, and of what is left of the chart for names
+_WIDTH = 240  # pixels of an image, and of what is left of the chart for names
 _ROW = 22
 _CHART = 1000
 
@@ -43,7 +43,7 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.5rem } 
 svg { width: 100%; height: auto; background: #f6f7f9 } svg text { font: 11px system-ui, sans-serif }
 .made { fill: #3a8f5c } .failed { fill: #c8442f } .lost { fill: #b9bec9 }
 .rate { fill: none; stroke: #2b5fb4; stroke-width: 2 }
-.film { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 6px }
+.video { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 6px }
 figure { margin: 0 } figure img { width: 100%; display: block } figcaption { font-size: 11px; color: #667 }
 table { border-collapse: collapse; width: 100% }
 td, th { text-align: left; padding: .2rem .8rem .2rem 0; vertical-align: top }
@@ -59,10 +59,10 @@ class _Span:
     attempt: int
     worker: int
     frames: int
-    begun: float
-    ended: float
+    started: float
+    finished: float
     kind: str = "lost"
-    said: str = ""
+    message: str = ""
 
 
 def write_report(journal: Journal, job: str, path: Path) -> None:
@@ -90,7 +90,7 @@ def _page(status: JobStatus, events: list[tuple[float, RenderEvent]]) -> str:
         "<h2>Frames per second</h2>",
         _rates(spans),
         _failures(spans),
-        _film(status),
+        _video(status),
     ]
     return "\n".join(parts) + "\n"
 
@@ -105,59 +105,58 @@ def _spans(events: list[tuple[float, RenderEvent]]) -> list[_Span]:
         if isinstance(event, ChunkStarted):
             key = event.chunk, event.attempt
             if key in open_:
-                open_[key].ended = at - zero  # of an earlier run of the job, which ended without a word
+                open_[key].finished = at - zero  # of an earlier run of the job, which ended without a word
             frames = event.stop - event.start
             open_[key] = _Span(event.chunk, event.attempt, event.worker, frames, at - zero, end)
             spans.append(open_[key])
         elif isinstance(event, ChunkFinished | ChunkAttemptFailed):
             span = open_.pop((event.chunk, event.attempt), None)
             if span:
-                span.ended = at - zero
+                span.finished = at - zero
                 span.kind = "made" if isinstance(event, ChunkFinished) else "failed"
-                span.said = event.error if isinstance(event, ChunkAttemptFailed) else ""
+                span.message = event.error if isinstance(event, ChunkAttemptFailed) else ""
     return spans
 
 
 def _facts(status: JobStatus, events: list[tuple[float, RenderEvent]], spans: list[_Span], reused: int) -> str:
-    facts = {
+    stats = {
         "Job": status.id,
         "State": status.shown,
-        "Film": str(status.output),
-        "Begun": time.strftime("%F %T %Z", time.localtime(status.begun)) if status.begun else "not yet",
+        "BatchItem": str(status.output),
+        "Started": time.strftime("%F %T %Z", time.localtime(status.started)) if status.started else "not yet",
         "Frames": f"{status.frames} of {status.all_frames} drawn",
         "Chunks": f"{status.chunks} of {status.all_chunks} made" + (f", {reused} of them before" if reused else ""),
         "Attempts": f"{len(spans)}, of which {sum(span.kind == 'failed' for span in spans)} failed",
     }
-    if status.begun and status.ended:
-        facts["Took"] = f"{status.ended - status.begun:.1f} s"
+    if status.started and status.finished:
+        stats["Took"] = f"{status.finished - status.started:.1f} s"
     for _, event in events:
         if isinstance(event, Planned):
-            facts["Size"] = f"{event.width}x{event.height} at {float(event.fps):g} frames a second"
-            facts["Capture"] = f"{event.capture}, motion {event.motion}, {event.browser}"
+            stats["Size"] = f"{event.width}x{event.height} at {float(event.fps):g} frames a second"
+            stats["Capture"] = f"{event.capture}, motion {event.motion}, {event.browser}"
         elif isinstance(event, Rendered) and event.cost is not None:
-            facts["Cost"] = f"{event.cost:.4f} USD, by the table of prices"
+            stats["Cost"] = f"{event.cost:.4f} USD, by the table of prices"
     if status.error:
-        facts["Error"] = status.error
-    return "<dl>" + "".join(f"<dt>{escape(name)}<dd>{escape(value)}" for name, value in facts.items()) + "</dl>"
+        stats["Error"] = status.error
+    return "<dl>" + "".join(f"<dt>{escape(name)}<dd>{escape(value)}" for name, value in stats.items()) + "</dl>"
 
 
 def _warnings(events: list[tuple[float, RenderEvent]]) -> str:
-    said = [event.message for _, event in events if isinstance(event, Warned)]
-    return "<h2>Warnings</h2><ul>" + "".join(f"<li>{escape(text)}" for text in said) + "</ul>" if said else ""
+    message = [event.message for _, event in events if isinstance(event, Warned)]
+    return "<h2>Warnings</h2><ul>" + "".join(f"<li>{escape(text)}" for text in message) + "</ul>" if message else ""
 
 
 def _gantt(spans: list[_Span]) -> str:
     if not spans:
-        return "<p>No chunk was begun."
-    total = max(span.ended for span in spans) or 1
+        return "<p>No chunk was started."
+    total = max(span.finished for span in spans) or 1
     rows = {worker: row for row, worker in enumerate(sorted({span.worker for span in spans}))}
     scale = (_CHART - 80) / total
     bars = [f'<text x="4" y="{row * _ROW + 15}">worker {worker}</text>' for worker, row in rows.items()]
     for span in spans:
-        x, width = 80 + span.begun * scale, max(1.0, (span.ended - span.begun) * scale)
-        title = (
-            f"chunk {span.chunk}, attempt {span.attempt}: {span.kind} in {span.ended - span.begun:.1f} s {span.said}"
-        )
+        x, width = 80 + span.started * scale, max(1.0, (span.finished - span.started) * scale)
+        seconds = span.finished - span.started
+        title = f"chunk {span.chunk}, attempt {span.attempt}: {span.kind} in {seconds:.1f} s {span.message}"
         y = rows[span.worker] * _ROW
         bars.append(
             f'<rect class="{span.kind}" x="{x:.1f}" y="{y + 2}" width="{width:.1f}" height="{_ROW - 4}" rx="2">'
@@ -173,17 +172,17 @@ def _gantt(spans: list[_Span]) -> str:
 
 def _rates(spans: list[_Span]) -> str:
     """Frames are counted where chunks were made, evenly over their time."""
-    made = [span for span in spans if span.kind == "made" and span.ended > span.begun]
+    made = [span for span in spans if span.kind == "made" and span.finished > span.started]
     if not made:
         return "<p>No chunk was made."
-    total = max(span.ended for span in made)
+    total = max(span.finished for span in made)
     count = 50
     step = total / count
     rates = [0.0] * count
     for span in made:
         for k in range(count):
-            shared = min(span.ended, (k + 1) * step) - max(span.begun, k * step)
-            rates[k] += max(0.0, shared) / (span.ended - span.begun) * span.frames / step
+            shared = min(span.finished, (k + 1) * step) - max(span.started, k * step)
+            rates[k] += max(0.0, shared) / (span.finished - span.started) * span.frames / step
     top = max(rates)
     points = " ".join(
         f"{80 + (k + 0.5) * (_CHART - 80) / count:.1f},{110 - 100 * rate / top:.1f}" for k, rate in enumerate(rates)
@@ -199,45 +198,46 @@ def _failures(spans: list[_Span]) -> str:
     if not failed:
         return ""
     rows = "".join(
-        f"<tr><td>{span.chunk}<td>{span.attempt}<td>{span.worker}<td><pre>{escape(span.said)}</pre>" for span in failed
+        f"<tr><td>{span.chunk}<td>{span.attempt}<td>{span.worker}<td><pre>{escape(span.message)}</pre>"
+        for span in failed
     )
     return f"<h2>What failed</h2><table><tr><th>chunk<th>attempt<th>worker<th>because{rows}</table>"
 
 
-def _film(status: JobStatus) -> str:
+def _video(status: JobStatus) -> str:
     if status.state != "done" or not status.output.is_file():
         return ""
     try:
-        pictures = _pictures(status.output)
+        images = _images(status.output)
     except (FFmpegError, OSError, ValueError) as error:
-        return f"<h2>The film</h2><p>{escape(str(status.output))} can't be read: {escape(str(error))}"
-    if not pictures:
-        return f"<h2>The film</h2><p>{escape(str(status.output))} has no video."
+        return f"<h2>The video</h2><p>{escape(str(status.output))} can't be read: {escape(str(error))}"
+    if not images:
+        return f"<h2>The video</h2><p>{escape(str(status.output))} has no video."
     figures = "".join(
         f'<figure><img alt="frame at {at:.2f} s" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
         f"<figcaption>{at:.2f} s</figcaption></figure>"
-        for at, data in pictures
+        for at, data in images
     )
-    return f'<h2>The film</h2><div class="film">{figures}</div>'
+    return f'<h2>The video</h2><div class="video">{figures}</div>'
 
 
-def _pictures(film: Path) -> list[tuple[float, bytes]]:
-    """Pictures (JPEG) from all over a film, and their times (s)."""
-    with av.open(str(film)) as container:
+def _images(video: Path) -> list[tuple[float, bytes]]:
+    """Images (JPEG) from all over a video, and their times (s)."""
+    with av.open(str(video)) as container:
         if not container.streams.video:
             return []
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         assert stream.time_base
         length = (stream.duration or 0) * stream.time_base
-        pictures: list[tuple[float, bytes]] = []
+        images: list[tuple[float, bytes]] = []
         for k in range(_PICTURES):
             wanted = length * k / _PICTURES
             container.seek(int(wanted / stream.time_base), stream=stream)
             frame = next((frame for frame in container.decode(stream) if _time(frame) >= wanted), None)
-            if frame and (not pictures or _time(frame) > pictures[-1][0]):
-                pictures.append((float(_time(frame)), _jpeg(frame)))
-    return pictures
+            if frame and (not images or _time(frame) > images[-1][0]):
+                images.append((float(_time(frame)), _jpeg(frame)))
+    return images
 
 
 def _time(frame: VideoFrame) -> Fraction:

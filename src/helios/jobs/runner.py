@@ -15,15 +15,15 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from helios.adapters import LocalPlace, LocalWorkerAdapter, open_adapter
-from helios.adapters.faults import Faults, FaultyAdapter
+from helios.adapters import LocalTarget, LocalWorkerAdapter, open_adapter
+from helios.adapters.faults import FaultInjectingAdapter, Faults
 from helios.errors import ChunkFailed, HeliosError, JobFailed, JobStopped, OutputError, UsageError
 from helios.jobs.journal import Journal
 from helios.jobs.retention import forget_ended, kept_bytes, prune
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
-from helios.orchestrator import Crew, Rendered, RenderEvent, RenderOrchestrator
+from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, WorkerPool
 from helios.orchestrator.events import (
     ChunkFinished,
     ChunkProgress,
@@ -54,9 +54,9 @@ async def run_job(
         HeliosError: what else ended it.
     """
     spec = journal.spec(job)
-    if inject and any(not isinstance(place, LocalPlace) for place in spec.places):
+    if inject and any(not isinstance(place, LocalTarget) for place in spec.targets):
         raise UsageError("faults can only be injected on this machine")
-    faulty = FaultyAdapter(Faults.parse(inject)) if inject else None
+    faulty = FaultInjectingAdapter(Faults.parse(inject)) if inject else None
     kept_bytes()  # what it says may be wrong: better now than afterwards
     with journal.running(job):
         journal.step(job, "start")
@@ -79,13 +79,13 @@ async def run_job(
                 webhook.tell("started", {})
 
                 async def work() -> Rendered:
-                    store = store_of(journal, spec, faulty.before_request if faulty else None)
+                    store = open_store(journal, spec, faulty.before_request if faulty else None)
                     await _describe(store, job, spec)
                     here = LocalWorkerAdapter()
                     async with AsyncExitStack() as stack:
-                        crews = [
-                            Crew(await stack.enter_async_context(open_adapter(place)), place.workers)
-                            for place in spec.places
+                        pools = [
+                            WorkerPool(await stack.enter_async_context(open_adapter(place)), place.workers)
+                            for place in spec.targets
                         ]
                         orchestrator = RenderOrchestrator(
                             faulty or here,
@@ -94,7 +94,7 @@ async def run_job(
                             workspace=workspace,
                             retry=RetryPolicy(maximum_attempts=spec.attempts),
                             here=here,
-                            crews=() if faulty else crews,
+                            pools=() if faulty else pools,
                         )
                         return await orchestrator.render(
                             spec.plan,
@@ -153,8 +153,8 @@ async def _watched(
         journal.step(job, "fail", str(error), error.code)
         webhook.tell("failed", {"code": error.code, "message": str(error)})
         if isinstance(error, ChunkFailed):
-            said = f"{error}\nwhat is made is kept: helios job retry {job}"
-            raise ChunkFailed(said, chunk=error.chunk, causes=error.causes) from error
+            message = f"{error}\nwhat is made is kept: helios job retry {job}"
+            raise ChunkFailed(message, chunk=error.chunk, causes=error.causes) from error
         raise
     except BaseException as error:
         journal.step(job, "fail", f"{type(error).__name__}: {error}", "internal")
@@ -166,7 +166,7 @@ async def _watched(
 
 
 def leave_runner(journal: Journal, job: str) -> None:
-    """Starts a process that runs the job and outlives this one. It blocks until that has begun.
+    """Starts a process that runs the job and outlives this one. It blocks until that has started.
 
     Raises:
         JobFailed: it could not begin.
@@ -183,8 +183,8 @@ def leave_runner(journal: Journal, job: str) -> None:
     while process.poll() is None and not journal.status(job).alive:
         time.sleep(_BEAT / 10)
     if process.poll() and journal.status(job).state not in ("done", "failed", "running"):
-        said = journal.log_path(job).read_text("utf-8", "replace").strip().splitlines()[-1:]
-        raise JobFailed(f"job {job} could not be begun: {' '.join(said)}", job=job, cause="internal")
+        message = journal.log_path(job).read_text("utf-8", "replace").strip().splitlines()[-1:]
+        raise JobFailed(f"job {job} could not be started: {' '.join(message)}", job=job, cause="internal")
     threading.Thread(target=process.wait, daemon=True).start()  # it may end before this process, and be waited for
 
 
@@ -209,7 +209,7 @@ def end_all_in(workspace: Path) -> None:
                 os.kill(int(process.name), signal.SIGKILL)
 
 
-def store_of(journal: Journal, spec: JobSpec, before: Callable[[], Awaitable[None]] | None = None) -> ArtifactStore:
+def open_store(journal: Journal, spec: JobSpec, before: Callable[[], Awaitable[None]] | None = None) -> ArtifactStore:
     """Where a job's chunks are kept; ``before`` is awaited before each request."""
     return ArtifactStore.at(spec.store or journal.folder / "artifacts", before=before)
 

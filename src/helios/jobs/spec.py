@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from helios.adapters import LocalPlace, Place
+from helios.adapters import LocalTarget, Place
+from helios.audio import AudioMix
 from helios.errors import UsageError
 from helios.jobs.webhook import check_webhook
 from helios.orchestrator import CommandPlan, RenderPlan
 from helios.orchestrator.orchestrator import StitchChoice
-from helios.sound import Sound
 from helios.text import Text
 
 VERSION = 1
@@ -21,7 +21,7 @@ VERSION = 1
 
 class JobSpec(BaseModel):
     """A job: a ``page`` as it was planned, with its ``sound`` and ``text``, or plain ``commands``, and the file that
-    comes of it. ``hls`` is a folder for a stream that can be played before the film is whole.
+    comes of it. ``hls`` is a folder for a stream that can be played before the video is whole.
 
     Chunks are made here, or at ``places``, from one queue. ``store`` is the URL where they are kept, if it is not the
     user's own folder. They are joined here, or, remote, at a place whose store that is: ``stitch``. ``attempts`` is how
@@ -35,10 +35,10 @@ class JobSpec(BaseModel):
     page: RenderPlan | None = None
     commands: CommandPlan | None = None
     output: Path
-    sound: Sound | None = None
+    sound: AudioMix | None = None
     hls: Path | None = None
     text: Text | None = None
-    places: tuple[Place, ...] = ()
+    targets: tuple[Place, ...] = ()
     stitch: StitchChoice = "local"
     attempts: int = Field(default=4, ge=1)
     store: str | None = None
@@ -52,10 +52,10 @@ class JobSpec(BaseModel):
         if self.sound and not self.page:
             raise ValueError("commands have no sound but their own")
         if self.hls and not self.page:
-            raise ValueError("only films of pages can be played before their end")
+            raise ValueError("only videos of pages can be played before their end")
         if self.text and not self.page:
-            raise ValueError("only films of pages have metadata, chapters and subtitles")
-        stores = [place.store for place in self.places if not isinstance(place, LocalPlace)]
+            raise ValueError("only videos of pages have metadata, chapters and subtitles")
+        stores = [place.store for place in self.targets if not isinstance(place, LocalTarget)]
         if self.stitch == "remote" and not (self.page and self.store in stores):
             raise ValueError("only chunks of a page that are kept at a place to run can be joined there")
         return self

@@ -7,8 +7,8 @@ from typing import Literal
 from helios.errors import UsageError
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
-"""``queued``: nobody has begun it. ``paused``: it was stopped and can go on. The last three are ends, though any of
-them can be begun again: what is made is kept."""
+"""``queued``: nobody has started it. ``paused``: it was stopped and can go on. The last three are ends, though any of
+them can be started again: what is made is kept."""
 
 Step = Literal["start", "pause", "cancel", "finish", "fail"]
 

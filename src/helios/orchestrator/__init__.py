@@ -1,4 +1,4 @@
-"""A film planned, its chunks dispatched to workers, and what came of them put together."""
+"""A video planned, its chunks dispatched to workers, and what came of them put together."""
 
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.commands import Command, CommandChunk, CommandPlan
@@ -16,7 +16,7 @@ from helios.orchestrator.events import (
     Stitching,
     Warned,
 )
-from helios.orchestrator.orchestrator import Crew, RenderOrchestrator
+from helios.orchestrator.orchestrator import RenderOrchestrator, WorkerPool
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest
 
@@ -31,7 +31,6 @@ __all__ = [
     "CommandChunk",
     "CommandPlan",
     "CommandsPlanned",
-    "Crew",
     "Planned",
     "Playable",
     "RenderEvent",
@@ -41,5 +40,6 @@ __all__ = [
     "Rendered",
     "Stitching",
     "Warned",
+    "WorkerPool",
     "split",
 ]

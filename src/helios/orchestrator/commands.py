@@ -13,9 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from helios.adapters import WorkerAdapter
 from helios.composition import MAX_FRAMES
 from helios.errors import CommandFailed, UsageError
+from helios.orchestrator.chunk_cache import ChunkOutput, ChunkStats, Place, file_digest, short_digest
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace, last_lines
-from helios.orchestrator.ledger import Facts, Made, Place, digest_of, short_digest
 from helios.orchestrator.liveness import LivenessPolicy
 from helios.output import place
 from helios.stitcher import VideoStitcher
@@ -108,16 +108,16 @@ class CommandPlan(_Frozen):
         digests = []
         for path in command.inputs:
             try:
-                digests.append(digest_of(path))
+                digests.append(file_digest(path))
             except OSError as error:
                 raise UsageError(f"{chunk}: its input {path} can't be read: {error.strerror}") from None
-        said = command.model_dump(include={"command", "args", "env", "output", "frames"})
-        name = short_digest(json.dumps([said, digests], sort_keys=True))
+        message = command.model_dump(include={"command", "args", "env", "output", "frames"})
+        name = short_digest(json.dumps([message, digests], sort_keys=True))
         return Place("commands-" + short_digest(command.command), name)
 
     async def make(
         self, at: Workplace, chunk: Chunk, folder: Path, key: Callable[[str], str], heard: Callable[[int], None]
-    ) -> Made:
+    ) -> ChunkOutput:
         """Runs a chunk's command, in ``folder`` if that is where the work is done; its output gets the key of ``key``.
 
         Raises:
@@ -129,12 +129,12 @@ class CommandPlan(_Frozen):
         result = await at.run(job, command.inputs, lambda percent: heard(round(percent * command.frames / 100)))
         if command.output not in result.outputs:
             raise CommandFailed(f"{job} made no {command.output}{last_lines(result)}")
-        return Made(
+        return ChunkOutput(
             artifact=result.outputs[command.output],
             path=at.path(folder, command.output),
-            facts=Facts(frames=command.frames),
+            stats=ChunkStats(frames=command.frames),
             used={},
-            foreign=False,
+            uses_external_resources=False,
         )
 
     async def join(

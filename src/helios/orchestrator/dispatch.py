@@ -18,7 +18,7 @@ from helios.adapters import WorkerAdapter
 from helios.errors import BrowserError, CommandFailed, HeliosError, StitchError, WorkerError
 from helios.orchestrator.retry import RetryPolicy
 from helios.output import beside, place
-from helios.renderer.spec import EXIT_CODES, ChunkSpec, FilmsSpec, ProbeSpec, Stamp, StillSpec
+from helios.renderer.messages import EXIT_CODES, BatchSpec, ChunkSpec, ProbeSpec, Stamp, StillSpec
 from helios.storage import ArtifactStore, Bundle, pack
 from helios.worker import Artifact, WorkerJob, WorkerResult
 from helios.worker.commands import RENDERER, STITCHER
@@ -38,7 +38,7 @@ Progress = Callable[[float], None]
 Told = Callable[[str], None]
 """Called with what is said of how far it is, in words."""
 
-Spec = ChunkSpec | FilmsSpec | StillSpec | ProbeSpec
+Spec = ChunkSpec | BatchSpec | StillSpec | ProbeSpec
 
 
 class RendererCrashed(WorkerError):
@@ -162,9 +162,9 @@ class Workplace:
             WorkerError: none could be had for it.
         """
         assert self._adapter.store, "who shares our disk needs no worker for this"
-        name = f"film{output.suffix}"
+        name = f"video{output.suffix}"
         inputs = {f"{number:06}{Path(found.key).suffix}": found for number, found in enumerate(segments)}
-        outputs = {name: f"films/{secrets.token_hex(16)}{output.suffix}"}
+        outputs = {name: f"videos/{secrets.token_hex(16)}{output.suffix}"}
         job = WorkerJob(STITCHER, (name, *inputs), _EVERYWHERE, inputs=inputs, outputs=outputs)
         result = await self._patiently(job)
         if result.exit_code:
@@ -249,7 +249,7 @@ def renderer_job(kind: str, folder: Path, outputs: Mapping[str, str], output: st
 
 def _moved(spec: Spec) -> Spec:
     """A spec for a worker that has the project folder in its own."""
-    bare = isinstance(spec, ProbeSpec | FilmsSpec)
+    bare = isinstance(spec, ProbeSpec | BatchSpec)
     source = spec.source if bare else spec.composition.source
     if source.root is None:
         return spec

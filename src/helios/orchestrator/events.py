@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from helios.renderer.spec import CaptureMethod, Comparison, Motion
+from helios.renderer.messages import CaptureMethod, Comparison, Motion
 
 
 class _Event(BaseModel):
@@ -20,7 +20,7 @@ class Planned(_Event):
     """The page was looked at, and what is to be drawn is settled. ``frames`` are those of the chunks.
 
     ``comparison`` says why ``capture`` was chosen, where the choice was left to Helios. It comes a second time if
-    fast capture turned out to be unsafe and the film is drawn again.
+    fast capture turned out to be unsafe and the video is drawn again.
     """
 
     event: Literal["planned"] = "planned"
@@ -46,7 +46,7 @@ class CommandsPlanned(_Event):
 
 
 class Warned(_Event):
-    """Something is off, but not so that the film can't be made."""
+    """Something is off, but not so that the video can't be made."""
 
     event: Literal["warned"] = "warned"
     message: str
@@ -88,7 +88,7 @@ class ChunkAttemptFailed(_Event):
 
 
 class ChunkFinished(_Event):
-    """A chunk's segment is whole. ``repeated`` of its frames had no damage and cost no picture."""
+    """A chunk's segment is whole. ``repeated`` of its frames had no damage and cost no image."""
 
     event: Literal["chunk-finished"] = "chunk-finished"
     chunk: int
@@ -110,7 +110,7 @@ class ChunkReused(_Event):
 
 
 class Playable(_Event):
-    """The first ``frames`` frames of the film can be played, at ``playlist``, or nearly: their last piece may be
+    """The first ``frames`` frames of the video can be played, at ``playlist``, or nearly: their last piece may be
     missing."""
 
     event: Literal["playable"] = "playable"
@@ -126,10 +126,10 @@ class Stitching(_Event):
 
 
 class Rendered(_Event):
-    """The film is whole: ``frames`` frames, ``duration`` seconds long (None of commands), made in ``seconds``.
+    """The video is whole: ``frames`` frames, ``duration`` seconds long (None of commands), made in ``seconds``.
 
     It took ``attempts`` at chunks; ``reused`` chunks were there already.
-    ``hashes`` are its frames' XXH3-128 of their RGB pixels before encoding, in order: equal films have equal
+    ``hashes`` are its frames' XXH3-128 of their RGB pixels before encoding, in order: equal videos have equal
     hashes, however they were split. ``cost`` is what workers have cost (US dollars), where they are paid for.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from helios.errors import BrowserError, CaptureBroken, CaptureUnsafe, ChunkFailed
 from helios.orchestrator.pages import RenderPlan
-from helios.renderer.spec import FAST, CaptureMethod
+from helios.renderer.messages import FAST, CaptureMethod
 
 
 def next_method(methods: Sequence[CaptureMethod], failed: CaptureMethod, code: str) -> CaptureMethod | None:
@@ -27,8 +27,8 @@ def fallback(plan: RenderPlan, error: CaptureUnsafe | ChunkFailed) -> RenderPlan
     if isinstance(error, ChunkFailed) and not isinstance(error.__cause__, BrowserError):
         raise error
     plans = [plan]
-    while plans[-1].otherwise:
-        plans.append(plans[-1].otherwise)
+    while plans[-1].fallback:
+        plans.append(plans[-1].fallback)
     method = next_method([each.probe.capture for each in plans], plan.probe.capture, error.code)
     if method is None:
         raise error if isinstance(error, ChunkFailed) else advised(error, plan.encoding.encoder)

@@ -1,4 +1,4 @@
-"""From a request to a film: plan, dispatch, try again, join."""
+"""From a request to a video: plan, dispatch, try again, join."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from helios.adapters import WorkerAdapter
+from helios.audio import AudioMix
 from helios.composition import Declared, Network, names_each_frame
 from helios.errors import ArtifactMissing, CaptureUnsafe, ChunkFailed, HeliosError, PageChanged, UsageError
 from helios.orchestrator.attempt import Attempt
+from helios.orchestrator.audio_mix import mixing
+from helios.orchestrator.chunk_cache import CacheEntry, ChunkCache, ChunkOutput, ChunkStats, Damaged
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
 from helios.orchestrator.dispatch import Workplace
@@ -35,8 +38,6 @@ from helios.orchestrator.events import (
     Warned,
 )
 from helios.orchestrator.fallback import advised, fallback
-from helios.orchestrator.ledger import Damaged, Facts, Ledger, Made, Record
-from helios.orchestrator.mixing import mixing
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest, plan_chunks
 from helios.orchestrator.retry import RetryPolicy
@@ -44,8 +45,7 @@ from helios.orchestrator.schedule import Schedule
 from helios.orchestrator.seams import SeamBroken, Seams
 from helios.orchestrator.streaming import Prefix, streaming
 from helios.output import beside, check_output, place
-from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
-from helios.sound import Sound
+from helios.renderer.messages import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
 from helios.stitcher import VideoStitcher
 from helios.storage import ArtifactStore
 from helios.text import Text, check_container, left_out
@@ -59,7 +59,7 @@ StitchChoice = Literal["local", "remote"]
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class WorkerPool:
     """Workers at one place: so many, or as many as the plan says."""
 
     adapter: WorkerAdapter
@@ -67,7 +67,7 @@ class Crew:
 
 
 class RenderOrchestrator:
-    """Makes films: chunks are drawn by workers behind ``adapter`` and joined by ``stitcher``."""
+    """Makes videos: chunks are drawn by workers behind ``adapter`` and joined by ``stitcher``."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class RenderOrchestrator:
         workspace: Path | None = None,
         retry: RetryPolicy | None = None,
         here: WorkerAdapter | None = None,
-        crews: Sequence[Crew] = (),
+        pools: Sequence[WorkerPool] = (),
     ) -> None:
         """Without ``store``, nothing that is made outlives a render. ``here`` runs what joins chunks on our disk: by
         default ``adapter``, which then has to share it. Where there are ``crews``, those draw the chunks, from one
@@ -93,13 +93,13 @@ class RenderOrchestrator:
         self._workspace = workspace
         self._retry = retry
         self._here = here or adapter
-        self._crews = crews or (Crew(adapter),)
+        self._crews = pools or (WorkerPool(adapter),)
 
     async def plan(self, request: RenderRequest) -> RenderPlan:
         """Looks at the page once and settles what is to be drawn, how, and in which chunks.
 
         Raises:
-            UsageError: the request makes no film.
+            UsageError: the request makes no video.
             MissingTool, PageError: the page can't be drawn.
         """
         if request.workers is not None and request.workers < 1:
@@ -139,7 +139,7 @@ class RenderOrchestrator:
         job: str | None = None,
         fresh: bool = False,
         stitch: StitchChoice = "local",
-        sound: Sound | None = None,
+        sound: AudioMix | None = None,
         hls: Path | None = None,
         text: Text | None = None,
     ) -> Rendered:
@@ -147,10 +147,10 @@ class RenderOrchestrator:
 
         Chunks that the store holds are not made again. One whose worker fails is tried again. If fast capture, chosen
         by the probe, turns out to be unsafe in a frame that the probe did not see, or breaks the browser there, the
-        whole film is drawn again in the next best way; if chunks don't fit together where they meet, it is drawn in
+        whole video is drawn again in the next best way; if chunks don't fit together where they meet, it is drawn in
         one. ``job`` names the job; a ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a
         worker join the segments, where workers don't share our disk; if it can't, they are joined here. ``sound``,
-        which only films of pages have, is mixed meanwhile; ``text``, which only they have too, goes in at the join.
+        which only videos of pages have, is mixed meanwhile; ``text``, which only they have too, goes in at the join.
         What is finished can be played from a playlist in the folder ``hls`` already. ``emit`` gets
         every event, ``Rendered`` last.
 
@@ -160,7 +160,7 @@ class RenderOrchestrator:
             OutputError: the output can't be written.
             PageError, CommandFailed, StitchError, MissingTool: what else ended it.
         """
-        begun = time.monotonic()
+        started = time.monotonic()
         check_output(output, pattern=names_each_frame(output))
         if text:
             check_container(text, output.suffix.lower())
@@ -187,12 +187,12 @@ class RenderOrchestrator:
                     if warning not in warned:
                         emit(Warned(message=warning))
                 warned.update(plan.warnings)
-                ledger = Ledger(store, job, plan.root, fresh=fresh)
+                cache = ChunkCache(store, job, plan.root, fresh=fresh)
                 work = folder / f"plan-{len(list(folder.iterdir()))}"
-                run = _Run(self._crews, plan, store, ledger, work, emit, warned, job, self._retry)
+                run = _Run(self._crews, plan, store, cache, work, emit, warned, job, self._retry)
                 try:
                     if hls and isinstance(plan, RenderPlan):
-                        stream = streaming(hls, plan, ledger, work / "stream", heard, emit)
+                        stream = streaming(hls, plan, cache, work / "stream", heard, emit)
                         async with stream as prefix:
                             records = await run.all_chunks(prefix)
                     else:
@@ -225,25 +225,25 @@ class RenderOrchestrator:
             elif heard or read:
                 await self._stitcher.stitch([silent], output, await heard() if heard else None, read)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
-                      for digest in (await ledger.facts(plan.place(chunk), record)).hashes]  # fmt: skip
+                      for digest in (await cache.stats(plan.place(chunk), record)).hashes]  # fmt: skip
         rendered = Rendered(
             output=output,
             frames=sum(chunk.frames for chunk in plan.parts),
             duration=plan.duration,
-            seconds=time.monotonic() - begun,
+            seconds=time.monotonic() - started,
             attempts=attempts,
             reused=run.reused,
             hashes=tuple(hashes),
-            cost=sum_of(crew.adapter.spent for crew in self._crews),
+            cost=total_cost(pool.adapter.spent for pool in self._crews),
         )
         emit(rendered)
         return rendered
 
     async def still(self, request: RenderRequest, frame: int, output: Path) -> None:
-        """Draws one frame into a PNG or JPEG. A film without a length is taken to end with that frame.
+        """Draws one frame into a PNG or JPEG. A video without a length is taken to end with that frame.
 
         Raises:
-            UsageError: there is no such frame, or no such kind of picture.
+            UsageError: there is no such frame, or no such kind of image.
             MissingTool, PageError, OutputError: it can't be drawn or written.
         """
         name = f"still{output.suffix.lower()}"
@@ -265,7 +265,7 @@ class RenderOrchestrator:
             )
         )
         if not 0 <= frame < found.composition.frames:
-            raise UsageError(f"there is no frame {frame}: the film has frames 0 to {found.composition.frames - 1}")
+            raise UsageError(f"there is no frame {frame}: the video has frames 0 to {found.composition.frames - 1}")
         spec = StillSpec(composition=found.composition, frame=frame, capture=found.capture, motion=found.motion)
         with beside(output) as folder:
             at = Workplace(self._adapter, request.source.root)
@@ -296,35 +296,35 @@ class _Run:
 
     def __init__(
         self,
-        crews: Sequence[Crew],
+        pools: Sequence[WorkerPool],
         plan: RenderPlan | CommandPlan,
         store: ArtifactStore,
-        ledger: Ledger,
+        cache: ChunkCache,
         folder: Path,
         emit: EventSink,
         warned: set[str],
         job: str,
         retry: RetryPolicy | None,
     ) -> None:
-        self._workplaces = [Workplace(crew.adapter, plan.root) for crew in crews]
-        self._where = [number for number, crew in enumerate(crews) for _ in range(crew.workers or plan.workers)]
+        self._workplaces = [Workplace(pool.adapter, plan.root) for pool in pools]
+        self._where = [number for number, pool in enumerate(pools) for _ in range(pool.workers or plan.workers)]
         self._store = store
         self._plan = plan
-        self._ledger = ledger
+        self._ledger = cache
         self._folder = folder
         self._emit = emit
         self._warned = warned
         self._job = job
         self._retry = retry
-        self._records: dict[int, Record] = {}
+        self._records: dict[int, CacheEntry] = {}
         self._seams = Seams(plan.parts)
         self._prefix: Prefix | None = None
         self.attempts = 0
         self.reused = 0
         """Chunks that were there already."""
 
-    async def all_chunks(self, prefix: Prefix | None = None) -> list[Record]:
-        """The records of all chunks, in the order of the film, without what is known of single frames.
+    async def all_chunks(self, prefix: Prefix | None = None) -> list[CacheEntry]:
+        """The records of all chunks, in the order of the video, without what is known of single frames.
 
         ``prefix`` gets each of them as soon as it is made.
 
@@ -363,7 +363,7 @@ class _Run:
         """The places of the workers that may be needed. Of several places all are: for chunks that fail at one."""
         return self._where if len(self._workplaces) > 1 else self._where[: max(1, chunks)]
 
-    async def bring(self, records: Sequence[Record], folder: Path) -> list[Path]:
+    async def bring(self, records: Sequence[CacheEntry], folder: Path) -> list[Path]:
         """Segments as files in ``folder``, which is made."""
         folder.mkdir(parents=True)
         paths = [folder / f"{number:06}{Path(record.segment).suffix}" for number, record in enumerate(records)]
@@ -371,14 +371,14 @@ class _Run:
             await self._ledger.bring(record, path)
         return paths
 
-    async def join(self, records: Sequence[Record], output: Path) -> bool:
+    async def join(self, records: Sequence[CacheEntry], output: Path) -> bool:
         """Has a worker join the segments; whether it could."""
         self._emit(Stitching(segments=len(records)))
         found = [Artifact(record.segment, record.digest, record.size) for record in records]
         try:
             await next(filter(self._is_at_the_store, self._workplaces)).join(found, output)
         except HeliosError as error:
-            self._emit(Warned(message=f"{error}. The film is joined here"))
+            self._emit(Warned(message=f"{error}. The video is joined here"))
             return False
         return True
 
@@ -386,7 +386,7 @@ class _Run:
         """Whether workers there keep chunks where the job does."""
         return workplace.store is not None and workplace.store.url == self._store.url
 
-    async def _make(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> Record:
+    async def _make(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> CacheEntry:
         folder = self._folder / f"chunk-{chunk.index:06}" / f"attempt-{number}"
         place = self._plan.place(chunk)
         workplace = self._workplaces[self._where[worker]]
@@ -400,7 +400,7 @@ class _Run:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return record
 
-    async def _adopted(self, chunk: Chunk) -> Record | None:
+    async def _adopted(self, chunk: Chunk) -> CacheEntry | None:
         """Commits a chunk that a worker has made after an earlier runner of this job was gone."""
         place = self._plan.place(chunk)
         workplace = next(filter(self._is_at_the_store, self._workplaces), None)
@@ -413,31 +413,31 @@ class _Run:
                     return await self._ledger.commit(place, made)
         return None
 
-    def _done(self, attempt: Attempt, record: Record) -> None:
+    def _done(self, attempt: Attempt, record: CacheEntry) -> None:
         self._emit(
             ChunkFinished(
                 chunk=attempt.chunk.index,
                 attempt=attempt.number,
                 worker=attempt.worker,
                 frames=attempt.chunk.frames,
-                repeated=record.facts.repeated,
+                repeated=record.stats.repeated,
                 seconds=time.monotonic() - attempt.started,
             )
         )
         self._keep(attempt.chunk, record)
 
-    def _keep(self, chunk: Chunk, record: Record) -> None:
-        for warning in record.facts.warnings:
+    def _keep(self, chunk: Chunk, record: CacheEntry) -> None:
+        for warning in record.stats.warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
                 self._emit(Warned(message=warning))
-        self._records[chunk.index] = record.model_copy(update={"facts": Facts(frames=record.facts.frames)})
-        self._seams.add(chunk, record.facts)
+        self._records[chunk.index] = record.model_copy(update={"stats": ChunkStats(frames=record.stats.frames)})
+        self._seams.add(chunk, record.stats)
         if self._prefix:
             self._prefix.add(chunk, record)
 
 
-async def fetched(made: Made, store: ArtifactStore, folder: Path) -> Made:
+async def fetched(made: ChunkOutput, store: ArtifactStore, folder: Path) -> ChunkOutput:
     """A chunk that lies in the store of a place, as a file of ours."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "fetched"
@@ -447,7 +447,7 @@ async def fetched(made: Made, store: ArtifactStore, folder: Path) -> Made:
     return replace(made, path=path)
 
 
-def sum_of(costs: Iterable[float | None]) -> float | None:
+def total_cost(costs: Iterable[float | None]) -> float | None:
     """What all have cost together, where anything is paid."""
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None
@@ -461,7 +461,7 @@ def _check_network(request: RenderRequest) -> None:
 
 
 def _methods(request: RenderRequest, found: Probe) -> list[CaptureMethod]:
-    """The methods to draw a film with: the one that was chosen, and those for when it turns out to be unsafe."""
+    """The methods to draw a video with: the one that was chosen, and those for when it turns out to be unsafe."""
     methods: list[CaptureMethod] = [found.capture]
     if found.capture == "canvas":
         methods.append("stage")

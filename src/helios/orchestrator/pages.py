@@ -1,4 +1,4 @@
-"""Films of pages: what is to be drawn, how, and in which chunks."""
+"""Videos of pages: what is to be drawn, how, and in which chunks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from helios.adapters import WorkerAdapter
 from helios.composition import Composition
+from helios.orchestrator.chunk_cache import REPORT, ChunkOutput, ChunkStats, Place, short_digest
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace
-from helios.orchestrator.ledger import REPORT, Facts, Made, Place, short_digest
 from helios.orchestrator.liveness import LivenessPolicy
-from helios.renderer.spec import ChunkReport, ChunkSpec, Encoding, Probe
+from helios.renderer.messages import ChunkReport, ChunkSpec, Encoding, Probe
 from helios.stitcher import VideoStitcher
 from helios.text import Text
 from helios.worker import Artifact
@@ -32,8 +32,8 @@ class RenderPlan:
     chunks: tuple[Chunk, ...]
     workers: int
     encoder_threads: int = 1
-    otherwise: RenderPlan | None = None
-    """The same film, drawn with another method: for when this one turns out to be unsafe."""
+    fallback: RenderPlan | None = None
+    """The same video, drawn with another method: for when this one turns out to be unsafe."""
 
     @property
     def frames(self) -> int:
@@ -68,7 +68,7 @@ class RenderPlan:
 
     @property
     def span(self) -> tuple[Fraction, Fraction]:
-        """Where the film to be made begins and ends in the composition, in seconds."""
+        """Where the video to be made begins and ends in the composition, in seconds."""
         fps = self.composition.fps
         return self.chunks[0].start / fps, self.chunks[-1].stop / fps
 
@@ -83,7 +83,7 @@ class RenderPlan:
 
     def draws_as(self, other: RenderPlan) -> bool:
         """Whether the other plan draws the same frames in the same way, if perhaps in other parts."""
-        if (self.otherwise is None) != (other.otherwise is None):
+        if (self.fallback is None) != (other.fallback is None):
             return False
         same = (
             (plan.composition, plan.encoding, plan.chunks[0].start, plan.chunks[-1].stop, plan.probe.capture,
@@ -91,17 +91,17 @@ class RenderPlan:
             for plan in (self, other)
         )  # fmt: skip
         alike = next(same) == next(same)
-        return alike and (not self.otherwise or not other.otherwise or self.otherwise.draws_as(other.otherwise))
+        return alike and (not self.fallback or not other.fallback or self.fallback.draws_as(other.fallback))
 
     def whole(self) -> RenderPlan:
-        """The same film in one chunk."""
+        """The same video in one chunk."""
         start, stop = self.chunks[0].start, self.chunks[-1].stop
         return replace(
             self,
             chunks=(Chunk(0, start, stop),),
             workers=1,
             encoder_threads=self.workers * self.encoder_threads,
-            otherwise=self.otherwise.whole() if self.otherwise else None,
+            fallback=self.fallback.whole() if self.fallback else None,
         )
 
     def spec(self, chunk: Chunk) -> ChunkSpec:
@@ -140,7 +140,7 @@ class RenderPlan:
 
     async def make(
         self, at: Workplace, chunk: Chunk, folder: Path, key: Callable[[str], str], heard: Callable[[int], None]
-    ) -> Made:
+    ) -> ChunkOutput:
         """Has a chunk drawn, in ``folder`` if that is where the work is done; its files get the keys that ``key`` says.
 
         Raises:
@@ -158,7 +158,7 @@ class RenderPlan:
         report = await at.read(result, folder, f"{name}.json")
         return await self._made(at, result.outputs[name], at.path(folder, name), report)
 
-    async def adopt(self, at: Workplace, chunk: Chunk, key: Callable[[str], str]) -> Made:
+    async def adopt(self, at: Workplace, chunk: Chunk, key: Callable[[str], str]) -> ChunkOutput:
         """A chunk that a worker has made after whoever sent it was gone.
 
         Raises:
@@ -171,8 +171,8 @@ class RenderPlan:
         artifact = Artifact(segment, hashlib.sha256(data).hexdigest(), len(data))
         return await self._made(at, artifact, None, report)
 
-    async def _made(self, at: Workplace, artifact: Artifact, path: Path | None, text: bytes) -> Made:
-        return await made_of(at, self.root, artifact, path, ChunkReport.model_validate_json(text))
+    async def _made(self, at: Workplace, artifact: Artifact, path: Path | None, text: bytes) -> ChunkOutput:
+        return await read_chunk_output(at, self.root, artifact, path, ChunkReport.model_validate_json(text))
 
     async def join(
         self,
@@ -192,9 +192,11 @@ class RenderPlan:
         await stitcher.stitch(segments, output, sound, text)
 
 
-async def made_of(at: Workplace, root: Path | None, artifact: Artifact, path: Path | None, report: ChunkReport) -> Made:
+async def read_chunk_output(
+    at: Workplace, root: Path | None, artifact: Artifact, path: Path | None, report: ChunkReport
+) -> ChunkOutput:
     """What was drawn of a page in the folder ``root``: the segment ``artifact``, and what its worker says of it."""
-    facts = Facts(
+    stats = ChunkStats(
         frames=report.stop - report.start,
         hashes=report.hashes,
         first=report.first,
@@ -202,4 +204,6 @@ async def made_of(at: Workplace, root: Path | None, artifact: Artifact, path: Pa
         repeated=report.repeated,
         warnings=report.warnings,
     )
-    return Made(artifact, path, facts, await at.used(report.used), report.foreign or root is None)
+    return ChunkOutput(
+        artifact, path, stats, await at.used(report.used), report.uses_external_resources or root is None
+    )

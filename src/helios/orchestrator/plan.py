@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from helios.composition import Cue, Declared, Network, Source, parse_range
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.pages import RenderPlan
-from helios.renderer.spec import FAST, CaptureChoice, CaptureMethod, Costs, Encoding, Motion, Probe
+from helios.renderer.messages import FAST, CaptureChoice, CaptureMethod, Costs, Encoding, Motion, Probe
 
 MAX_CHUNK = {"seek": 600, "jump": 600, "step": 3000}
 """The most frames that a chunk gets when nothing is said. A page that is stepped is stepped through all frames
@@ -22,7 +22,7 @@ class RenderRequest:
     """What a caller asks for. What is None is left to the page, to the encoder, or to this machine.
 
     ``frame_range`` is ``A:B`` (B not included); ``chunk_frames`` is the most frames that a chunk may have. With a
-    ``fleet`` chunks are drawn elsewhere, each by a worker that has its machine to itself. An ``early`` film is to be
+    ``fleet`` chunks are drawn elsewhere, each by a worker that has its machine to itself. An ``early`` video is to be
     played before it is whole. With ``listen``, the plan's probe tells what is heard of the page.
     """
 
@@ -56,10 +56,10 @@ def cores() -> int:
 def paying_workers(frames: int, costs: Costs | None = None) -> int:
     """How many workers pay off on this machine.
 
-    A page is drawn by one thread, and its pictures are encoded beside it, by threads that wait for each other. So,
+    A page is drawn by one thread, and its images are encoded beside it, by threads that wait for each other. So,
     where the costs of a frame are known, as many workers keep all cores busy as the drawing has of them; every
     further one would only cost its start, and for a page that is stepped through, all steps once more. Without
-    ``costs``, one for each core: exact pictures are packed by the browser, and encoding is the smaller part
+    ``costs``, one for each core: exact images are packed by the browser, and encoding is the smaller part
     (measured: docs/performance.md). A worker takes half a second to start, so each should have some frames to draw.
     """
     share = costs.draw_ms / (costs.draw_ms + SPREAD * costs.encode_ms) if costs else 1.0
@@ -67,12 +67,12 @@ def paying_workers(frames: int, costs: Costs | None = None) -> int:
 
 
 def fleet_workers(frames: int) -> int:
-    """How many workers of a fleet a film gets if nothing is said: each takes seconds to start."""
+    """How many workers of a fleet a video gets if nothing is said: each takes seconds to start."""
     return max(1, min(FLEET, frames // FLEET_SHARE))
 
 
 EARLY_S = 4
-"""Seconds of film in a chunk that is to be played before the rest is there."""
+"""Seconds of video in a chunk that is to be played before the rest is there."""
 FLEET = 50
 FLEET_SHARE = 30
 """Frames below which a further worker of a fleet does not pay for its own start."""
@@ -95,11 +95,11 @@ def chunks_for(
 
 
 def plan_chunks(request: RenderRequest, found: Probe, methods: Sequence[CaptureMethod]) -> RenderPlan:
-    """The plan for a film that is drawn with the first of ``methods``, with each as a plan for when the one before
+    """The plan for a video that is drawn with the first of ``methods``, with each as a plan for when the one before
     turns out to be unsafe.
 
     Raises:
-        UsageError: the request makes no film.
+        UsageError: the request makes no video.
     """
     frames = range(found.composition.frames)
     if request.frame_range is not None:
@@ -119,5 +119,5 @@ def plan_chunks(request: RenderRequest, found: Probe, methods: Sequence[CaptureM
         chunks,
         workers,
         encoder_threads=FLEET_CORES if request.fleet else max(1, cores() // workers),
-        otherwise=plan_chunks(request, found, others) if others else None,
+        fallback=plan_chunks(request, found, others) if others else None,
     )

@@ -230,16 +230,16 @@ class Schedule(Generic[T]):
         now, pool = self._clock.monotonic(), self._pool(attempt)
         pool.throttled(attempt, now)
         seconds, times = pool.throttled_for(now)
-        ended = Throttled(
+        finished = Throttled(
             f"{failure}. Nothing was started there in {seconds:.0f} s, and {times} attempts were throttled: raise the "
             "limit there, or use fewer workers (--workers)"
         )
         is_over = seconds > self._retry.throttle_timeout and not pool.closed
         if is_over and self._has_other(pool):
-            self._close(pool, ended)
+            self._close(pool, finished)
         elif is_over and not others:
             self._report(attempt, failure, retried=False)
-            raise ended from failure
+            raise finished from failure
         self._report(attempt, failure, retried=not others)
         if others:
             self._put_off_twin(state)
@@ -256,8 +256,8 @@ class Schedule(Generic[T]):
         if not failure.retryable:
             raise failure
         if not retried:
-            said = f"{state.chunk} could not be made in {state.failures} attempts. The last one: {state.causes[-1]}"
-            raise ChunkFailed(said, chunk=state.chunk.index, causes=state.causes) from failure
+            message = f"{state.chunk} could not be made in {state.failures} attempts. The last one: {state.causes[-1]}"
+            raise ChunkFailed(message, chunk=state.chunk.index, causes=state.causes) from failure
         self._put_off(state, state.failures)
 
     def _put_off(self, state: _State, failures: int) -> None:
@@ -300,14 +300,14 @@ class Schedule(Generic[T]):
                     run.task.cancel()
         idle = next((pool for pool in self._pools if pool.has_room), None)
         if idle and not self._ready and not self._waiting:
-            alone = [
+            repro = [
                 runs[0]
                 for runs in self._running.values()
                 if len(runs) == 1 and not runs[0].attempt.unwanted and runs[0].state.no_twin_before <= now
             ]
-            late = self._liveness.straggler([run.attempt for run in alone], now)
+            late = self._liveness.straggler([run.attempt for run in repro], now)
             if late and (worker := idle.take()) is not None:
-                self._start(next(run.state for run in alone if run.attempt is late), worker)
+                self._start(next(run.state for run in repro if run.attempt is late), worker)
 
 
 @dataclass(slots=True, eq=False)

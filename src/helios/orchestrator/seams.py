@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from helios.errors import HeliosError
+from helios.orchestrator.chunk_cache import ChunkStats
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.ledger import Facts
-from helios.renderer.agreement import BLOCK, largest_difference
-from helios.renderer.spec import Look
+from helios.renderer.frame_diff import BLOCK, largest_difference
+from helios.renderer.messages import FrameFingerprint
 
 
 class SeamBroken(HeliosError):
@@ -22,20 +22,20 @@ class Seams:
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self._last = len(chunks) - 1
-        self._firsts: dict[int, Look] = {}
-        self._afters: dict[int, Look] = {}
+        self._firsts: dict[int, FrameFingerprint] = {}
+        self._afters: dict[int, FrameFingerprint] = {}
 
-    def add(self, chunk: Chunk, facts: Facts) -> None:
+    def add(self, chunk: Chunk, stats: ChunkStats) -> None:
         """A chunk was made.
 
         Raises:
             SeamBroken: it does not fit to the one before it or behind it.
         """
-        if facts.first and chunk.index > 0:
-            self._firsts[chunk.index] = facts.first
+        if stats.first and chunk.index > 0:
+            self._firsts[chunk.index] = stats.first
             self._compare(chunk.index, chunk.start)
-        if facts.after and chunk.index < self._last:
-            self._afters[chunk.index + 1] = facts.after
+        if stats.after and chunk.index < self._last:
+            self._afters[chunk.index + 1] = stats.after
             self._compare(chunk.index + 1, chunk.stop)
 
     def _compare(self, index: int, frame: int) -> None:
@@ -48,7 +48,7 @@ class Seams:
             )
 
 
-def _difference(first: Look, after: Look) -> str:
+def _difference(first: FrameFingerprint, after: FrameFingerprint) -> str:
     """How much two frames differ, and where."""
     ones, others = first.block_means(), after.block_means()
     if len(ones) != len(others):

@@ -1,4 +1,4 @@
-"""The film as far as it is finished, for players that begin before its end."""
+"""The video as far as it is finished, for players that begin before its end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 from helios.composition import timescale
 from helios.errors import HeliosError
+from helios.orchestrator.chunk_cache import CacheEntry, ChunkCache
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.events import EventSink, Playable, Warned
-from helios.orchestrator.ledger import Ledger, Record
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.waiting import in_thread
 from helios.stitcher.hls import PLAYLIST, HlsStream
@@ -22,17 +22,17 @@ class Prefix:
     """Chunks that were made, in order: each is handed on as soon as all before it are there."""
 
     def __init__(self) -> None:
-        self._made: dict[int, tuple[Chunk, Record]] = {}
+        self._made: dict[int, tuple[Chunk, CacheEntry]] = {}
         self._next = 0
         self._news = asyncio.Event()
 
-    def add(self, chunk: Chunk, record: Record) -> None:
+    def add(self, chunk: Chunk, record: CacheEntry) -> None:
         """A chunk was made."""
         self._made[chunk.index] = chunk, record
         self._news.set()
 
-    async def take(self) -> tuple[Chunk, Record]:
-        """The next chunk of the film, once it is made."""
+    async def take(self) -> tuple[Chunk, CacheEntry]:
+        """The next chunk of the video, once it is made."""
         while self._next not in self._made:
             self._news.clear()
             await self._news.wait()
@@ -44,7 +44,7 @@ class Prefix:
 async def streaming(
     target: Path,
     plan: RenderPlan,
-    ledger: Ledger,
+    cache: ChunkCache,
     folder: Path,
     sound: Callable[[], Awaitable[Path]] | None,
     emit: EventSink,
@@ -52,10 +52,10 @@ async def streaming(
     """Puts chunks of ``plan`` that are made into a stream in the folder ``target``; it works in ``folder``, which is
     made.
 
-    What keeps the stream from being written is warned of: the film is made all the same.
+    What keeps the stream from being written is warned of: the video is made all the same.
     """
     prefix = Prefix()
-    work = asyncio.create_task(_stream(prefix, target, plan, ledger, folder, sound, emit))
+    work = asyncio.create_task(_stream(prefix, target, plan, cache, folder, sound, emit))
     try:
         yield prefix
         await work
@@ -69,7 +69,7 @@ async def _stream(
     prefix: Prefix,
     target: Path,
     plan: RenderPlan,
-    ledger: Ledger,
+    cache: ChunkCache,
     folder: Path,
     sound: Callable[[], Awaitable[Path]] | None,
     emit: EventSink,
@@ -83,7 +83,7 @@ async def _stream(
         for _ in plan.parts:
             chunk, record = await prefix.take()
             segment = folder / f"segment{Path(record.segment).suffix}"
-            await ledger.bring(record, segment)
+            await cache.bring(record, segment)
             await in_thread(stream.add, segment)
             segment.unlink()
             if frames:
@@ -93,7 +93,7 @@ async def _stream(
         stream = None
         emit(Playable(playlist=target / PLAYLIST, frames=frames))
     except HeliosError as error:
-        emit(Warned(message=f"the film can't be played before its end: {error}"))
+        emit(Warned(message=f"the video can't be played before its end: {error}"))
     finally:
         if stream:
             stream.leave()

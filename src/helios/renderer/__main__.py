@@ -1,6 +1,6 @@
-"""The renderer's command: ``python -m helios.renderer chunk|films|still|probe SPEC OUTPUT``.
+"""The renderer's command: ``python -m helios.renderer chunk|videos|still|probe SPEC OUTPUT``.
 
-It reads SPEC (JSON, see spec.py), writes OUTPUT (for a chunk also OUTPUT.json, its report; for films a folder, with
+It reads SPEC (JSON, see spec.py), writes OUTPUT (for a chunk also OUTPUT.json, its report; for videos a folder, with
 each one's segment and outcome in it as soon as it is drawn), and tells how far it is on stdout in the lines of Open
 Job Description: ``openjd_progress: PERCENT``, ``openjd_status: TEXT`` and ``openjd_fail: TEXT``. Its exit code tells
 the class of an error (spec.EXIT_CODES).
@@ -22,10 +22,10 @@ from pydantic import ValidationError
 
 from helios.composition import Source
 from helios.errors import HeliosError, UsageError, WorkerRefused
+from helios.renderer.batch import draw_videos
 from helios.renderer.draw import draw_chunk, draw_still
-from helios.renderer.films import draw_films
+from helios.renderer.messages import EXIT_CODES, BatchSpec, ChunkSpec, ProbeSpec, StillSpec
 from helios.renderer.probe import probe
-from helios.renderer.spec import EXIT_CODES, ChunkSpec, FilmsSpec, ProbeSpec, StillSpec
 
 _PROGRESS_INTERVAL = 0.1
 
@@ -43,10 +43,10 @@ async def _run(kind: str, spec: bytes, output: Path) -> None:
             still = StillSpec.model_validate_json(spec)
             _check(still.composition.source)
             await draw_still(still, output, workspace)
-        elif kind == "films":
-            films = FilmsSpec.model_validate_json(spec)
-            _check(films.source)
-            await draw_films(films, output, workspace, _Progress(), lambda name: _say("status", f"{name} is done"))
+        elif kind == "videos":
+            videos = BatchSpec.model_validate_json(spec)
+            _check(videos.source)
+            await draw_videos(videos, output, workspace, _Progress(), lambda name: _say("status", f"{name} is done"))
         else:
             chunk = ChunkSpec.model_validate_json(spec)
             _check(chunk.composition.source)
@@ -97,9 +97,9 @@ def _end_with_parent() -> None:
 def main() -> int:
     """Runs the command; returns its exit code."""
     _end_with_parent()
-    kinds = ("chunk", "films", "still", "probe")
+    kinds = ("chunk", "videos", "still", "probe")
     if len(sys.argv) != 4 or sys.argv[1] not in kinds:
-        sys.stderr.write("usage: python -m helios.renderer chunk|films|still|probe SPEC OUTPUT\n")
+        sys.stderr.write("usage: python -m helios.renderer chunk|videos|still|probe SPEC OUTPUT\n")
         return EXIT_CODES[UsageError]
     try:
         asyncio.run(_run(sys.argv[1], Path(sys.argv[2]).read_bytes(), Path(sys.argv[3])))

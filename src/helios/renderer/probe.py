@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from helios.composition import DEFAULT_SIZE, Composition, compose, parse_meta
 from helios.errors import BrowserError, CaptureBroken, CaptureUnsafe, PageError, UsageError
-from helios.renderer.agreement import THRESHOLD, block_means, change, largest_difference
-from helios.renderer.browser import open_browser
-from helios.renderer.capture import CHEAP, EXACT, BeginFrameCapture, Capture, StageCapture, capture_with
-from helios.renderer.cdp import ProtocolError
+from helios.renderer.browser.browser import open_browser
+from helios.renderer.browser.devtools import ProtocolError
+from helios.renderer.browser.page import Page
+from helios.renderer.capture.capture import CHEAP, EXACT, BeginFrameCapture, Capture, StageCapture, capture_with
+from helios.renderer.capture.fast import BREAKDOWN, draw_safely
+from helios.renderer.capture.images import EncodedImage
 from helios.renderer.draw import draw_first
-from helios.renderer.fast import BREAKDOWN, draw_safely
+from helios.renderer.frame_diff import THRESHOLD, block_means, change, largest_difference
 from helios.renderer.identity import identity
-from helios.renderer.page import Page
-from helios.renderer.picture import CodedPicture
-from helios.renderer.spec import CaptureMethod, Comparison, Costs, Encoding, Heard, Motion, Probe, ProbeSpec
+from helios.renderer.messages import AudioClip, CaptureMethod, Comparison, Costs, Encoding, Motion, Probe, ProbeSpec
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -37,14 +37,14 @@ T = TypeVar("T")
 _Loader = Callable[[tuple[int, int], CaptureMethod], Coroutine[None, None, Page]]
 
 _CHECKED = 5
-"""The frame that is reached in two ways, to see whether a film can be drawn in parts."""
+"""The frame that is reached in two ways, to see whether a video can be drawn in parts."""
 _STEPPED = (
     f"frame {_CHECKED} is another one when the page was at all frames before it, so the page is stepped through: "
     "drawing it in parts costs more"
 )
 _META = re.compile(r"""<meta\s+name=["']?helios["']?\s+content=["']([^"']*)""", re.IGNORECASE)
 _SHORT = 300
-"""Frames of a film up to which three are compared; a longer one gets one more for as many again, to nine."""
+"""Frames of a video up to which three are compared; a longer one gets one more for as many again, to nine."""
 
 
 async def probe(spec: ProbeSpec, workspace: Path) -> Probe:
@@ -53,7 +53,7 @@ async def probe(spec: ProbeSpec, workspace: Path) -> Probe:
     Where fast capture may be taken, the page is also put on the stage, and some frames are drawn both ways.
 
     Raises:
-        UsageError: the settings don't make a film.
+        UsageError: the settings don't make a video.
         MissingTool, PageError: it can't be drawn.
         CaptureUnsafe: it can't be drawn fast, and nothing else was asked for.
     """
@@ -129,7 +129,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
                 page, composition = await _load(spec, load, size, faithful)
                 if size != (composition.width, composition.height):
                     raise _OtherSize(composition)
-                look = _Look(composition, load, spec.encoding)
+                look = _CaptureTrial(composition, load, spec.encoding)
                 if spec.capture == "fast":
                     found = await look.draw_fast(stage)
                 else:
@@ -143,7 +143,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
         if long and motion != "step" and not await _is_splittable(composition, load, faithful, motion):
             warned = (_STEPPED,)
             motion = "step"
-        listens = spec.listen and await page.heeds_sound()
+        listens = spec.listen and await page.may_play_audio()
         return Probe(
             composition=composition,
             capture=found.capture,
@@ -160,24 +160,26 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
 
 async def _is_splittable(composition: Composition, load: _Loader, method: CaptureMethod, motion: Motion) -> bool:
     """Whether a frame is the same to the bit when the page gets there by ``motion`` and by all frames before it."""
-    pictures: list[bytes] = []
+    images: list[bytes] = []
     for way in (motion, "step"):
         page = await load((composition.width, composition.height), method)
-        picture = await draw_first(capture_with(method, page, composition.fps), way, _CHECKED)
-        assert isinstance(picture, CodedPicture), "it is drawn faithfully"
-        pictures.append(picture.file())
+        image = await draw_first(capture_with(method, page, composition.fps), way, _CHECKED)
+        assert isinstance(image, EncodedImage), "it is drawn faithfully"
+        images.append(image.file())
         await page.close()
-    return pictures[0] == pictures[1]
+    return images[0] == images[1]
 
 
-async def _listen(composition: Composition, load: _Loader, method: CaptureMethod, motion: Motion) -> tuple[Heard, ...]:
+async def _listen(
+    composition: Composition, load: _Loader, method: CaptureMethod, motion: Motion
+) -> tuple[AudioClip, ...]:
     """What is heard. Where scripts may play later what there is at frame 0, all frames are passed, unseen."""
     page = await load((composition.width, composition.height), method)
-    await page.close_eyes()
+    await page.skip_video_decoding()
     capture = capture_with(method, page, composition.fps)
     await capture.warm_up()
     await capture.step(0)
-    if motion != "jump" and await page.heeds_sound():
+    if motion != "jump" and await page.may_play_audio():
         for frame in range(1, composition.frames):
             await capture.step(frame)
     heard = await page.heard()
@@ -202,10 +204,10 @@ async def _load(
     spec: ProbeSpec, load: _Loader, size: tuple[int, int], method: CaptureMethod
 ) -> tuple[Page, Composition]:
     """The page, and what it and ``spec`` say together."""
-    encoder = asyncio.create_task(asyncio.to_thread(import_module, "helios.renderer.encoder"))
+    encoder = asyncio.create_task(asyncio.to_thread(import_module, "helios.renderer.encode.encoder"))
     page = await load(size, method)
     await encoder
-    from helios.renderer.codec import check_encoding
+    from helios.renderer.encode.codec import check_encoding
 
     declared = spec.declared.over(await page.declared()).over(spec.fallback)
     composition = compose(
@@ -229,7 +231,7 @@ class _Found:
     comparison: Comparison | None = None
 
 
-class _Look:
+class _CaptureTrial:
     """Draws some frames of a composition, fast and faithfully."""
 
     def __init__(self, composition: Composition, load: _Loader, encoding: Encoding | None) -> None:
@@ -250,25 +252,25 @@ class _Look:
         method, draw_ms = await self._draw_fast(staged)
         return _Found(method, Costs(draw_ms=draw_ms, encode_ms=await asyncio.to_thread(self._encode)))
 
-    async def compare(self, staged: Awaitable[Page], faithful: BeginFrameCapture, otherwise: _Found) -> _Found:
+    async def compare(self, staged: Awaitable[Page], faithful: BeginFrameCapture, fallback: _Found) -> _Found:
         """As ``draw_fast``, if frames drawn so agree with what ``faithful`` draws.
 
         Whatever keeps the page from the stage is a reason against it, and no error.
         """
         await faithful.warm_up()
-        shown = {0: await block_means_of(await faithful.draw(0))}
+        shown = {0: await decode_block_means(await faithful.draw(0))}
         try:
             method, draw_ms = await self._draw_fast(staged)
         except BREAKDOWN:
             raise
         except (CaptureUnsafe, PageError, BrowserError) as error:
-            return replace(otherwise, comparison=_compared(reason=str(error)))
+            return replace(fallback, comparison=_compared(reason=str(error)))
         encode_ms = asyncio.create_task(asyncio.to_thread(self._encode))  # beside the faithful frames
         frames = tuple(self._means)
         chosen = most_changing(frames, tuple(self._means.values()), -(-len(frames) // 2) + 1)
         for before, frame in pairwise(chosen):
             await self._pass(faithful, before, frame)
-            shown[frame] = await block_means_of(await faithful.draw(frame)) or shown[before]
+            shown[frame] = await decode_block_means(await faithful.draw(frame)) or shown[before]
         differences = {frame: largest_difference(self._means[frame], shown[frame]) for frame in chosen}
         worst = max(chosen, key=lambda frame: differences[frame])
         reason = None
@@ -276,7 +278,7 @@ class _Look:
             reason = f"it would draw frame {worst} otherwise (by {differences[worst]} of 255 somewhere)"
         costs = Costs(draw_ms=draw_ms, encode_ms=await encode_ms)
         compared = _compared(chosen, differences[worst], reason)
-        return replace(otherwise, costs=costs, comparison=compared) if reason else _Found(method, costs, compared)
+        return replace(fallback, costs=costs, comparison=compared) if reason else _Found(method, costs, compared)
 
     async def _draw_fast(self, staged: Awaitable[Page]) -> tuple[CaptureMethod, float]:
         """The method that serves, and how long (ms) it takes to draw a frame with it."""
@@ -305,26 +307,26 @@ class _Look:
     async def _check_encoder(self, page: Page) -> None:
         if not self._encoding or self._encoding.encoder != "browser":
             return
-        from helios.renderer.muxer import browser_settings
+        from helios.renderer.encode.muxer import browser_settings
 
-        film = self._composition
-        settings = json.dumps(browser_settings(self._encoding, film.width, film.height, film.fps))
+        video = self._composition
+        settings = json.dumps(browser_settings(self._encoding, video.width, video.height, video.fps))
         if not (await page.evaluate(f"VideoEncoder.isConfigSupported({settings})"))["supported"]:
-            raise UsageError(f"{page.browser} can't encode H.264 of {film.width}x{film.height}: --encoder ffmpeg")
+            raise UsageError(f"{page.browser} can't encode H.264 of {video.width}x{video.height}: --encoder ffmpeg")
 
     async def _draw(self, stage: StageCapture, frame: int) -> float:
         """How long (ms) it took."""
-        begun = time.perf_counter()
-        picture = await stage.draw(frame)
-        took = (time.perf_counter() - begun) * 1000
-        if picture:
-            await picture.arrived()
-            self._drawn.append(await asyncio.to_thread(picture.pixels))
-        self._means[frame] = block_means(self._drawn[-1]) if picture else next(reversed(self._means.values()))
+        started = time.perf_counter()
+        image = await stage.draw(frame)
+        took = (time.perf_counter() - started) * 1000
+        if image:
+            await image.arrived()
+            self._drawn.append(await asyncio.to_thread(image.pixels))
+        self._means[frame] = block_means(self._drawn[-1]) if image else next(reversed(self._means.values()))
         return took
 
     def _encode(self) -> float:
-        from helios.renderer.encoder import encoding_time
+        from helios.renderer.encode.encoder import encoding_time
 
         if self._encoding and self._encoding.encoder == "browser":
             return 0.0  # it is done beside the drawing, in the same process
@@ -340,17 +342,17 @@ def _compared(frames: tuple[int, ...] = (), difference: int | None = None, reaso
     return Comparison(frames=frames, difference=difference, threshold=THRESHOLD, reason=reason)
 
 
-async def block_means_of(picture: CodedPicture | None) -> bytes:
-    """The block means of a picture; of none, nothing."""
-    if picture is None:
+async def decode_block_means(image: EncodedImage | None) -> bytes:
+    """The block means of an image; of none, nothing."""
+    if image is None:
         return b""
-    return await asyncio.to_thread(lambda: block_means(picture.pixels() if picture.alpha else picture.decoded()))
+    return await asyncio.to_thread(lambda: block_means(image.pixels() if image.alpha else image.decoded()))
 
 
 def probe_frames(frames: int, motion: Motion) -> tuple[int, ...]:
-    """The frames to look at: evenly over the whole film, first and last among them.
+    """The frames to look at: evenly over the whole video, first and last among them.
 
-    A page that has to be stepped through would cost as much as the film itself, so only its first twentieth is.
+    A page that has to be stepped through would cost as much as the video itself, so only its first twentieth is.
     """
     last = frames - 1
     if motion == "step":

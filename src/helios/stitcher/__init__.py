@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.composition import format_of
+from helios.composition import parse_format
 from helios.stitcher.animation import AnimationStitcher
 from helios.stitcher.base import VideoStitcher
 from helios.stitcher.ffmpeg import FfmpegStitcher
-from helios.stitcher.pictures import PicturesStitcher
+from helios.stitcher.images import ImagesStitcher
 
-__all__ = ["AnimationStitcher", "FfmpegStitcher", "PicturesStitcher", "VideoStitcher", "stitcher_for"]
+__all__ = ["AnimationStitcher", "FfmpegStitcher", "ImagesStitcher", "VideoStitcher", "stitcher_for"]
 
 
 def stitcher_for(output: Path, adapter: WorkerAdapter, first: int = 0) -> VideoStitcher:
@@ -21,10 +21,10 @@ def stitcher_for(output: Path, adapter: WorkerAdapter, first: int = 0) -> VideoS
         UsageError: there is no such kind of file.
         MissingTool: there is no ffmpeg.
     """
-    match format_of(output).kind:
-        case "film":
+    match parse_format(output).kind:
+        case "video":
             return FfmpegStitcher(adapter)
         case "animation":
             return AnimationStitcher(adapter)
-        case "pictures":
-            return PicturesStitcher(adapter, first)
+        case "images":
+            return ImagesStitcher(adapter, first)

@@ -1,4 +1,4 @@
-"""Pictures that move by themselves: GIF and WebP, encoded of segments that were kept without loss."""
+"""Images that move by themselves: GIF and WebP, encoded of segments that were kept without loss."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AnimationStitcher:
 
 
 def palette_arguments(*, alpha: bool) -> tuple[str, ...]:
-    """ffmpeg's arguments for the colours that suit the whole film best; one of them may be none."""
+    """ffmpeg's arguments for the colours that suit the whole video best; one of them may be none."""
     return *SEGMENTS, "-vf", f"palettegen=reserve_transparent={alpha:d}"
 
 
@@ -73,9 +73,9 @@ def _frame_ends(path: Path) -> list[Fraction]:
 
 
 def _check(segments: Sequence[Segment], found: Sequence[Fraction], tick: Fraction) -> None:
-    """Makes sure that each picture ends where a frame does, and the last one with the film.
+    """Makes sure that each image ends where a frame does, and the last one with the video.
 
-    A picture may stand for several frames that are alike. How long the last one lasts, encoders guess.
+    An image may stand for several frames that are alike. How long the last one lasts, encoders guess.
     """
     ends: list[Fraction] = []
     start = Fraction(0)
@@ -87,4 +87,4 @@ def _check(segments: Sequence[Segment], found: Sequence[Fraction], tick: Fractio
     frames = iter(ends)
     for time in found[:-1]:
         if not any(abs(time - end) <= tick for end in frames):
-            raise StitchError(f"a picture of the animation ends at {float(time)} s, where no frame does")
+            raise StitchError(f"an image of the animation ends at {float(time)} s, where no frame does")

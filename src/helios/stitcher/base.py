@@ -10,16 +10,16 @@ from helios.text import Text
 
 
 class VideoStitcher(Protocol):
-    """Joins segments into one film."""
+    """Joins segments into one video."""
 
     async def stitch(
         self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
     ) -> None:
         """Joins ``inputs``, in order, into ``output``, which appears whole or not at all. ``sound`` is a file with what
-        is heard, and ``text`` what is to be read, from the film's beginning.
+        is heard, and ``text`` what is to be read, from the video's beginning.
 
         Raises:
-            StitchError: an input is missing, broken or unlike the others, or the film is not exact.
+            StitchError: an input is missing, broken or unlike the others, or the video is not exact.
             OutputError: the output can't be written.
         """
         ...

@@ -49,14 +49,16 @@ class Ffmpeg:
             (folder / output).unlink(missing_ok=True)  # ffmpeg was killed: that says nothing of the segments
             result = await self._adapter.execute(job)
         if result.exit_code != 0:
-            said = result.stderr.strip().splitlines()[-5:]
-            if any("No space left on device" in line for line in said):
+            message = result.stderr.strip().splitlines()[-5:]
+            if any("No space left on device" in line for line in message):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise StitchError(f"ffmpeg could not join the segments (exit code {result.exit_code}): {' / '.join(said)}")
+            raise StitchError(
+                f"ffmpeg could not join the segments (exit code {result.exit_code}): {' / '.join(message)}"
+            )
 
 
 def read_alike(inputs: Sequence[Path]) -> list[Segment]:
-    """The segments, once it is sure that they fit together. Their durations add up to the film's own times.
+    """The segments, once it is sure that they fit together. Their durations add up to the video's own times.
 
     Raises:
         StitchError: there are none, or one can't be read, or is unlike the first.
@@ -68,7 +70,7 @@ def read_alike(inputs: Sequence[Path]) -> list[Segment]:
     for segment in segments[1:]:
         if difference := first.format.difference(segment.format):
             raise StitchError(f"{segment.path} does not fit to {first.path}: {difference}")
-    # Where frames have the film's own times, rounded, each segment lasts until the next begins.
+    # Where frames have the video's own times, rounded, each segment lasts until the next begins.
     gaps = [later.times[0] - earlier.times[0] for earlier, later in pairwise(segments)]
     if all(abs(gap - segment.duration) < _TWO_ROUNDINGS for gap, segment in zip(gaps, segments, strict=False)):
         return [*map(_lasting, segments, gaps), segments[-1]]

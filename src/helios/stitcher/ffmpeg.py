@@ -8,12 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 
 from helios.adapters import WorkerAdapter
-from helios.composition import format_of
+from helios.composition import parse_format
 from helios.errors import StitchError, UsageError
 from helios.output import beside, place
 from helios.stitcher.command import SEGMENTS, Ffmpeg, lay_out, read_alike
-from helios.stitcher.labels import Labels, write_labels
-from helios.stitcher.segment import Format, Segment, read_segment, read_sound
+from helios.stitcher.segment import Format, Segment, read_audio, read_segment
+from helios.stitcher.tags import Tags, write_tags
 from helios.text import Text, check_container
 
 _MOV = frozenset({".mp4", ".m4v", ".mov"})
@@ -37,9 +37,9 @@ class FfmpegStitcher:
         self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
     ) -> None:
         """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
-        form = format_of(output)
-        if form.kind != "film":
-            raise UsageError(f"{output.name}: {form.ending} files are no films, which this stitcher joins")
+        form = parse_format(output)
+        if form.kind != "video":
+            raise UsageError(f"{output.name}: {form.ending} files are no videos, which this stitcher joins")
         suffix = output.suffix.lower()
         if text:
             check_container(text, suffix)
@@ -51,12 +51,12 @@ class FfmpegStitcher:
             heard = f"sound{sound.suffix}" if sound else None
             if sound and heard:
                 (folder / heard).symlink_to(sound.absolute())
-            labels = text and write_labels(text, folder, suffix, length)
+            labels = text and write_tags(text, folder, suffix, length)
             arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard, labels)
             await self._ffmpeg.run(folder, arguments, joined.name)
             await asyncio.to_thread(_check, segments, joined)
             if sound:
-                await asyncio.to_thread(_check_sound, sound, joined)
+                await asyncio.to_thread(_check_audio, sound, joined)
             await asyncio.to_thread(place, joined, output)
 
 
@@ -64,7 +64,7 @@ def steady_decoding(segments: Sequence[Segment]) -> str | None:
     """The filter that gives every packet a new decoding time, where the segments' own don't fit together.
 
     A segment of 1 or 2 frames has nothing out of order and no delay; between others that have, decoding times
-    would overlap, ffmpeg would squeeze them, and the film would be said to end too early.
+    would overlap, ffmpeg would squeeze them, and the video would be said to end too early.
     """
     delays = {segment.delay for segment in segments}
     if len(delays) == 1:
@@ -82,7 +82,7 @@ def concat_arguments(
     format: Format,
     packet_filter: str | None = None,
     sound: str | None = None,
-    labels: Labels | None = None,
+    labels: Tags | None = None,
 ) -> tuple[str, ...]:
     """ffmpeg's arguments, but for the output, in a folder where segments of that ``format`` are laid out, and with them
     the ``sound`` and the ``labels``.
@@ -107,27 +107,27 @@ def concat_arguments(
 
 
 def _check(segments: Sequence[Segment], joined: Path) -> None:
-    film = read_segment(joined)
+    video = read_segment(joined)
     wanted: list[Fraction] = []
     start = Fraction(0)
     for segment in segments:
         wanted += [start + time - segment.times[0] for time in segment.times]
         start += segment.duration
-    if len(film.times) != len(wanted):
-        raise StitchError(f"the joined film has {len(film.times)} frames instead of {len(wanted)}")
-    tick = film.format.time_base
+    if len(video.times) != len(wanted):
+        raise StitchError(f"the joined video has {len(video.times)} frames instead of {len(wanted)}")
+    tick = video.format.time_base
     exact = Fraction(0) if tick == segments[0].format.time_base else tick / 2
-    for number, (time, want) in enumerate(zip(film.times, wanted, strict=True)):
-        if abs(time - film.times[0] - want) > exact:
-            raise StitchError(f"frame {number} of the joined film is at {float(time)} s instead of {float(want)} s")
+    for number, (time, want) in enumerate(zip(video.times, wanted, strict=True)):
+        if abs(time - video.times[0] - want) > exact:
+            raise StitchError(f"frame {number} of the joined video is at {float(time)} s instead of {float(want)} s")
 
 
-def _check_sound(sound: Path, joined: Path) -> None:
+def _check_audio(sound: Path, joined: Path) -> None:
     """Makes sure that the sound begins and ends where it should."""
-    wanted, found = read_sound(sound), read_sound(joined)
+    wanted, found = read_audio(sound), read_audio(joined)
     if abs(found.begins - wanted.begins) > _ROUNDED:
         raise StitchError(
-            f"the film's sound begins at {float(found.begins):.4f} s instead of {float(wanted.begins):.4f} s"
+            f"the video's sound begins at {float(found.begins):.4f} s instead of {float(wanted.begins):.4f} s"
         )
     if not -_ROUNDED < found.ends - wanted.ends < _PACKET:
-        raise StitchError(f"the film's sound ends at {float(found.ends):.4f} s instead of {float(wanted.ends):.4f} s")
+        raise StitchError(f"the video's sound ends at {float(found.ends):.4f} s instead of {float(wanted.ends):.4f} s")

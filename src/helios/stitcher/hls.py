@@ -1,4 +1,4 @@
-"""A film that can be played while it is made: HTTP Live Streaming, of the segments that are there (RFC 8216)."""
+"""A video that can be played while it is made: HTTP Live Streaming, of the segments that are there (RFC 8216)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HlsStream:
     """
 
     def __init__(self, folder: Path, ticks: int, sound: Path | None = None) -> None:
-        """``ticks`` are those of a second in segments. ``sound`` is what is heard, from the film's beginning.
+        """``ticks`` are those of a second in segments. ``sound`` is what is heard, from the video's beginning.
 
         Raises:
             OutputError: the folder can't be written to.
@@ -98,13 +98,13 @@ class HlsStream:
                 video = self._video or self._begin(stream)
                 base = stream.time_base
                 assert base is not None, "segments count in ticks"
-                begun, last = self._end, 0
+                started, last = self._end, 0
                 for packet in container.demux(stream):
                     if packet.pts is None or packet.dts is None:
                         continue
                     last = max(last, packet.pts + (packet.duration or 0))
-                    packet.pts += begun
-                    packet.dts += begun
+                    packet.pts += started
+                    packet.dts += started
                     packet.stream = video
                     self._output.mux(packet)
                     for heard in self._until(packet.dts * base):

@@ -63,7 +63,7 @@ class Span:
     ends: Fraction
 
 
-def read_sound(path: Path) -> Span:
+def read_audio(path: Path) -> Span:
     """When a file's sound is heard.
 
     Raises:
@@ -102,7 +102,7 @@ def read_segment(path: Path) -> Segment:
     Raises:
         StitchError: there is no such file, it can't be read to its end, or it has no video.
     """
-    import av  # here, for it takes a while, and a film is drawn before it is joined
+    import av  # here, for it takes a while, and a video is drawn before it is joined
     from av.error import FFmpegError
 
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""A segment that is a film of its own: nothing is to be joined."""
+"""A segment that is a video of its own: nothing is to be joined."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RETAGGED = "hevc"
 """What a join gives another name, which players want."""
 
 
-def place_film(segment: Path, output: Path) -> bool:
+def place_video(segment: Path, output: Path) -> bool:
     """Copies a segment to ``output``, which appears whole or not at all, unless it is there already. It blocks.
 
     It is read from end to end before: its frames must stand at equal distances from 0 on. Returns False, and does
@@ -27,17 +27,17 @@ def place_film(segment: Path, output: Path) -> bool:
     """
     if segment.suffix not in _ENDINGS or output.suffix.lower() != segment.suffix:
         return False
-    film = read_segment(segment)
-    if film.format.codec == _RETAGGED:
+    video = read_segment(segment)
+    if video.format.codec == _RETAGGED:
         return False
-    frame = film.duration / len(film.times)
-    if film.times != tuple(k * frame for k in range(len(film.times))):
+    frame = video.duration / len(video.times)
+    if video.times != tuple(k * frame for k in range(len(video.times))):
         raise StitchError(f"the frames of {segment} don't stand at equal distances")
     try:
         if output.is_file() and filecmp.cmp(segment, output, shallow=False):
             return True
         with beside(output) as folder:
-            copy = folder / f"film{segment.suffix}"
+            copy = folder / f"video{segment.suffix}"
             shutil.copyfile(segment, copy)
             if not filecmp.cmp(segment, copy, shallow=False):
                 raise StitchError(f"the copy of {segment} is another than what was copied")

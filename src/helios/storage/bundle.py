@@ -45,7 +45,9 @@ def pack(folder: Path, path: Path) -> Bundle:
         OutputError: it can't be read.
     """
     if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}: a job that was begun elsewhere needs its page at the same path")
+        raise UsageError(
+            f"there is no folder {folder}: a job that was started elsewhere needs its page at the same path"
+        )
     stamps: dict[str, tuple[int, int]] = {}
     try:
         with path.open("wb") as file:

@@ -68,7 +68,7 @@ class GcsObjects:
             return
         except answers.PreconditionFailed as error:
             download.restart()
-            raise FailedError(_said(error)) from error
+            raise FailedError(_error_text(error)) from error
         finally:
             incoming.close()
 
@@ -117,7 +117,9 @@ def open_gcs(url: str) -> GcsObjects:
         try:
             credentials = _google.default(scopes=[_SCOPE])[0]
         except auth.GoogleAuthError as error:
-            raise UsageError(f"{url}: {_said(error)} (gcloud auth application-default login; docs/gcp.md)") from None
+            raise UsageError(
+                f"{url}: {_error_text(error)} (gcloud auth application-default login; docs/gcp.md)"
+            ) from None
     session = _Session(credentials)
     for scheme in ("https://", "http://"):
         session.mount(scheme, _Adapter(pool_maxsize=CONNECTIONS, pool_block=True))
@@ -179,14 +181,14 @@ def _told() -> Generator[None]:
         raise
     except answers.NotFound as error:
         if "bucket does not exist" in str(error):
-            raise RefusedError(_said(error)) from error
-        raise FileNotFoundError(_said(error)) from error
+            raise RefusedError(_error_text(error)) from error
+        raise FileNotFoundError(_error_text(error)) from error
     except (answers.TooManyRequests, answers.ServerError, auth.TransportError, RequestException) as error:
-        raise FailedError(_said(error)) from error
+        raise FailedError(_error_text(error)) from error
     except (answers.GoogleAPIError, auth.GoogleAuthError) as error:
         final = not getattr(error, "retryable", False)
-        raise (RefusedError if final else FailedError)(_said(error)) from error
+        raise (RefusedError if final else FailedError)(_error_text(error)) from error
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]

@@ -76,7 +76,7 @@ class ObstoreObjects:
                 own["client_options"] = CLIENT
             return cls(from_url(url, **own))
         except (BaseError, ValueError) as error:
-            raise UsageError(f"{url}: {_said(error)}") from None
+            raise UsageError(f"{url}: {_error_text(error)}") from None
 
     async def put(self, key: str, data: bytes | Path, moved: Moved) -> None:
         with told():
@@ -159,12 +159,12 @@ def told() -> Generator[None]:
         yield
     except FileNotFoundError as error:  # obstore's own NotFoundError is one
         if "NoSuchBucket" in str(error):
-            raise RefusedError(_said(error)) from error
+            raise RefusedError(_error_text(error)) from error
         raise
     except _FINAL as error:
-        raise RefusedError(_said(error)) from error
+        raise RefusedError(_error_text(error)) from error
     except BaseError as error:
-        raise FailedError(_said(error)) from error
+        raise FailedError(_error_text(error)) from error
 
 
 def size_of(data: bytes | Path) -> int:
@@ -179,7 +179,7 @@ async def _pieces(data: bytes | Path, moved: Moved) -> AsyncGenerator[bytes]:
             moved()
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """What S3 says is wrong, or the first line of what obstore does."""
     if found := _S3_SAYS.search(str(error)):
         return f"{found[2]} ({found[1]})"

@@ -147,8 +147,8 @@ class S3Objects(ObstoreObjects):
     async def _send_parts(
         self, target: dict[str, str], data: bytes | Path, moved: Moved, condition: dict[str, str]
     ) -> None:
-        begun = await in_thread(lambda: self._client.create_multipart_upload(**target, **_CHECKED))
-        upload = {**target, "UploadId": begun["UploadId"]}
+        started = await in_thread(lambda: self._client.create_multipart_upload(**target, **_CHECKED))
+        upload = {**target, "UploadId": started["UploadId"]}
         length = max(_PART, -(-size_of(data) // _MOST_PARTS))
         room = asyncio.Semaphore(_PARTS_AT_ONCE)
 

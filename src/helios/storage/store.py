@@ -175,8 +175,8 @@ class ArtifactStore:
                 if "No space left on device" in str(error):
                     raise OutputError(f"the disk is full: {self.url} could not {what}") from error
                 if not left:
-                    said = f"no answer in {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
-                    raise StoreError(f"{self.url} could not {what}, {TRIES} times: {said}") from error
+                    message = f"no answer in {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
+                    raise StoreError(f"{self.url} could not {what}, {TRIES} times: {message}") from error
             await asyncio.sleep(random.uniform(0, _FIRST_PAUSE * 2 ** (TRIES - left)))
         raise AssertionError("unreachable")
 

@@ -1,4 +1,4 @@
-"""What goes with a film as text: metadata, chapters and subtitles."""
+"""What goes with a video as text: metadata, chapters and subtitles."""
 
 from helios.text.containers import check_container
 from helios.text.reading import read_text

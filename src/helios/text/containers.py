@@ -28,8 +28,8 @@ def check_container(text: Text, suffix: str) -> None:
     """
     for name in ("subtitles", "chapters", "metadata"):
         if getattr(text, name) and suffix not in SUBTITLE_CODECS:
-            otherwise = "; with ,burn they are drawn into the picture" if name == "subtitles" else ""
-            raise UsageError(f"{suffix} can't hold {name}: {' '.join(SUBTITLE_CODECS)} can{otherwise}")
+            fallback = "; with ,burn they are drawn into the image" if name == "subtitles" else ""
+            raise UsageError(f"{suffix} can't hold {name}: {' '.join(SUBTITLE_CODECS)} can{fallback}")
     known = _KEYS.get(suffix)
     for key in text.metadata:
         if known and key not in known.split():

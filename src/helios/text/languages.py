@@ -18,7 +18,7 @@ _LETTERS = (
     "tl:tgl tn:tsn to:ton tr:tur ts:tso tt:tat tw:twi ty:tah ug:uig uk:ukr ur:urd uz:uzb ve:ven vi:vie vo:vol wa:wln "
     "wo:wol xh:xho yi:yid yo:yor za:zha zh:zho zu:zul"
 )
-"""ISO 639-1's two letters, and ISO 639-2/T's three, which is what files of films have."""
+"""ISO 639-1's two letters, and ISO 639-2/T's three, which is what files of videos have."""
 
 _QUICKTIME = (
     "bod:tib cym:wel deu:ger ell:gre eus:baq fas:per hye:arm isl:ice kat:geo mkd:mac msa:may mya:bur nld:dut sqi:alb "

@@ -1,4 +1,4 @@
-"""From what a caller says to a film's text."""
+"""From what a caller says to a video's text."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FORM = "FILE[,burn][,language=en]"
 def read_text(
     metadata: Mapping[str, str] | None, chapters: str | PathLike[str] | None, subtitles: Sequence[str]
 ) -> tuple[Text | None, tuple[Cue, ...]]:
-    """What goes into the film's file, if anything does, and the subtitles that are drawn into its picture.
+    """What goes into the video's file, if anything does, and the subtitles that are drawn into its image.
 
-    ``chapters`` is a file, ``subtitles`` are such as ``film.srt,language=en`` or ``film.srt,burn``.
+    ``chapters`` is a file, ``subtitles`` are such as ``video.srt,language=en`` or ``video.srt,burn``.
 
     Raises:
         UsageError: a file is missing or can't be understood, or a setting is none.
@@ -34,7 +34,7 @@ def read_text(
         burn = "burn" in settings
         language = settings.get("language")
         if burn and language is not None:
-            raise UsageError(f"--subtitles {text}: what is drawn into the picture has no language. It is {_FORM}")
+            raise UsageError(f"--subtitles {text}: what is drawn into the image has no language. It is {_FORM}")
         cues = read_cues(Path(source))
         if burn:
             burned += cues

@@ -1,4 +1,4 @@
-"""Metadata, chapters and subtitles, as they go into a film's file."""
+"""Metadata, chapters and subtitles, as they go into a video's file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _Frozen(BaseModel):
 
 
 class Chapter(_Frozen):
-    """A part of the film, from ``start_ms`` (milliseconds) to where the next begins."""
+    """A part of the video, from ``start_ms`` (milliseconds) to where the next begins."""
 
     start_ms: int = Field(ge=0)
     title: str
@@ -29,14 +29,14 @@ class Subtitles(_Frozen):
 
 
 class Text(_Frozen):
-    """What a film's file says beside its picture and its sound. Times are the film's."""
+    """What a video's file says beside its image and its sound. Times are the video's."""
 
     metadata: dict[str, str] = {}
     chapters: tuple[Chapter, ...] = ()
     subtitles: tuple[Subtitles, ...] = ()
 
     def within(self, begin: Fraction, end: Fraction) -> Text:
-        """The same for the part of the film from ``begin`` to ``end`` (seconds), whose times begin anew there."""
+        """The same for the part of the video from ``begin`` to ``end`` (seconds), whose times begin anew there."""
 
         def moved(ms: int) -> int:
             return min(max(0, round(ms - 1000 * begin)), length)
@@ -64,7 +64,7 @@ class Text(_Frozen):
 
 
 def left_out(text: Text | None, burned: Sequence[Cue], duration: Fraction) -> list[str]:
-    """Warnings of what begins after the end of a film of ``duration`` seconds."""
+    """Warnings of what begins after the end of a video of ``duration`` seconds."""
     text = text or Text()
     kinds: dict[str, Sequence[Cue | Chapter]] = {
         "chapters": text.chapters,
@@ -72,7 +72,7 @@ def left_out(text: Text | None, burned: Sequence[Cue], duration: Fraction) -> li
     }
     late = {name: sum(one.start_ms >= 1000 * duration for one in found) for name, found in kinds.items()}
     return [
-        f"{count} of {len(kinds[name])} {name} begin after the film's end, at {float(duration):g} s, and are left out"
+        f"{count} of {len(kinds[name])} {name} begin after the video's end, at {float(duration):g} s, and are left out"
         for name, count in late.items()
         if count
     ]

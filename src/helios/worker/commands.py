@@ -26,9 +26,9 @@ class _Settings(BaseModel):
 
 
 class Draw(_Settings):
-    """What the renderer is to do: the file ``spec`` says it all (see ``helios.renderer.spec``)."""
+    """What the renderer is to do: the file ``spec`` says it all (see ``helios.renderer.messages``)."""
 
-    kind: Literal["chunk", "films", "still", "probe"]
+    kind: Literal["chunk", "videos", "still", "probe"]
     spec: _Name
     output: _Name
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from helios.errors import WorkerRefused
 from helios.release import __version__
-from helios.worker.message import Answer, Failure, Payload
+from helios.worker.message import Failure, JobResponse, Payload
 from helios.worker.runtime import worker_here
 
 _SPARE_S = 10.0
@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     try:
         payload = Payload.read(json.dumps(event), __version__)
     except WorkerRefused as error:
-        return Answer(failure=Failure.of(error), seconds=0.0, memory_mb=0.0).model_dump(mode="json")
+        return JobResponse(failure=Failure.of(error), seconds=0.0, memory_mb=0.0).model_dump(mode="json")
     seconds = max(1.0, context.get_remaining_time_in_millis() / 1000 - _SPARE_S)
     answer = asyncio.run(worker_here(__version__).run(payload, seconds))
     return answer.model_dump(mode="json")

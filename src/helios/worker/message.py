@@ -75,7 +75,7 @@ def _checked(text: object) -> object:
     return text.encode()
 
 
-class Kept(_Message):
+class ArtifactRef(_Message):
     """A file in the store: see ``Artifact``."""
 
     key: str
@@ -83,7 +83,7 @@ class Kept(_Message):
     size: int
 
     @classmethod
-    def of(cls, artifact: Artifact) -> Kept:
+    def of(cls, artifact: Artifact) -> ArtifactRef:
         """An artifact as a message."""
         return cls(key=artifact.key, digest=artifact.digest, size=artifact.size)
 
@@ -108,14 +108,14 @@ class Payload(_Message):
     args: tuple[str, ...]
     env: dict[str, str]
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
-    inputs: dict[str, Kept | _Bytes]
+    inputs: dict[str, ArtifactRef | _Bytes]
     outputs: dict[str, str]
 
     @classmethod
     def of(cls, job: WorkerJob, *, release: str, store: str, progress: str | None = None) -> Payload:
         """The message that has ``job`` run."""
         inputs = {
-            path: Kept.of(found) if isinstance(found, Artifact) else _encoded(found)
+            path: ArtifactRef.of(found) if isinstance(found, Artifact) else _encoded(found)
             for path, found in job.inputs.items()
         }
         return cls.model_validate(
@@ -144,8 +144,10 @@ class Payload(_Message):
         except ValidationError as error:
             first = error.errors()[0]
             where = "".join(f"{part}." for part in map(str, first["loc"])).rstrip(".") or "message"
-            said = f"the worker is Helios {worker} and can't read this job{_release_in(text)}: {where}: {first['msg']}"
-            raise WorkerRefused(said) from None
+            message = (
+                f"the worker is Helios {worker} and can't read this job{_release_in(text)}: {where}: {first['msg']}"
+            )
+            raise WorkerRefused(message) from None
 
     def job(self, command: str, args: tuple[str, ...], env: Mapping[str, str], folder: Path) -> WorkerJob:
         """The job to run in ``folder``, by the worker's own command line for it."""
@@ -168,7 +170,7 @@ class Failure(_Message):
         return _ERRORS.get(self.code, WorkerError)(self.message)
 
 
-class Answer(_Message):
+class JobResponse(_Message):
     """What came of a payload: see ``WorkerResult``. ``lines`` were said on stdout in all.
 
     It has taken ``seconds`` and, at most, ``memory_mb`` of a ``machine`` of this kind.
@@ -180,7 +182,7 @@ class Answer(_Message):
     lines: int = 0
     stdout: str = ""
     stderr: str = ""
-    outputs: dict[str, Kept] = {}
+    outputs: dict[str, ArtifactRef] = {}
     seconds: float
     memory_mb: float
     machine: str = Field(default_factory=platform.machine)
@@ -202,7 +204,7 @@ class Answer(_Message):
         )
 
 
-class Pulse(_Message):
+class Heartbeat(_Message):
     """How far a job has come: ``lines`` have been said, of which ``tail`` are the last."""
 
     lines: int
@@ -211,31 +213,31 @@ class Pulse(_Message):
     memory_mb: float
 
 
-class Line(_Message):
+class OutputLine(_Message):
     """A line that the command has said on stdout."""
 
     event: Literal["line"] = "line"
     line: str
 
 
-class Beat(_Message):
+class HeartbeatEvent(_Message):
     """A sign of life, where nothing was said for a while; ``seconds`` since the job began."""
 
     event: Literal["beat"] = "beat"
     seconds: float
 
 
-class Ended(_Message):
+class JobFinished(_Message):
     """What came of the job: the last that is told of it."""
 
-    event: Literal["ended"] = "ended"
-    answer: Answer
+    event: Literal["finished"] = "finished"
+    answer: JobResponse
 
 
-Told = Annotated[Line | Beat | Ended, Field(discriminator="event")]
+Told = Annotated[OutputLine | HeartbeatEvent | JobFinished, Field(discriminator="event")]
 """What a worker tells of a job to whoever holds the line: one JSON object on each line."""
 
-told: TypeAdapter[Line | Beat | Ended] = TypeAdapter(Told)
+told: TypeAdapter[OutputLine | HeartbeatEvent | JobFinished] = TypeAdapter(Told)
 
 
 def _release_in(text: bytes | str) -> str:

@@ -9,8 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from helios.release import __version__
 from helios.worker.commands import OWN, RENDERER, STITCHER, Draw, Join
-from helios.worker.message import Beat, Ended, Line, Payload
-from helios.worker.runtime import LOADING, SAYABLE, Worker
+from helios.worker.message import HeartbeatEvent, JobFinished, OutputLine, Payload
+from helios.worker.runtime import ALLOWED_VARIABLES, LOADING, Worker
 from helios.worker.workspace import INSIDE, KEY
 
 _PROBLEM: dict[str, Any] = {
@@ -33,7 +33,12 @@ _HEALTH: dict[str, Any] = {
 def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
     """The OpenAPI document of a worker's door, with what that worker runs; ``secured`` if it looks at ID tokens."""
     _, found = models_json_schema(
-        [(Payload, "validation"), (Line, "serialization"), (Beat, "serialization"), (Ended, "serialization")],
+        [
+            (Payload, "validation"),
+            (OutputLine, "serialization"),
+            (HeartbeatEvent, "serialization"),
+            (JobFinished, "serialization"),
+        ],
         ref_template="#/components/schemas/{model}",
     )
     schemas: dict[str, Any] = found["$defs"]
@@ -45,7 +50,7 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
     for files in ("inputs", "outputs"):
         fields[files]["propertyNames"] = {"pattern": f"^{INSIDE}$"}
     key = {"type": "string", "pattern": f"^{KEY}$"}
-    schemas["Kept"]["properties"]["key"] |= key
+    schemas["ArtifactRef"]["properties"]["key"] |= key
     fields["outputs"]["additionalProperties"] = key
     fields["progress"]["anyOf"] = [key, {"type": "null"}]
     fields["env"]["propertyNames"] = {"pattern": f"^(?!({LOADING.pattern})$)"}
@@ -55,7 +60,7 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
         _taking(RENDERER, {"prefixItems": drawing, "minItems": 3, "maxItems": 3}),
         _taking(STITCHER, {"prefixItems": [join["output"]], "items": join["segments"]["items"], "minItems": 2}),
     ]
-    told = [{"$ref": f"#/components/schemas/{kind}"} for kind in ("Line", "Beat", "Ended")]
+    told = [{"$ref": f"#/components/schemas/{kind}"} for kind in ("OutputLine", "HeartbeatEvent", "JobFinished")]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -99,8 +104,8 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
                     "operationId": "health",
                     "summary": "Whether jobs are let in.",
                     "responses": {
-                        status: {"description": said, "content": {"application/json": {"schema": _HEALTH}}}
-                        for status, said in (("200", "They are."), ("503", "The worker is being shut down."))
+                        status: {"description": message, "content": {"application/json": {"schema": _HEALTH}}}
+                        for status, message in (("200", "They are."), ("503", "The worker is being shut down."))
                     },
                 }
             },
@@ -125,10 +130,12 @@ def _taking(command: str, args: dict[str, Any]) -> dict[str, Any]:
     """That one of Helios' own commands takes those arguments, and few variables."""
     return {
         "if": {"properties": {"command": {"const": command}}},
-        "then": {"properties": {"args": args, "env": {"propertyNames": {"pattern": f"^({SAYABLE.pattern})$"}}}},
+        "then": {
+            "properties": {"args": args, "env": {"propertyNames": {"pattern": f"^({ALLOWED_VARIABLES.pattern})$"}}}
+        },
     }
 
 
-def _problems(said: dict[str, str]) -> dict[str, Any]:
+def _problems(message: dict[str, str]) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": text, "content": content} for status, text in said.items()}
+    return {status: {"description": text, "content": content} for status, text in message.items()}

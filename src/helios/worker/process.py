@@ -82,9 +82,9 @@ class ChildProcess:
             WorkerTimeout: it ran past the job's time-out.
             WorkerError: it could not be run for another reason.
         """
-        begun = time.monotonic()
-        said = _Said(self._kept, on_line)
-        transport = await self._start(job, said)
+        started = time.monotonic()
+        message = _Output(self._kept, on_line)
+        transport = await self._start(job, message)
         group = transport.get_pid()
         self._on_start(group)
         stdout = transport.get_pipe_transport(1)
@@ -92,35 +92,35 @@ class ChildProcess:
         self._flow.open(stdout)
         try:
             async with asyncio.timeout(job.timeout):
-                await said.news.wait()
-            if said.error:
-                await self._end(group, said)
+                await message.news.wait()
+            if message.error:
+                await self._end(group, message)
             _kill(group)
-            await self._drain(said)
+            await self._drain(message)
         except TimeoutError:
-            await self._end(group, said)
-            await self._drain(said)
+            await self._end(group, message)
+            await self._drain(message)
             raise WorkerTimeout(
                 f"{job.command} ran longer than its time-out of {job.timeout:g} s and was stopped: {job}",
-                stdout=said.stdout.text(),
-                stderr=said.stderr.text(),
+                stdout=message.stdout.text(),
+                stderr=message.stderr.text(),
             ) from None
         except asyncio.CancelledError:
-            await self._end(group, said)
+            await self._end(group, message)
             raise
         finally:
-            said.over = True
+            message.over = True
             self._flow.close()
             transport.close()
-        if said.error:
-            raise said.error
+        if message.error:
+            raise message.error
         exit_code = transport.get_returncode()
         assert exit_code is not None
-        outputs = await asyncio.to_thread(outputs_of, job) if job.outputs else {}
-        duration = (time.monotonic() - begun) * 1000
-        return WorkerResult(exit_code, said.stdout.text(), said.stderr.text(), duration, outputs)
+        outputs = await asyncio.to_thread(collect_outputs, job) if job.outputs else {}
+        duration = (time.monotonic() - started) * 1000
+        return WorkerResult(exit_code, message.stdout.text(), message.stderr.text(), duration, outputs)
 
-    async def _start(self, job: WorkerJob, said: _Said) -> asyncio.SubprocessTransport:
+    async def _start(self, job: WorkerJob, message: _Output) -> asyncio.SubprocessTransport:
         command = job.command
         if job.cwd and os.sep in command:  # relative to where it runs, as for a shell after cd
             command = str(job.cwd.absolute() / command)
@@ -129,7 +129,7 @@ class ChildProcess:
             raise CommandNotFound(f"there is no command {job.command!r} here, or it may not be run")
         starting = asyncio.ensure_future(
             asyncio.get_running_loop().subprocess_exec(
-                lambda: said, program, *job.args, stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
+                lambda: message, program, *job.args, stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
                 env=dict(job.env), cwd=job.cwd, process_group=0,
             )
         )  # fmt: skip
@@ -138,34 +138,34 @@ class ChildProcess:
         except (OSError, ValueError) as error:
             raise WorkerError(f"{job.command} can't be run: {error}") from error
         except asyncio.CancelledError:
-            # Half begun is begun: asyncio would kill the leader, and nobody else of the group.
+            # Half started is started: asyncio would kill the leader, and nobody else of the group.
             with contextlib.suppress(OSError, ValueError):
                 transport, _ = await starting
                 try:
-                    await self._end(transport.get_pid(), said)
+                    await self._end(transport.get_pid(), message)
                 finally:
                     transport.close()
             raise
         return transport
 
-    async def _end(self, group: int, said: _Said) -> None:
+    async def _end(self, group: int, message: _Output) -> None:
         """The ladder: ask, wait, kill. Afterwards no process of the group is left, even if this is cancelled."""
         try:
             _kill(group, signal.SIGTERM)
             async with asyncio.timeout(self._grace):
-                await said.exited.wait()
+                await message.exited.wait()
         except TimeoutError:
             pass
         finally:
             _kill(group)
-            await said.exited.wait()
+            await message.exited.wait()
 
-    async def _drain(self, said: _Said) -> None:
+    async def _drain(self, message: _Output) -> None:
         """Waits for the ends of the pipes; a process that left the group may hold them open, but not for ever."""
         self._flow.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._grace):
-                await said.silent.wait()
+                await message.silent.wait()
 
 
 def _kill(group: int, number: int = signal.SIGKILL) -> None:
@@ -173,7 +173,7 @@ def _kill(group: int, number: int = signal.SIGKILL) -> None:
         os.killpg(group, number)
 
 
-class _Said(asyncio.SubprocessProtocol):
+class _Output(asyncio.SubprocessProtocol):
     """What a process says. ``Process`` won't do: before Python 3.13 its wait() also waits for grandchildren
     that hold the pipes open.
 
@@ -258,7 +258,7 @@ def _decode(data: bytes | bytearray) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def outputs_of(job: WorkerJob) -> dict[str, Artifact]:
+def collect_outputs(job: WorkerJob) -> dict[str, Artifact]:
     """Those outputs of a job that there are. It blocks."""
     found: dict[str, Artifact] = {}
     for name, key in job.outputs.items():

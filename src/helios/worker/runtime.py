@@ -21,7 +21,7 @@ from helios.storage import ArtifactStore
 from helios.worker.commands import OWN, allowed_here, command_line
 from helios.worker.isolation import hide, none_left
 from helios.worker.job import WorkerResult
-from helios.worker.message import Answer, Failure, Payload, Pulse
+from helios.worker.message import Failure, Heartbeat, JobResponse, Payload
 from helios.worker.process import ChildProcess, Flow, LineSink
 from helios.worker.workspace import Bundles, check_paths, stage_out, workspace
 
@@ -29,7 +29,7 @@ _OWN = (
     "PATH", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_FFMPEG", "HELIOS_NO_SANDBOX", "FONTCONFIG_FILE", "FONTCONFIG_PATH",
 )  # fmt: skip
 _PLACE = "HOME", "TMPDIR"
-SAYABLE = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ")
+ALLOWED_VARIABLES = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ")
 """Variables that a job may set for Helios' own commands. Others choose what code is run, or what is read."""
 LOADING = re.compile(r"LD_\w+|GLIBC_TUNABLES|GCONV_PATH|PYTHON(PATH|HOME|USERBASE)|HELIOS_\w+")
 """Variables that have other code run than the command's own. No job may set them."""
@@ -55,14 +55,14 @@ class Worker:
         store: str | None = None,
         commands: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         cache: int = 500_000_000,
-        alone: bool = False,
+        repro: bool = False,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self.release = release
         self.store = store
         self.commands = commands
-        self._alone = alone
+        self._alone = repro
         self._bundles = Bundles(folder / "bundles", cache)
 
     async def run(
@@ -71,22 +71,22 @@ class Worker:
         seconds: float | None = None,
         on_line: LineSink = lambda line: None,
         flow: Flow | None = None,
-    ) -> Answer:
+    ) -> JobResponse:
         """Runs a payload's job, and says what came of it; ``seconds`` is all the time that there is.
 
         ``on_line`` is called with what the command says; ``flow`` pauses it. Cancelling ends it. What can't be run is a
         ``failure`` of the answer.
         """
-        begun = time.monotonic()
+        started = time.monotonic()
         watch = _Watch(on_line)
         try:
             result = await self._run(payload, seconds, watch, flow)
         except HeliosError as error:
-            took = time.monotonic() - begun
-            return Answer(failure=Failure.of(error), seconds=took, memory_mb=watch.memory_mb)
-        return result.model_copy(update={"seconds": time.monotonic() - begun, "memory_mb": watch.memory_mb})
+            took = time.monotonic() - started
+            return JobResponse(failure=Failure.of(error), seconds=took, memory_mb=watch.memory_mb)
+        return result.model_copy(update={"seconds": time.monotonic() - started, "memory_mb": watch.memory_mb})
 
-    async def _run(self, payload: Payload, seconds: float | None, watch: _Watch, flow: Flow | None) -> Answer:
+    async def _run(self, payload: Payload, seconds: float | None, watch: _Watch, flow: Flow | None) -> JobResponse:
         command = self.check(payload)
         store = ArtifactStore.at(payload.store)
         async with workspace(payload, store, self._bundles, self._folder) as folder:
@@ -100,10 +100,10 @@ class Worker:
             job = replace(job, timeout=min(limits, default=None))
             async with _told(payload, store, watch) as stopped:
                 with none_left() if self._alone else contextlib.nullcontext():
-                    work = asyncio.create_task(ChildProcess(on_start=watch.begun, flow=flow).run(job, watch.add))
+                    work = asyncio.create_task(ChildProcess(on_start=watch.started, flow=flow).run(job, watch.add))
                     result = await _unless(stopped, work)
             outputs = await stage_out(payload, folder, store) if result.exit_code == 0 else {}
-            return Answer(
+            return JobResponse(
                 exit_code=result.exit_code,
                 lines=watch.lines,
                 stdout=_utf8(result.stdout),
@@ -150,7 +150,7 @@ def worker_here(release: str) -> Worker:
         store=os.environ.get("HELIOS_STORE"),
         commands=allowed_here(),
         cache=int(kept) * 1_000_000,
-        alone=True,
+        repro=True,
     )
 
 
@@ -167,7 +167,7 @@ def _check_variables(payload: Payload, *, own: bool) -> None:
         WorkerRefused: they do.
     """
     for name in payload.env:
-        if LOADING.fullmatch(name) or (own and not SAYABLE.fullmatch(name)):
+        if LOADING.fullmatch(name) or (own and not ALLOWED_VARIABLES.fullmatch(name)):
             raise WorkerRefused(f"the worker lets no job set {name} for {payload.command}")
 
 
@@ -182,26 +182,26 @@ class _Watch:
     """What a running command has said, and taken."""
 
     on_line: LineSink
-    begun_at: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     lines: int = 0
     tail: deque[str] = field(default_factory=lambda: deque[str](maxlen=_TAIL))
     memory_mb: float = 0.0
     group: int | None = None
 
-    def begun(self, group: int) -> None:
+    def started(self, group: int) -> None:
         self.group = group
 
     def add(self, line: str) -> None:
         self.lines += 1
-        said = _utf8(line)
-        self.tail.append(said[:1000])
-        self.on_line(said)
+        message = _utf8(line)
+        self.tail.append(message[:1000])
+        self.on_line(message)
 
-    def pulse(self) -> Pulse:
+    def heartbeat(self) -> Heartbeat:
         if self.group is not None:
             self.memory_mb = max(self.memory_mb, _memory_mb(self.group))
-        seconds = time.monotonic() - self.begun_at
-        return Pulse(lines=self.lines, tail=tuple(self.tail), seconds=seconds, memory_mb=self.memory_mb)
+        seconds = time.monotonic() - self.started_at
+        return Heartbeat(lines=self.lines, tail=tuple(self.tail), seconds=seconds, memory_mb=self.memory_mb)
 
 
 @asynccontextmanager
@@ -216,14 +216,14 @@ async def _told(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncG
         told, at = -1, 0.0
         while True:
             await asyncio.sleep(_BEAT)
-            pulse = watch.pulse()
-            if pulse.lines == told and time.monotonic() - at < _QUIET_BEAT:
+            heartbeat = watch.heartbeat()
+            if heartbeat.lines == told and time.monotonic() - at < _QUIET_BEAT:
                 continue
-            told, at = pulse.lines, time.monotonic()
+            told, at = heartbeat.lines, time.monotonic()
             if payload.progress is None:
                 continue
             with contextlib.suppress(HeliosError):  # the next beat may get through
-                await store.put(payload.progress, pulse.model_dump_json().encode())
+                await store.put(payload.progress, heartbeat.model_dump_json().encode())
                 if await store.has(f"{payload.progress}.stop"):
                     stopped.set()
 

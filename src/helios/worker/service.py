@@ -19,11 +19,11 @@ from starlette.types import Receive, Scope, Send
 
 from helios.errors import AccessDenied, HeliosError, WorkerLost, WorkerRefused
 from helios.release import __version__
-from helios.worker.callers import Callers, Unknown
-from helios.worker.message import Answer, Beat, Ended, Failure, Line, Payload
+from helios.worker.message import Failure, HeartbeatEvent, JobFinished, JobResponse, OutputLine, Payload
 from helios.worker.openapi import document
 from helios.worker.process import Flow
 from helios.worker.runtime import Worker
+from helios.worker.tokens import TokenVerifier, UnknownCaller
 
 LARGEST = 16 * 1024 * 1024
 """Bytes that a payload may have."""
@@ -53,21 +53,21 @@ class _Lines:
         if self._size > _UNREAD:
             self.flow.pause()
 
-    async def get(self) -> Line:
+    async def get(self) -> OutputLine:
         line = await self._unread.get()
         self._size -= len(line) + 1
         if self._size <= _UNREAD:
             self.flow.resume()
-        return Line(line=line)
+        return OutputLine(line=line)
 
 
-class Door:
+class WorkerApp:
     """Lets jobs in to ``worker`` from callers that may send them; None if something in front has checked those."""
 
-    def __init__(self, worker: Worker, callers: Callers | None) -> None:
+    def __init__(self, worker: Worker, verifier: TokenVerifier | None) -> None:
         self._worker = worker
-        self._callers = callers
-        self._job: asyncio.Task[Answer] | None = None
+        self._callers = verifier
+        self._job: asyncio.Task[JobResponse] | None = None
         self._busy = False
         self._closed = False
 
@@ -102,25 +102,25 @@ class Door:
         """What this is, as OpenAPI."""
         return JSONResponse(document(self._worker, secured=self._callers is not None))
 
-    async def run(self, payload: Payload) -> AsyncGenerator[Line | Beat | Ended]:
+    async def run(self, payload: Payload) -> AsyncGenerator[OutputLine | HeartbeatEvent | JobFinished]:
         """What is to be told of a job, until it has ended. Leaving early ends it."""
-        said = _Lines()
+        message = _Lines()
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        started = loop.time()
         try:
-            self._job = job = asyncio.create_task(self._worker.run(payload, on_line=said.put, flow=said.flow))
+            self._job = job = asyncio.create_task(self._worker.run(payload, on_line=message.put, flow=message.flow))
             if self._closed:
                 job.cancel()
-            while not job.done() or said.are_left:
-                next_line = asyncio.create_task(said.get())
+            while not job.done() or message.are_left:
+                next_line = asyncio.create_task(message.get())
                 await asyncio.wait([next_line, job], timeout=_BEAT, return_when=asyncio.FIRST_COMPLETED)
                 if next_line.done():
                     yield next_line.result()
                     continue
                 next_line.cancel()
                 if not job.done():
-                    yield Beat(seconds=loop.time() - begun)
-            yield Ended(answer=_answer(job, loop.time() - begun))
+                    yield HeartbeatEvent(seconds=loop.time() - started)
+            yield JobFinished(answer=_answer(job, loop.time() - started))
         finally:
             if self._job:
                 self._job.cancel()
@@ -135,7 +135,7 @@ class Door:
         if self._callers:
             try:
                 await self._callers.check(request.headers.get("authorization", ""))
-            except Unknown as error:
+            except UnknownCaller as error:
                 raise HTTPException(401, str(error), {"WWW-Authenticate": "Bearer"}) from error
             except AccessDenied as error:
                 raise HTTPException(403, str(error)) from error
@@ -143,9 +143,9 @@ class Door:
                 raise HTTPException(503, str(error)) from error
 
 
-def service(worker: Worker, callers: Callers | None) -> Starlette:
+def service(worker: Worker, verifier: TokenVerifier | None) -> Starlette:
     """The service: see ``Door`` and ``openapi.document``."""
-    door = Door(worker, callers)
+    door = WorkerApp(worker, verifier)
     app = Starlette(
         routes=[
             Route("/jobs", door.jobs, methods=["POST"]),
@@ -158,9 +158,9 @@ def service(worker: Worker, callers: Callers | None) -> Starlette:
     return app
 
 
-def serve(worker: Worker, callers: Callers | None, host: str, port: int) -> None:
+def serve(worker: Worker, verifier: TokenVerifier | None, host: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT, of which a job that is under way is told."""
-    app = service(worker, callers)
+    app = service(worker, verifier)
     config = uvicorn.Config(
         app, host, port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE
     )
@@ -185,7 +185,7 @@ class _Stream(Response):
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, door: Door, payload: Payload) -> None:
+    def __init__(self, door: WorkerApp, payload: Payload) -> None:
         super().__init__()
         del self.headers["content-length"]
         self._door = door
@@ -241,7 +241,7 @@ def _payload(body: bytes) -> Payload:
         raise HTTPException(422, str(error)) from None
 
 
-def _answer(job: asyncio.Task[Answer], seconds: float) -> Answer:
+def _answer(job: asyncio.Task[JobResponse], seconds: float) -> JobResponse:
     if not job.cancelled() and not job.exception():
         return job.result()
     if job.cancelled():
@@ -249,20 +249,20 @@ def _answer(job: asyncio.Task[Answer], seconds: float) -> Answer:
     else:
         error = WorkerLost(f"the worker broke: {type(job.exception()).__name__}")
         print(f"helios: the worker broke: {job.exception()!r}", file=sys.stderr)
-    return Answer(failure=Failure.of(error), seconds=seconds, memory_mb=0.0)
+    return JobResponse(failure=Failure.of(error), seconds=seconds, memory_mb=0.0)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
     """An error as problem details. Source: https://www.rfc-editor.org/rfc/rfc9457"""
     assert isinstance(error, HTTPException)
-    return _problem_of(error.status_code, error.detail, error.headers)
+    return _make_problem(error.status_code, error.detail, error.headers)
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return _problem_of(500, "the worker broke", None)
+    return _make_problem(500, "the worker broke", None)
 
 
-def _problem_of(status: int, detail: str, headers: Any) -> Response:
+def _make_problem(status: int, detail: str, headers: Any) -> Response:
     from http import HTTPStatus
 
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from helios.errors import CommandFailed, OutputError, StoreError, WorkerRefused
 from helios.storage import ArtifactStore, unpack
 from helios.worker.job import Artifact
-from helios.worker.message import Kept, Payload
+from helios.worker.message import ArtifactRef, Payload
 
 _PREFIX = "job-"
 _NAME = r"(\.{0,2}[^/.\x00][^/\x00]*|\.{3}[^/\x00]*)"
@@ -40,7 +40,7 @@ class Bundles:
         self._limit = limit
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def unpacked(self, kept: Kept, store: ArtifactStore, folder: Path) -> None:
+    async def unpacked(self, kept: ArtifactRef, store: ArtifactStore, folder: Path) -> None:
         """Unpacks a bundle into ``folder``, which is made.
 
         Raises:
@@ -74,7 +74,7 @@ def check_paths(payload: Payload) -> None:
     for path in (*payload.inputs, *payload.outputs):
         if not re.fullmatch(INSIDE, path):
             raise WorkerRefused(f"{path!r} is no path inside of the job's folder")
-    brought = [content.key for content in payload.inputs.values() if isinstance(content, Kept)]
+    brought = [content.key for content in payload.inputs.values() if isinstance(content, ArtifactRef)]
     told = [] if payload.progress is None else [payload.progress]
     for key in (*brought, *payload.outputs.values(), *told):
         if not re.fullmatch(KEY, key):
@@ -140,14 +140,14 @@ def _lock(folder: Path) -> int | None:
     return descriptor
 
 
-async def stage_out(payload: Payload, folder: Path, store: ArtifactStore) -> dict[str, Kept]:
+async def stage_out(payload: Payload, folder: Path, store: ArtifactStore) -> dict[str, ArtifactRef]:
     """Puts those outputs that there are into the store, and says what they are.
 
     Raises:
         CommandFailed: one is no plain file inside of the folder.
         StoreError: they can't be kept.
     """
-    kept: dict[str, Kept] = {}
+    kept: dict[str, ArtifactRef] = {}
     for name, key in payload.outputs.items():
         path = folder / name
         if not os.path.lexists(path):
@@ -157,12 +157,12 @@ async def stage_out(payload: Payload, folder: Path, store: ArtifactStore) -> dic
         artifact = await asyncio.to_thread(Artifact.of, path, key)
         if not await store.put_new(key, path) and await _digest_in(store, key, path) != artifact.digest:
             raise StoreError(f"{key} holds something else already")
-        kept[name] = Kept.of(artifact)
+        kept[name] = ArtifactRef.of(artifact)
     return kept
 
 
 async def _stage_in(
-    path: Path, content: Kept | bytes, store: ArtifactStore, bundles: Bundles, *, unpacked: bool
+    path: Path, content: ArtifactRef | bytes, store: ArtifactStore, bundles: Bundles, *, unpacked: bool
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, bytes):
@@ -173,7 +173,7 @@ async def _stage_in(
         await _bring(content, store, path)
 
 
-async def _bring(kept: Kept, store: ArtifactStore, path: Path) -> None:
+async def _bring(kept: ArtifactRef, store: ArtifactStore, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     await store.bring(kept.key, part, own=True)
     if await asyncio.to_thread(_digest, part) != kept.digest:

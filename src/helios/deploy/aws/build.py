@@ -9,7 +9,7 @@ from typing import Any
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.failures import code_of
+from helios.deploy.aws.failures import error_code
 from helios.deploy.aws.session import client
 from helios.deploy.events import Building, Said, Show
 from helios.errors import DeployError
@@ -26,13 +26,13 @@ async def is_built(session: AioSession, repository: str, tag: str) -> bool:
         try:
             await ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
         except ClientError as error:
-            if code_of(error) in ("ImageNotFoundException", "RepositoryNotFoundException"):
+            if error_code(error) in ("ImageNotFoundException", "RepositoryNotFoundException"):
                 return False
             raise
     return True
 
 
-async def address_of(session: AioSession, repository: str) -> str:
+async def image_address(session: AioSession, repository: str) -> str:
     """The URI of a repository, to which an image's tag belongs."""
     async with client(session, "ecr") as ecr:
         return (await ecr.describe_repositories(repositoryNames=[repository]))["repositories"][0]["repositoryUri"]
@@ -117,5 +117,5 @@ async def _why(logs: Any, build: Mapping[str, Any]) -> str:
             logGroupName=where["groupName"], logStreamName=where["streamName"], limit=LOG_LINES, startFromHead=False
         )
     except ClientError as error:
-        return f"{line} (its log can't be read: {code_of(error)})"
+        return f"{line} (its log can't be read: {error_code(error)})"
     return "\n".join([line, *(event["message"].rstrip("\n") for event in events["events"])])

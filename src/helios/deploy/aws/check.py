@@ -10,9 +10,9 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
 from helios.deploy.aws.deployment import STORE, Deployment
-from helios.deploy.aws.failures import code_of, of_answer, told
+from helios.deploy.aws.failures import error_code, of_answer, told
 from helios.deploy.aws.session import client
-from helios.deploy.finding import Finding
+from helios.deploy.finding import CheckResult
 from helios.errors import HeliosError
 
 LEAST_MEMORY = 1769
@@ -21,7 +21,7 @@ LEAST_TIMEOUT = 60
 LEAST_DISK = 1024
 
 
-async def check(session: AioSession, deployment: Deployment, workers: int) -> AsyncIterator[Finding]:
+async def check(session: AioSession, deployment: Deployment, workers: int) -> AsyncIterator[CheckResult]:
     """What is there for ``workers`` at once, one finding after the other.
 
     Raises:
@@ -38,20 +38,20 @@ async def check(session: AioSession, deployment: Deployment, workers: int) -> As
         yield await permissions(sts, iam, deployment)
 
 
-async def function(functions: Any, deployment: Deployment) -> AsyncIterator[Finding]:
+async def function(functions: Any, deployment: Deployment) -> AsyncIterator[CheckResult]:
     """Whether the function is there, can be called, and has what a chunk needs."""
     again = f"helios deploy aws --name {deployment.name}"
     try:
         found = await functions.get_function_configuration(FunctionName=deployment.function)
     except ClientError as error:
-        gone = code_of(error) == "ResourceNotFoundException"
-        said = f"there is no function {deployment.function}" if gone else str(of_answer(error))
-        yield Finding("function", False if gone else None, said, again if gone else "")
+        gone = error_code(error) == "ResourceNotFoundException"
+        message = f"there is no function {deployment.function}" if gone else str(of_answer(error))
+        yield CheckResult("function", False if gone else None, message, again if gone else "")
         return
     state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
     shown = f"{deployment.function}: {state}, {deployment.architecture}, Helios {deployment.version}"
     # Lambda puts functions to sleep that are not called for weeks; a call wakes them.
-    yield Finding(
+    yield CheckResult(
         "function",
         state in ("Active", "Inactive") and update == "Successful",
         shown if update == "Successful" else f"{shown}, last update {update}",
@@ -64,19 +64,19 @@ async def function(functions: Any, deployment: Deployment) -> AsyncIterator[Find
     yield _at_least("disk", disk, LEAST_DISK, "MB", f"{again} --disk 2048")
 
 
-async def concurrency(functions: Any, name: str, workers: int) -> Finding:
+async def concurrency(functions: Any, name: str, workers: int) -> CheckResult:
     """Whether so many workers may be under way at once. New accounts often may have 10."""
     try:
         with told():
             limits = (await functions.get_account_settings())["AccountLimit"]
             own = await functions.get_function_concurrency(FunctionName=name)
     except HeliosError as error:
-        return Finding("concurrency", None, f"can't be asked for: {error}")
+        return CheckResult("concurrency", None, f"can't be asked for: {error}")
     reserved: int | None = own.get("ReservedConcurrentExecutions")
     account, free = limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]
     most = free if reserved is None else reserved
     kept = f"{free} of them not reserved" if reserved is None else f"{reserved} reserved for this function"
-    return Finding(
+    return CheckResult(
         "concurrency",
         most >= workers,
         f"{workers} workers of {account} at once in this account and region, {kept}",
@@ -86,7 +86,7 @@ async def concurrency(functions: Any, name: str, workers: int) -> Finding:
     )
 
 
-async def bucket(s3: Any, name: str) -> Finding:
+async def bucket(s3: Any, name: str) -> CheckResult:
     """Whether the bucket can be written to, and refuses to write what is there: both are really tried."""
     key = f"{STORE}/check/{uuid.uuid4().hex}"
     try:
@@ -94,17 +94,19 @@ async def bucket(s3: Any, name: str) -> Finding:
         try:
             await s3.put_object(Bucket=name, Key=key, Body=b"", IfNoneMatch="*")
         except ClientError as error:
-            if code_of(error) not in ("PreconditionFailed", "412"):
+            if error_code(error) not in ("PreconditionFailed", "412"):
                 raise
-            return Finding("bucket", True, f"{name}: writes, once only")
+            return CheckResult("bucket", True, f"{name}: writes, once only")
         finally:
             await s3.delete_object(Bucket=name, Key=key)
     except ClientError as error:
-        return Finding("bucket", False, str(of_answer(error)), "look at the bucket's policy and your own rights")
-    return Finding("bucket", False, f"{name} does not know conditional writes", "use Amazon S3 itself for the store")
+        return CheckResult("bucket", False, str(of_answer(error)), "look at the bucket's policy and your own rights")
+    return CheckResult(
+        "bucket", False, f"{name} does not know conditional writes", "use Amazon S3 itself for the store"
+    )
 
 
-async def permissions(sts: Any, iam: Any, deployment: Deployment) -> Finding:
+async def permissions(sts: Any, iam: Any, deployment: Deployment) -> CheckResult:
     """Whether the caller may do what a job does, as IAM's own simulator sees it.
 
     It knows nothing of an organisation's policies (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing-policies.html).
@@ -113,13 +115,13 @@ async def permissions(sts: Any, iam: Any, deployment: Deployment) -> Finding:
         with told():
             caller = (await sts.get_caller_identity())["Arn"]
             if caller.endswith(":root"):
-                return Finding("permissions", True, "the account's root user, who may do everything")
+                return CheckResult("permissions", True, "the account's root user, who may do everything")
             missing = await _missing(iam, await _principal(iam, caller), deployment)
     except HeliosError as error:
-        return Finding("permissions", None, f"can't be asked for: {error}")
+        return CheckResult("permissions", None, f"can't be asked for: {error}")
     if missing:
-        return Finding("permissions", False, f"{caller} may not {', '.join(missing)}", "docs/aws.md has the policy")
-    return Finding("permissions", True, f"{caller} may call the function and use the bucket")
+        return CheckResult("permissions", False, f"{caller} may not {', '.join(missing)}", "docs/aws.md has the policy")
+    return CheckResult("permissions", True, f"{caller} may call the function and use the bucket")
 
 
 async def _missing(iam: Any, principal: str, deployment: Deployment) -> list[str]:
@@ -151,8 +153,8 @@ def _needed(deployment: Deployment) -> list[tuple[list[str], str]]:
     ]
 
 
-def _at_least(name: str, has: int, least: int, unit: str, mend: str) -> Finding:
+def _at_least(name: str, has: int, least: int, unit: str, mend: str) -> CheckResult:
     fine = has >= least
-    return Finding(
+    return CheckResult(
         name, fine, f"{has} {unit}" if fine else f"{has} {unit}, at least {least} needed", "" if fine else mend
     )

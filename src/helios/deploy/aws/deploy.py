@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiobotocore.session import AioSession
 
 from helios.deploy.aws import quota
-from helios.deploy.aws.build import address_of, build, is_built, upload
-from helios.deploy.aws.deployment import Deployment, deployment_of
+from helios.deploy.aws.build import build, image_address, is_built, upload
+from helios.deploy.aws.deployment import Deployment, read_deployment
 from helios.deploy.aws.settings import Settings
 from helios.deploy.aws.stack import Found, Stack, open_stack, template
 from helios.deploy.events import Change, Confirm, Proposed, Said, Show
@@ -27,7 +27,7 @@ async def deploy(
 ) -> Deployment | None:
     """Has a stack be as ``settings`` say. Each change is shown before it is made; what is so already is left alone.
 
-    ``context`` is what the image is built of, a zip, and ``digest`` names it. A build in the account is only begun if
+    ``context`` is what the image is built of, a zip, and ``digest`` names it. A build in the account is only started if
     the repository has no image of it, or ``settings.refresh`` asks for a new one. A deploy that was interrupted goes
     on: CloudFormation and CodeBuild work by themselves, and are waited for. With ``dry_run`` changes are shown only,
     and None is returned.
@@ -44,12 +44,12 @@ async def deploy(
         content = f"{version}-{architecture}-{digest[:16]}"
         tag = image_tag(content, before.get("ImageUri", ""), refresh=settings.refresh)
         repository = found.resources.get("Repository") if found else None
-        image = settings.image or (f"{await address_of(session, repository)}:{tag}" if repository else tag)
+        image = settings.image or (f"{await image_address(session, repository)}:{tag}" if repository else tag)
         final = wanted | {"BuildArchitecture": architecture, "ImageUri": image}
 
         if found and found.parameters == final and await stack.template() == template():
             show(Said(message=f"{settings.name} is as it should be: nothing is changed"))
-            return None if dry_run else deployment_of(found)
+            return None if dry_run else read_deployment(found)
 
         builds = not settings.image and not (repository and await is_built(session, repository, tag))
         if builds:
@@ -63,11 +63,11 @@ async def deploy(
             held = {"Architecture": before.get("Architecture", architecture), "ImageUri": before.get("ImageUri", "")}
             first = wanted | {"BuildArchitecture": architecture} | held
             found = await _change(stack, first, found, show, confirm)
-            final["ImageUri"] = f"{await address_of(session, found.resources['Repository'])}:{tag}"
+            final["ImageUri"] = f"{await image_address(session, found.resources['Repository'])}:{tag}"
             location = await upload(session, found.resources["Bucket"], tag, context)
             await build(session, settings.name, tag, location, show)
         try:
-            return deployment_of(await _change(stack, final, found, show, confirm))
+            return read_deployment(await _change(stack, final, found, show, confirm))
         except DeployError as error:
             raise quota.explained(error, wanted["MemorySize"]) from error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiobotocore.session import AioSession
 
 from helios.deploy.aws.session import client
-from helios.deploy.aws.stack import VERSION_TAG, Found, found_of, open_stack
+from helios.deploy.aws.stack import VERSION_TAG, Found, open_stack, stack_state
 from helios.deploy.events import DeployEvent
 from helios.deploy.names import default_name
 from helios.errors import UsageError
@@ -40,7 +40,7 @@ class Deployment:
     state: str
 
 
-def deployment_of(stack: Found) -> Deployment:
+def read_deployment(stack: Found) -> Deployment:
     """What a stack of Helios' deploys."""
     _, partition, _, region, account, _ = stack.id.split(":", 5)
     bucket = stack.resources.get("Bucket", "")
@@ -73,7 +73,7 @@ async def deployments(session: AioSession) -> list[Deployment]:
         async for page in cloudformation.get_paginator("describe_stacks").paginate():
             for stack in page["Stacks"]:
                 if any(tag["Key"] == VERSION_TAG for tag in stack.get("Tags", [])):
-                    found.append(deployment_of(await found_of(cloudformation, stack)))
+                    found.append(read_deployment(await stack_state(cloudformation, stack)))
     return sorted(found, key=lambda deployment: deployment.name)
 
 
@@ -93,7 +93,7 @@ async def find_deployment(session: AioSession, version: str, name: str | None = 
         raise UsageError(f"Helios {version} is not deployed to {region} as {name}: run {again}")
     if found.version != version:
         raise UsageError(f"{name} is Helios {found.version}, and this is {version}: run helios deploy aws")
-    deployed = deployment_of(found)
+    deployed = read_deployment(found)
     if not deployed.function:
         raise UsageError(f"the deployment {name} has no function yet ({found.status}): run {again}")
     return deployed

@@ -5,8 +5,8 @@ from __future__ import annotations
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.deployment import deployment_of
-from helios.deploy.aws.failures import code_of
+from helios.deploy.aws.deployment import read_deployment
+from helios.deploy.aws.failures import error_code
 from helios.deploy.aws.session import client
 from helios.deploy.aws.stack import open_stack
 from helios.deploy.events import Confirm, Said, Show
@@ -28,11 +28,11 @@ async def destroy(session: AioSession, name: str, *, show: Show, confirm: Confir
             raise UsageError(f"there is no deployment {name}: helios deploy list shows those that there are")
         if found.busy:
             raise UsageError(f"the stack {name} is being changed ({found.status}): try again when that is done")
-        bucket = deployment_of(found).bucket
+        bucket = read_deployment(found).bucket
         files, size = await _inside(session, bucket)
         images = await _images(session, name)
         line = (
-            f"{name} in {deployment_of(found).region} (Helios {found.version}) would be removed for good: "
+            f"{name} in {read_deployment(found).region} (Helios {found.version}) would be removed for good: "
             f"its function, {len(images)} images, and {files} files ({size / 1e6:.1f} MB) in {bucket or 'no bucket'}"
         )
         show(Said(message=line))
@@ -55,7 +55,7 @@ async def _inside(session: AioSession, bucket: str) -> tuple[int, int]:
                 files += len(page.get("Versions", []))
                 size += sum(version["Size"] for version in page.get("Versions", []))
         except ClientError as error:
-            if code_of(error) != "NoSuchBucket":
+            if error_code(error) != "NoSuchBucket":
                 raise
     return files, size
 
@@ -73,7 +73,7 @@ async def _empty(session: AioSession, bucket: str) -> None:
                 if keys:
                     await s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
         except ClientError as error:
-            if code_of(error) != "NoSuchBucket":
+            if error_code(error) != "NoSuchBucket":
                 raise
 
 
@@ -84,7 +84,7 @@ async def _images(session: AioSession, repository: str) -> list[dict[str, str]]:
             async for page in ecr.get_paginator("list_images").paginate(repositoryName=repository):
                 found += page["imageIds"]
         except ClientError as error:
-            if code_of(error) != "RepositoryNotFoundException":
+            if error_code(error) != "RepositoryNotFoundException":
                 raise
     return list({image["imageDigest"]: {"imageDigest": image["imageDigest"]} for image in found}.values())
 

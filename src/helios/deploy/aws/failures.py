@@ -63,14 +63,14 @@ def told() -> Generator[None]:
         raise _of_this_side(error) from error
 
 
-def code_of(error: aws.ClientError) -> str:
+def error_code(error: aws.ClientError) -> str:
     """The code that AWS gives the error, without any detail behind a dot."""
     return str(error.response.get("Error", {}).get("Code", "")).partition(".")[0]
 
 
 def of_answer(error: aws.ClientError) -> HeliosError:
     """The error of Helios for one that AWS has answered with."""
-    code = code_of(error)
+    code = error_code(error)
     message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
     if code in _ANSWERS:
         return UsageError(_ANSWERS[code])
@@ -88,7 +88,7 @@ def _of_this_side(error: aws.BotoCoreError) -> HeliosError:
     for kind, line in _LOCAL:
         if isinstance(error, kind):
             return UsageError(line)
-    said = " ".join(str(error).split())
+    message = " ".join(str(error).split())
     if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
-        return DeployError(f"AWS can't be reached: {said}")
-    return DeployError(f"AWS can't be asked: {said}")
+        return DeployError(f"AWS can't be reached: {message}")
+    return DeployError(f"AWS can't be asked: {message}")

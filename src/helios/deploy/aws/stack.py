@@ -13,7 +13,7 @@ from typing import Any
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.failures import code_of
+from helios.deploy.aws.failures import error_code
 from helios.deploy.aws.session import client
 from helios.deploy.events import Change, Proposed, ResourceChanged, Show
 from helios.errors import DeployError
@@ -62,7 +62,7 @@ class Found:
         return self.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS")
 
 
-async def found_of(cloudformation: Any, stack: Mapping[str, Any]) -> Found:
+async def stack_state(cloudformation: Any, stack: Mapping[str, Any]) -> Found:
     """A stack that CloudFormation describes, with its resources."""
     inside = (await cloudformation.describe_stack_resources(StackName=stack["StackId"]))["StackResources"]
     there = [item for item in inside if item.get("ResourceStatus") not in ("DELETE_COMPLETE", "DELETE_SKIPPED")]
@@ -100,10 +100,10 @@ class Stack:
         try:
             answer = await self._aws.describe_stacks(StackName=id or self._name)
         except ClientError as error:
-            if code_of(error) == "ValidationError" and "does not exist" in str(error):
+            if error_code(error) == "ValidationError" and "does not exist" in str(error):
                 return None
             raise
-        return await found_of(self._aws, answer["Stacks"][0])
+        return await stack_state(self._aws, answer["Stacks"][0])
 
     async def template(self) -> str:
         """The template that it was made by, as it was written."""
@@ -147,16 +147,16 @@ class Stack:
         """
         await self._note_what_was()
         await self._aws.execute_change_set(ChangeSetName=change_set, StackName=self._name)
-        return await self._settle(begun=False)
+        return await self._settle(started=False)
 
     async def wait(self) -> Found:
-        """Waits until what another has begun is done.
+        """Waits until what another has started is done.
 
         Raises:
             DeployError: it did not end well, and why.
         """
         await self._note_what_was()
-        return await self._settle(begun=True)
+        return await self._settle(started=True)
 
     async def delete(self) -> None:
         """Deletes it, and waits until it is gone.
@@ -170,19 +170,19 @@ class Stack:
         await self._note_what_was()
         await self._aws.delete_stack(StackName=self._name)
         while (now := await self.look(found.id)) and now.status != "DELETE_COMPLETE":
-            await self._tell_news(found.id)
+            await self._report_new_events(found.id)
             if now.status == "DELETE_FAILED":
                 raise DeployError(f"the stack {self._name} can't be deleted: {self._failed or 'no reason is given'}")
             await asyncio.sleep(POLL)
 
-    async def _settle(self, *, begun: bool) -> Found:
-        """Waits for the end, and, where it may not have ``begun`` yet, for its first event before that."""
+    async def _settle(self, *, started: bool) -> Found:
+        """Waits for the end, and, where it may not have ``started`` yet, for its first event before that."""
         while True:
             found = await self.look()
-            begun = await self._tell_news(self._name) or begun
+            started = await self._report_new_events(self._name) or started
             if found is None:
                 raise DeployError(f"the stack {self._name} is gone: somebody has deleted it meanwhile")
-            if begun and not found.busy and found.status != "REVIEW_IN_PROGRESS":
+            if started and not found.busy and found.status != "REVIEW_IN_PROGRESS":
                 break
             await asyncio.sleep(POLL)
         if not found.whole:
@@ -215,7 +215,7 @@ class Stack:
         self._failed = ""
         self._seen |= {event["EventId"] for event in await self._events(self._name)}
 
-    async def _tell_news(self, stack: str) -> bool:
+    async def _report_new_events(self, stack: str) -> bool:
         """Shows what has happened since, if anything has; keeps its first failure, the cause of the others."""
         known = len(self._seen)
         for event in reversed(await self._events(stack)):

@@ -17,7 +17,7 @@ _LOGS = "logs"
 _TIMEOUT_S = 1800
 _TOLD_LINES = 15
 AGAIN = 30.0
-"""Seconds until a build is begun again that failed for rights which were only just given."""
+"""Seconds until a build is started again that failed for rights which were only just given."""
 _TRIES = 5
 _NO_RIGHTS = ("FETCH_SOURCE_FAILED", "LOGGING_FAILURE", "PUSH_NOT_AUTHORIZED")
 _UNDER_WAY = ("STATUS_UNKNOWN", "PENDING", "QUEUED", "WORKING")
@@ -38,7 +38,7 @@ def is_built(project: Project, names: Names, tag: str) -> bool:
 def build(project: Project, names: Names, tag: str, context: bytes, show: Show, *, fresh: bool) -> None:
     """Has the image built, and waits for it. A build of it that is under way is waited for.
 
-    Where rights are ``fresh``, a build that fails for want of them is begun again: it takes some minutes until Google
+    Where rights are ``fresh``, a build that fails for want of them is started again: it takes some minutes until Google
     knows them everywhere (https://cloud.google.com/iam/docs/access-change-propagation).
 
     Raises:
@@ -49,12 +49,12 @@ def build(project: Project, names: Names, tag: str, context: bytes, show: Show, 
         show(Said(message=f"the image is being built already ({id}): waiting"))
     for left in reversed(range(_TRIES if fresh else 1)):
         id = id or _begin(project, names, tag, context)
-        ended = _follow(project, id, show)
-        if ended.status.name == "SUCCESS":
+        finished = _follow(project, id, show)
+        if finished.status.name == "SUCCESS":
             return
-        if not left or ended.failure_info.type_.name not in _NO_RIGHTS:
-            said = ended.status_detail or ended.failure_info.detail or ended.status.name
-            raise DeployError(f"the image could not be built: {said}{_end_of_log(project, names, id)}")
+        if not left or finished.failure_info.type_.name not in _NO_RIGHTS:
+            message = finished.status_detail or finished.failure_info.detail or finished.status.name
+            raise DeployError(f"the image could not be built: {message}{_end_of_log(project, names, id)}")
         show(Said(message="the builder's rights are not known everywhere yet: the image is built again"))
         id = ""
         time.sleep(AGAIN)

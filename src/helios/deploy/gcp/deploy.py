@@ -17,10 +17,10 @@ from helios.deploy.gcp.deployment import (
     Deployment,
     Names,
     commands_of,
-    deployment_of,
-    label_of,
-    numbers_of,
+    make_label,
     own_bucket,
+    parse_scaling,
+    read_deployment,
 )
 from helios.deploy.gcp.project import Project, told
 from helios.deploy.gcp.quota import fit, lowered
@@ -47,7 +47,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredState:
     """A deployment as it should be, and what there is of it."""
 
     names: Names
@@ -100,10 +100,10 @@ def deploy(
         for step in steps:
             step.make()
             show(ResourceChanged(resource=step.change.resource, status="done", reason=""))
-        return deployment_of(project, own_bucket(project, settings.name))
+        return read_deployment(project, own_bucket(project, settings.name))
 
 
-def look(project: Project, settings: Settings, *, version: str, digest: str, show: Show) -> Wanted:
+def look(project: Project, settings: Settings, *, version: str, digest: str, show: Show) -> DesiredState:
     """What is to be, as far as it depends on what there is, and on the project's quota.
 
     Raises:
@@ -124,7 +124,7 @@ def look(project: Project, settings: Settings, *, version: str, digest: str, sho
         service = None
     if service is not None and LABEL not in service.labels:
         raise UsageError(f"there is a service {settings.name} that isn't Helios': choose another --name")
-    before = numbers_of(service) if service else {}
+    before = parse_scaling(service) if service else {}
     if bucket is not None and (kept := _kept_days(bucket)):
         before["keep_days"] = kept
     deployed = service.template.containers[0].image if service else ""
@@ -133,17 +133,17 @@ def look(project: Project, settings: Settings, *, version: str, digest: str, sho
     numbers = fit(project, settings, region, settings.over(before), before, show)
     allowed = check_commands(settings.allow)
     commands = (commands_of(service) if service else ()) if allowed is None else allowed
-    return Wanted(names, numbers, commands, image, tag, version, bucket, service)
+    return DesiredState(names, numbers, commands, image, tag, version, bucket, service)
 
 
-def _bucket(project: Project, wanted: Wanted) -> Iterator[Step]:
+def _bucket(project: Project, wanted: DesiredState) -> Iterator[Step]:
     rules = [
         _forgetting(f"{STORE}/", wanted.numbers["keep_days"]),
         _forgetting("context/", 7),
         _forgetting("logs/", 30),
         {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 1}},
     ]
-    labels = {LABEL: label_of(wanted.version)}
+    labels = {LABEL: make_label(wanted.version)}
     bucket = wanted.bucket
 
     def make() -> None:
@@ -174,7 +174,7 @@ def _bucket(project: Project, wanted: Wanted) -> Iterator[Step]:
         yield Step(_change("Modify", wanted.names.bucket, "bucket"), make)
 
 
-def _accounts(project: Project, wanted: Wanted) -> Iterator[Step]:
+def _accounts(project: Project, wanted: DesiredState) -> Iterator[Step]:
     from google.api_core.exceptions import NotFound
 
     for email, what in ((wanted.names.worker, "worker"), (wanted.names.builder, "builder of the image")):
@@ -193,10 +193,10 @@ def _accounts(project: Project, wanted: Wanted) -> Iterator[Step]:
             )
 
 
-def _repository(project: Project, wanted: Wanted) -> Iterator[Step]:
+def _repository(project: Project, wanted: DesiredState) -> Iterator[Step]:
     from google.api_core.exceptions import NotFound
 
-    names, label = wanted.names, label_of(wanted.version)
+    names, label = wanted.names, make_label(wanted.version)
     try:
         found = project.repositories.get_repository(name=names.repository)
     except NotFound:
@@ -218,7 +218,7 @@ def _repository(project: Project, wanted: Wanted) -> Iterator[Step]:
         )
 
 
-def _grants(project: Project, wanted: Wanted) -> Iterator[Step]:
+def _grants(project: Project, wanted: DesiredState) -> Iterator[Step]:
     """Rights, at the bucket and the repository alone: the worker uses objects; the builder also writes its log there,
     for which Cloud Build wants the bucket's administration.
     """
@@ -260,7 +260,7 @@ def _grants(project: Project, wanted: Wanted) -> Iterator[Step]:
         yield Step(_change("Modify", names.name, "rights"), grant_repository)
 
 
-def _image(project: Project, wanted: Wanted, context: bytes, show: Show, *, fresh: bool) -> Iterator[Step]:
+def _image(project: Project, wanted: DesiredState, context: bytes, show: Show, *, fresh: bool) -> Iterator[Step]:
     if not is_built(project, wanted.names, wanted.tag):
         yield Step(
             _change("Add", wanted.tag, "image, by Cloud Build"),
@@ -268,7 +268,7 @@ def _image(project: Project, wanted: Wanted, context: bytes, show: Show, *, fres
         )
 
 
-def _service(project: Project, wanted: Wanted, asked: Settings, show: Show) -> Iterator[Step]:
+def _service(project: Project, wanted: DesiredState, asked: Settings, show: Show) -> Iterator[Step]:
     from google.cloud import run_v2
 
     settings = wanted_service(wanted.names, wanted.numbers, wanted.image, wanted.version, wanted.commands)

@@ -93,7 +93,7 @@ class Deployment:
     state: str
 
 
-def label_of(version: str) -> str:
+def make_label(version: str) -> str:
     """A version as labels may be written."""
     return re.sub(r"[^a-z0-9_-]+", "-", version.lower())
 
@@ -115,7 +115,7 @@ def own_bucket(project: Project, name: str) -> Any:
     return next((bucket for bucket in found if bucket.name == wanted), None)
 
 
-def deployment_of(project: Project, bucket: Any) -> Deployment:
+def read_deployment(project: Project, bucket: Any) -> Deployment:
     """What belongs to a bucket."""
     from google.api_core.exceptions import NotFound
 
@@ -125,7 +125,7 @@ def deployment_of(project: Project, bucket: Any) -> Deployment:
         service = project.services.get_service(name=names.service)
     except NotFound:
         service = None
-    numbers = numbers_of(service) if service else {}
+    numbers = parse_scaling(service) if service else {}
     return Deployment(
         name=name,
         # While a new version is deployed over an old one, the bucket is the new one's already.
@@ -144,7 +144,7 @@ def deployment_of(project: Project, bucket: Any) -> Deployment:
     )
 
 
-def numbers_of(service: Any) -> dict[str, int]:
+def parse_scaling(service: Any) -> dict[str, int]:
     """What was chosen for a service that is there, however it was written."""
     template = service.template
     limits = template.containers[0].resources.limits
@@ -178,7 +178,7 @@ def deployments(project: Project) -> list[Deployment]:
     """
     with told():
         found = [
-            deployment_of(project, bucket)
+            read_deployment(project, bucket)
             for bucket in project.storage.list_buckets()
             if LABEL in bucket.labels and bucket.name.endswith(bucket_name(project.id, ""))
         ]
@@ -199,8 +199,8 @@ def find_deployment(project: Project, version: str, name: str | None = None) -> 
         bucket = own_bucket(project, name)
         if bucket is None or LABEL not in bucket.labels:
             raise UsageError(f"Helios {version} is not deployed to {project.id} as {name}: run {again}")
-        found = deployment_of(project, bucket)
-    if found.version != label_of(version):
+        found = read_deployment(project, bucket)
+    if found.version != make_label(version):
         raise UsageError(f"{name} is Helios {found.version}, and this is {version}: run helios deploy gcp")
     if not found.service:
         raise UsageError(f"the deployment {name} has no service yet: run {again}")

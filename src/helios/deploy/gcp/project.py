@@ -129,22 +129,22 @@ def told() -> Generator[None]:
     try:
         yield
     except auth.TransportError as error:
-        raise DeployError(f"Google can't be reached: {_said(error)}") from error
+        raise DeployError(f"Google can't be reached: {_error_text(error)}") from error
     except auth.DefaultCredentialsError as error:
         raise UsageError(f"there are no Google credentials: {_LOGIN}, or set GOOGLE_APPLICATION_CREDENTIALS") from error
     except auth.GoogleAuthError as error:
-        raise UsageError(f"these Google credentials don't hold ({_said(error)}): {_LOGIN}") from error
+        raise UsageError(f"these Google credentials don't hold ({_error_text(error)}): {_LOGIN}") from error
     except answers.GoogleAPICallError as error:
         raise _of_answer(error) from error
     except (answers.GoogleAPIError, RequestException, TimeoutError) as error:
-        raise DeployError(f"Google can't be reached: {_said(error)}") from error
+        raise DeployError(f"Google can't be reached: {_error_text(error)}") from error
 
 
 def _of_answer(error: Any) -> HeliosError:
     """The error for what Google has answered. Its reasons: https://cloud.google.com/apis/design/errors#error_info"""
-    said = _said(error)
+    message = _error_text(error)
     about: Mapping[str, str] = error.metadata or {}
-    if error.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
+    if error.reason == "SERVICE_DISABLED" or "has not been used in project" in message:
         api = about.get("service", "an API")
         return UsageError(f"{api} is off in this project: gcloud services enable {' '.join(APIS)}")
     if error.reason == "BILLING_DISABLED":
@@ -152,15 +152,15 @@ def _of_answer(error: Any) -> HeliosError:
     if error.code == 401:
         return UsageError(f"Google does not take these credentials: {_LOGIN}")
     if error.code == 403:
-        found = _PERMISSION.search(said)
+        found = _PERMISSION.search(message)
         permission = about.get("permission") or (found and (found[1] or found[2]))
         if permission:
             where = f" on {about['resource'].removeprefix('//')}" if "resource" in about else ""
             return UsageError(f"these Google credentials may not do {permission}{where}: docs/gcp.md has the roles")
-        return UsageError(f"Google refuses: {said} (docs/gcp.md has the roles)")
+        return UsageError(f"Google refuses: {message} (docs/gcp.md has the roles)")
     if error.code == 429:
-        return Throttled(f"Google takes no more requests just now: try again later ({said})")
-    return DeployError(f"Google refuses: {said}")
+        return Throttled(f"Google takes no more requests just now: try again later ({message})")
+    return DeployError(f"Google refuses: {message}")
 
 
 def _override(service: str) -> str | None:
@@ -168,5 +168,5 @@ def _override(service: str) -> str | None:
     return found.rstrip("/") if found else None
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return " ".join(str(error).split())[:400]

@@ -6,7 +6,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from helios.deploy.gcp.deployment import LABEL, STORE, Names, label_of
+from helios.deploy.gcp.deployment import LABEL, STORE, Names, make_label
 
 COMMAND = ("python", "-m", "helios", "worker", "serve", "--behind-iam")
 """What an instance runs: Google's front has looked at who calls."""
@@ -19,7 +19,7 @@ def wanted_service(
     that nobody has opened.
     """
     return {
-        "labels": {LABEL: label_of(version)},
+        "labels": {LABEL: make_label(version)},
         "template": {
             "service_account": names.worker,
             "timeout": f"{numbers['timeout']}s",
@@ -55,7 +55,7 @@ def knative(names: Names, numbers: dict[str, int], image: str, version: str, com
     return Template(text).substitute(
         numbers,
         name=names.name,
-        version=label_of(version),
+        version=make_label(version),
         region=names.region,
         account=names.worker,
         image=image,

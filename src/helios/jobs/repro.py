@@ -1,0 +1,64 @@
+"""One chunk of a job by itself: to see what went wrong with it."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import tempfile
+from pathlib import Path
+
+from helios.adapters import LocalWorkerAdapter
+from helios.errors import OutputError, UsageError
+from helios.jobs.spec import JobSpec
+from helios.orchestrator import Chunk, CommandPlan
+from helios.orchestrator.dispatch import Workplace, renderer_job
+from helios.output import place
+
+
+async def run_repro(spec: JobSpec, index: int, folder: Path) -> tuple[Path, str]:
+    """Makes one chunk into a file in ``folder``, and keeps it nowhere else.
+
+    Returns the file, and the command that makes it again.
+
+    Raises:
+        UsageError: there is no such chunk.
+        HeliosError: it can't be made.
+    """
+    chunk = _chunk(spec, index)
+    with tempfile.TemporaryDirectory(prefix="helios-") as workspace:
+        at = Workplace(LocalWorkerAdapter(), spec.plan.root)
+        made = await spec.plan.make(at, chunk, Path(workspace, "chunk"), lambda suffix: suffix, lambda frames: None)
+        assert made.path, "it was made here"
+        target = folder / f"chunk-{index:06}{made.path.suffix}"
+        await asyncio.to_thread(place, made.path, target)
+    return target, lay_out(spec, index, folder / f"chunk-{index:06}")
+
+
+def lay_out(spec: JobSpec, index: int, folder: Path) -> str:
+    """Puts all that a chunk needs into ``folder``; returns the shell command that makes it there.
+
+    Raises:
+        UsageError: there is no such chunk.
+        OutputError: the folder can't be written.
+    """
+    chunk = _chunk(spec, index)
+    plan = spec.plan
+    folder = folder.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(plan, CommandPlan):
+            job = plan.chunks[index].job(folder)
+        else:
+            (folder / "spec.json").write_text(plan.spec(chunk).model_dump_json(indent=1), "utf-8")
+            job = renderer_job("chunk", folder, {}, f"segment{plan.suffix}")
+    except OSError as error:
+        raise OutputError(f"{folder} can't be written: {error.strerror}") from error
+    names = [f"{name}={value}" for name, value in job.env.items()]
+    return f"cd {shlex.quote(str(folder))} && env -i {shlex.join(names)} {job}"
+
+
+def _chunk(spec: JobSpec, index: int) -> Chunk:
+    parts = spec.plan.parts
+    if not 0 <= index < len(parts):
+        raise UsageError(f"there is no chunk {index}: the job has chunks 0 to {len(parts) - 1}")
+    return parts[index]

@@ -1,0 +1,166 @@
+"""Whole videos of one page, drawn one after another in one browser: what it takes to start is paid once."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+from helios.composition import Composition, compose
+from helios.errors import CaptureUnsafe, HeliosError, PageError, UsageError
+from helios.renderer.browser.browser import Browser, open_browser
+from helios.renderer.browser.page import Page
+from helios.renderer.capture.fast import BREAKDOWN, broken
+from helios.renderer.draw import Progress, draw_on
+from helios.renderer.memory import keep_freed_memory
+from helios.renderer.messages import FAST, BatchItem, BatchSpec, ChunkReport, ChunkSpec, VideoFailure, VideoOutcome
+
+_OF_BATCH = (PageError, CaptureUnsafe, UsageError)
+"""Errors that one video has, and others need not have."""
+_SHARE = 1_000_000
+
+
+async def draw_videos(
+    spec: BatchSpec, folder: Path, workspace: Path, progress: Progress, done: Callable[[str], None]
+) -> None:
+    """Draws videos into ``folder``, which is made: each one's segment under its name, and its outcome (JSON) under the
+    name and ``.json``. Both appear whole, the outcome last; then ``done`` is called with the name.
+
+    A video that can't be drawn has an outcome too, and the next begins in a new browser. Those that are not started in
+    time have none.
+
+    Raises:
+        MissingTool, BrowserError, OutputError, WorkerRefused: what keeps any from being drawn.
+    """
+    keep_freed_memory()
+    folder.mkdir(parents=True, exist_ok=True)
+    videos = _Batch(spec, folder, progress, done)
+    browsers = 0
+    while videos.left:
+        browsers += 1
+        try:
+            await videos.draw_some(workspace / f"browser-{browsers}")
+        except BREAKDOWN as error:
+            if spec.capture not in FAST or not videos.left:
+                raise
+            videos.broke_down(error)
+
+
+class _Batch:
+    """``left`` are those that have no outcome yet; ``size`` is what the last one had: that of the next, most likely."""
+
+    def __init__(self, spec: BatchSpec, folder: Path, progress: Progress, done: Callable[[str], None]) -> None:
+        self._spec = spec
+        self._folder = folder
+        self._progress = progress
+        self._done = done
+        self._until = time.monotonic() + spec.seconds
+        self._checked: tuple[int, int, Fraction] | None = None
+        self._broken = ""
+        """The video at which the browser broke down last."""
+        self.left = deque(spec.videos)
+        self.size = spec.size
+
+    async def draw_some(self, workspace: Path) -> None:
+        """Draws videos in one browser, until one of them fails or time is up."""
+        spec = self._spec
+        opened = open_browser(spec.source, self.size, spec.capture, workspace, network=spec.network, shared=True)
+        async with opened as browser:
+            sound = True
+            while self.left and sound:
+                before = len(spec.videos) - len(self.left)
+                outcome = await self._outcome(browser, self.left[0], _part(self._progress, before, len(spec.videos)))
+                self._end(outcome)
+                sound = outcome.failure is None
+
+    def broke_down(self, error: HeliosError) -> None:
+        """The video that was being drawn is drawn once more; if that was so already, it can't be drawn fast."""
+        video = self.left[0].name
+        if self._broken == video:
+            self._end(VideoOutcome(failure=_failure(broken(error))))
+        self._broken = video
+
+    def _end(self, outcome: VideoOutcome) -> None:
+        video = self.left.popleft()
+        _write(outcome, self._folder / f"{video.name}.json")
+        self._done(video.name)
+        if time.monotonic() > self._until:
+            self.left.clear()
+
+    async def _outcome(self, browser: Browser, video: BatchItem, progress: Progress) -> VideoOutcome:
+        try:
+            return VideoOutcome(report=await self._draw(browser, video, progress))
+        except _OF_BATCH as error:
+            await browser.check()
+            return VideoOutcome(failure=_failure(error))
+
+    async def _draw(self, browser: Browser, video: BatchItem, progress: Progress) -> ChunkReport:
+        started = time.monotonic()
+        page, composition = await self._load(browser, video)
+        self._check(composition)
+        spec = self._spec
+        whole = ChunkSpec(
+            composition=composition,
+            start=0,
+            stop=composition.frames,
+            encoding=spec.encoding,
+            encoder_threads=spec.encoder_threads,
+            browser=spec.browser,
+            renderer=spec.renderer,
+            capture=spec.capture,
+            motion="step",  # from its first frame on, all are the same
+        )
+        report = await draw_on(page, whole, self._folder / video.name, progress, started, index_first=True)
+        await browser.close(page)
+        return report
+
+    async def _load(self, browser: Browser, video: BatchItem) -> tuple[Page, Composition]:
+        """The page, at the size that it declares."""
+        spec = self._spec
+        for _ in range(2):
+            page = await browser.open(
+                self.size,
+                spec.capture,
+                props=video.props,
+                ready_timeout=spec.ready_timeout,
+                alpha=spec.alpha,
+                afresh=True,
+            )
+            composition = compose(
+                spec.source,
+                spec.declared.over(await page.declared()),
+                props=video.props,
+                ready_timeout=spec.ready_timeout,
+                network=spec.network,
+                alpha=spec.alpha,
+            )
+            if (composition.width, composition.height) == self.size:
+                return page, composition
+            self.size = composition.width, composition.height
+            await browser.close(page)
+        raise PageError("the page declares another size each time that it is loaded")
+
+    def _check(self, video: Composition) -> None:
+        from helios.renderer.encode.codec import check_encoding
+
+        kind = video.width, video.height, video.fps
+        if kind != self._checked:
+            check_encoding(self._spec.encoding, video)
+            self._checked = kind
+
+
+def _part(progress: Progress, before: int, videos: int) -> Progress:
+    """The progress of one video, as a part of that of all."""
+    return lambda done, total: progress(_SHARE * before + _SHARE * done // total, _SHARE * videos)
+
+
+def _failure(error: HeliosError) -> VideoFailure:
+    return VideoFailure(code=error.code, message=str(error))
+
+
+def _write(outcome: VideoOutcome, path: Path) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(outcome.model_dump_json(), "utf-8")
+    part.replace(path)

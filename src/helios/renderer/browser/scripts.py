@@ -1,0 +1,49 @@
+"""The scripts that Helios puts into a browser, from the files of clock/ and stage/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+
+from helios.composition import Cue
+from helios.renderer.browser.devtools import Params
+
+EPOCH_MS = 1_767_225_600_000
+"""What ``Date.now()`` says at frame 0: 2026-01-01T00:00:00Z, in every render, so that videos can be repeated."""
+SEED = 0x48454C49
+
+CLOCK = "window[Symbol.for('helios.clock')]"
+STAGE = "window[Symbol.for('helios.stage')]"
+STAGE_PATH = "/.helios/stage"
+"""Where the stage stands at the page's own origin, so that it may look into the page's frame."""
+
+
+def clock_script(*, props: object, manual: bool, staged: bool, origin: str | None, captions: Sequence[Cue] = ()) -> str:
+    """The files of clock/ as one function, which sees its ``config``. ``origin`` is that of the page's folder."""
+    parts = sorted(files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: part.name)
+    source = "\n".join(part.read_text("utf-8") for part in parts)
+    config = {"epoch": EPOCH_MS, "seed": SEED, "props": props, "manual": manual, "staged": staged, "origin": origin}
+    config["captions"] = [(cue.start_ms, cue.end_ms, cue.text) for cue in captions]
+    return _closure(source, config)
+
+
+def stage_document(url: str, size: tuple[int, int], *, direct: bool, alpha: bool) -> str:
+    """The document that holds the page of ``url`` in a canvas, on white or, with ``alpha``, on nothing.
+
+    ``direct``: the page's own canvas may be taken.
+    """
+    folder = files("helios.renderer").joinpath("stage")
+    writer = folder.joinpath("writer.js").read_text("utf-8")
+    source = folder.joinpath("stage.js").read_text("utf-8")
+    config = {"url": url, "width": size[0], "height": size[1], "direct": direct, "alpha": alpha, "writer": writer}
+    script = _closure(source, config)
+    behind = "#fff0" if alpha else "#fff"
+    style = f"html,body{{margin:0;overflow:hidden}}canvas,iframe{{display:block;border:0}}iframe{{background:{behind}}}"
+    style += f"iframe.anew{{background:linear-gradient({behind},{behind})0 0/1px 1px no-repeat {behind}}}"
+    return f"<!doctype html><meta charset=utf-8><style>{style}</style><body><script>{script}</script>"
+
+
+def _closure(source: str, config: Params) -> str:
+    values = json.dumps(config).replace("</", "<\\/")  # a text may not end the script that it stands in
+    return f"((config) => {{\n{source}\n}})({values});"

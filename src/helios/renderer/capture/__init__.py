@@ -1,0 +1,1 @@
+"""Capture methods: the page's pixels, frame by frame."""

@@ -1,0 +1,153 @@
+"""Images of frames, on their way from the browser to the encoder.
+
+Their pixels are BGRX, 8 bits each, X full, or BGRA of a page that stands on nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import xxhash
+
+from helios.errors import BrowserError, HeliosError
+from helios.renderer.browser.ring import Ring
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+
+_PATIENCE = 60.0
+"""Seconds after which an image will not come any more."""
+
+
+class CapturedImage(Protocol):
+    """One frame as it was drawn."""
+
+    async def arrived(self) -> None:
+        """Waits until its pixels are in this process.
+
+        Raises:
+            HeliosError: they will not come.
+        """
+        ...
+
+    def pixels(self) -> VideoFrame:
+        """Its pixels (bgr0 or bgra), to be asked for once. It blocks: call it from a thread."""
+        ...
+
+
+class EncodedImage:
+    """An image as the DevTools protocol carries it: PNG or JPEG, in base64."""
+
+    def __init__(self, data: str, *, alpha: bool = False) -> None:
+        self._data = data
+        self.alpha = alpha
+
+    def file(self) -> bytes:
+        """The image as a file."""
+        return base64.b64decode(self._data)
+
+    async def arrived(self) -> None:
+        return
+
+    def pixels(self) -> VideoFrame:
+        return self.decoded().reformat(format="bgra" if self.alpha else "bgr0")
+
+    def decoded(self) -> VideoFrame:
+        """The image as it was coded: RGB, or the YUV of JPEG. It blocks.
+
+        Each image has a decoder of its own: ffmpeg's keeps parts of one image for the next.
+        """
+        import av  # here, and below: it loads while the browser starts
+        from av.codec.context import CodecContext
+        from av.video.frame import VideoFrame
+
+        data = self.file()
+        codec = "mjpeg" if data.startswith(b"\xff\xd8") else "png"
+        (frame,) = CodecContext.create(codec, "r").decode(av.Packet(data))
+        assert isinstance(frame, VideoFrame)
+        return frame
+
+
+class RawImage:
+    """An image that comes through the ring, where it keeps a slot until its pixels have been asked for."""
+
+    def __init__(self, ring: Ring, sequence: int, frame: int, free: Callable[[], None]) -> None:
+        self._ring = ring
+        self._sequence = sequence
+        self._frame = frame
+        self._free = free
+        self._loop = asyncio.get_running_loop()
+        self._arrival: asyncio.Future[None] = self._loop.create_future()
+
+    def arrive(self) -> None:
+        """Its pixels are in the ring."""
+        if not self._arrival.done():
+            self._arrival.set_result(None)
+
+    def fail(self, error: HeliosError) -> None:
+        """Its pixels will never come."""
+        if not self._arrival.done():
+            self._arrival.set_exception(error)
+            self._arrival.exception()  # nobody may wait for it any more
+
+    async def arrived(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await asyncio.shield(self._arrival)
+        except TimeoutError:
+            raise BrowserError(f"the browser has not handed over the image of frame {self._frame}") from None
+
+    def pixels(self) -> VideoFrame:
+        from av.video.frame import VideoFrame
+
+        width, height = self._ring.size
+        frame = VideoFrame(width, height, "bgra" if self._ring.alpha else "bgr0")
+        pixels = self._ring.image(self._sequence, self._frame)
+        (plane,) = frame.planes
+        if plane.line_size == 4 * width:
+            plane.update(pixels)  # pyright: ignore[reportArgumentType]: any buffer will do
+        else:
+            rows = memoryview(plane)
+            for row in range(height):
+                rows[row * plane.line_size : row * plane.line_size + 4 * width] = pixels[4 * width * row :][: 4 * width]
+        self._loop.call_soon_threadsafe(self._free)
+        if self._ring.alpha:
+            _divide_by_opacity(frame)
+        return frame
+
+
+def _divide_by_opacity(frame: VideoFrame) -> None:
+    """Gives translucent pixels the colours that they would have if they were opaque."""
+    import numpy as np  # only these pages need it
+
+    (plane,) = frame.planes
+    pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, 4)  # a row's padding is nobody's
+    (some,) = np.nonzero((pixels[:, 3] > 0) & (pixels[:, 3] < 255))
+    opacity = pixels[some, 3:].astype(np.uint16)
+    pixels[some, :3] = (pixels[some, :3].astype(np.uint16) * 255 + opacity // 2) // opacity
+
+
+def hash_pixels(frame: VideoFrame) -> str:
+    """XXH3-128 of a bgr0 or bgra frame's pixels, row by row, in hexadecimal."""
+    (plane,) = frame.planes
+    width = frame.width * 4
+    data = memoryview(plane)
+    if plane.line_size == width:
+        return xxhash.xxh3_128_hexdigest(data)
+    digest = xxhash.xxh3_128()
+    for row in range(frame.height):
+        digest.update(data[row * plane.line_size : row * plane.line_size + width])
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPacket:
+    """A frame of H.264 as the browser encoded it (ITU-T H.264, annex B)."""
+
+    data: bytes
+    key: bool

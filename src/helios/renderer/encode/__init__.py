@@ -1,0 +1,1 @@
+"""Captured frames into the packets of a segment file."""
