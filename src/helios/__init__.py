@@ -6,6 +6,7 @@ video = helios.render_sync("page.html", "out.mp4", duration=8)
 print(video.frames, video.seconds)
 """
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from helios.jobs.job import Job
     from helios.orchestrator import Rendered, RenderEvent
     from helios.orchestrator.estimate import Estimate
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "AccessDenied",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import helios
+from helios import logs
 from helios.cli import deploy, job, worker
 from helios.cli.batch import batch
 from helios.cli.doctor import doctor
@@ -31,8 +32,8 @@ app.add_typer(deploy.app, name="deploy")
 app.add_typer(worker.app, name="worker")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"helios {helios.__version__}")
         raise typer.Exit
 
@@ -40,10 +41,21 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def helios_command(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose", "-v", count=True, show_default=False, help="Log information to stderr; -vv: debugging too."
+        ),
+    ] = 0,
+    log_format: Annotated[
+        logs.LogFormat | None, typer.Option(help="Log format: text or JSON lines. Alone, it logs warnings only.")
+    ] = None,
 ) -> None:
     """Render web pages into exact video, in parallel chunks."""
+    if verbose or log_format:
+        logs.configure(verbose, log_format or "text")
 
 
 def main() -> None:
