@@ -54,9 +54,9 @@ def test_events_tell_the_whole_story(page: Path) -> None:
 
     events = asyncio.run(run())
     kinds = [event.event for event in events]
-    assert (kinds[0], kinds[-2:]) == ("planned", ["stitching", "rendered"])
+    assert (kinds[0], kinds[-2:]) == ("render-planned", ["stitch-started", "render-finished"])
     assert kinds.count("chunk-started") == kinds.count("chunk-finished") == 2
-    progress = [event for event in events if event.event == "chunk-progress"]
+    progress = [event for event in events if event.event == "chunk-progressed"]
     assert {event.chunk for event in progress if event.frames == 5} == {0, 1}
 
 
@@ -64,7 +64,7 @@ def test_leaving_the_events_early_stops_the_render(page: Path) -> None:
     async def run() -> None:
         events = helios.render_events(page, page / "out" / "a.mp4", frames=5000)
         async for event in events:
-            if event.event == "chunk-progress":
+            if event.event == "chunk-progressed":
                 break
         await events.aclose()  # type: ignore[attr-defined]
 
@@ -111,8 +111,8 @@ def test_what_is_drawn_again_is_drawn_in_the_parts_of_before(page: Path, monkeyp
         monkeypatch.setattr("helios.orchestrator.plan.paying_workers", lambda frames, costs: paying)
         events: list[helios.RenderEvent] = []
         video = helios.render_sync(page, page / "a.mp4", frames=40, on_event=events.append, **options)  # type: ignore[arg-type]
-        (planned,) = [event for event in events if event.event == "planned"]
-        return planned.chunks, video.reused
+        (planned,) = [event for event in events if event.event == "render-planned"]
+        return planned.chunks, video.cached
 
     assert parts(2) == (2, 0)
     assert parts(1) == (2, 2), "whatever is measured now"

@@ -19,13 +19,13 @@ import helios
 from helios.batches import BatchEvent
 from helios.batches.plan import _LOOKS
 from helios.cli import app
-from helios.orchestrator.events import Failed, RenderEvent
+from helios.orchestrator.events import RenderEvent, RunFailed
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/**/*.md")])
 COMMANDS: dict[str, Any] = vars(typer.main.get_command(app))["commands"]
 GROUPS = {name for name, command in COMMANDS.items() if "commands" in vars(command)}
-EVENTS = [*get_args(RenderEvent), Failed]
+EVENTS = [*get_args(RenderEvent), RunFailed]
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -81,7 +81,7 @@ def test_a_command_that_a_document_shows_is_understood(
 
     async def batch(*arguments: Any, **options: Any) -> tuple[helios.VideoResult, ...]:
         called.append((arguments, options))
-        return (helios.VideoResult(row=1, output=Path("1.mp4"), outcome="made", frames=1, seconds=1.0),)
+        return (helios.VideoResult(row=1, output=Path("1.mp4"), outcome="rendered", frames=1, seconds=1.0),)
 
     for verb in ("render", "still", "stitch", "plan_job"):
         monkeypatch.setattr(helios, verb, placeholder)

@@ -24,7 +24,7 @@ def test_an_example_makes_exactly_the_frames_asked_for(page: Path, tmp_path: Pat
     warnings: list[str] = []
 
     def note(event: helios.RenderEvent) -> None:
-        if event.event == "warned":
+        if event.event == "warning-issued":
             warnings.append(event.message)
 
     video = tmp_path / "video.mp4"
@@ -46,7 +46,7 @@ def test_an_example_is_the_same_in_parts(page: Path, tmp_path: Path) -> None:
             page, tmp_path / "video.mp4", width=640, height=360, frame_range="40:52",
             chunk_frames=chunk_frames, workers=2, preset="ultrafast", fresh=True, on_event=events.append,
         )  # fmt: skip
-        assert [event.chunks for event in events if event.event == "planned"] == [12 // chunk_frames]
+        assert [event.chunks for event in events if event.event == "render-planned"] == [12 // chunk_frames]
         return made.hashes
 
     assert hashes(4) == hashes(12)

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     )
     from helios.batches import BatchEvent, VideoResult
     from helios.jobs.job import Job
-    from helios.orchestrator import Rendered, RenderEvent
+    from helios.orchestrator import RenderEvent, RenderFinished
     from helios.orchestrator.estimate import Estimate
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -87,8 +87,8 @@ __all__ = [
     "PageChanged",
     "PageError",
     "RenderEvent",
+    "RenderFinished",
     "RenderOptions",
-    "Rendered",
     "Stalled",
     "StitchError",
     "StoreError",
@@ -116,7 +116,7 @@ _ELSEWHERE = {
     "BatchEvent": "batches",
     "VideoResult": "batches",
     "RenderEvent": "orchestrator",
-    "Rendered": "orchestrator",
+    "RenderFinished": "orchestrator",
     "Job": "jobs.job",
     "Estimate": "orchestrator.estimate",
 }

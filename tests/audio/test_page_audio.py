@@ -45,7 +45,7 @@ def render(page: Path | str, output: Path, frames: int, **more: Any) -> list[str
     if output.suffix == ".mov":
         options["audio_codec"] = "pcm"
     helios.render_sync(page, output, **options)
-    return [event.message for event in events if event.event == "warned"]
+    return [event.message for event in events if event.event == "warning-issued"]
 
 
 def planned(page: Path, frames: int = 30, **more: Any) -> JobSpec:

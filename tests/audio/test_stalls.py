@@ -146,7 +146,7 @@ def test_a_job_whose_server_stalls_while_it_mixes_is_stopped(tmp_path: Path) -> 
         line = command("job", "run", "job.json", "--json")
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as job:
             assert job.stdout
-            assert any('"stitching"' in line for line in job.stdout)
+            assert any('"stitch-started"' in line for line in job.stdout)
             assert stalled.wait(60)
             job.send_signal(signal.SIGTERM)
             message = job.communicate(timeout=60)[1]

@@ -54,7 +54,7 @@ class Told:
 
     @property
     def warnings(self) -> list[str]:
-        return [event.message for event in self.events if event.event == "warned"]
+        return [event.message for event in self.events if event.event == "warning-issued"]
 
 
 def batch(
@@ -75,10 +75,10 @@ def test_each_row_is_a_video_with_the_frames_that_render_makes(page: Path, tmp_p
     told = Told()
     results = batch(page, tmp_path / "rows.jsonl", told)
     made = told.of("video-rendered")
-    assert outcomes(results) == {"made": 7}
+    assert outcomes(results) == {"rendered": 7}
     assert [result.frames for result in results] == [8, 9, 10, 11, 12, 13, 10]
     assert {event.worker for event in made.values()} == {0, 1}
-    assert [event.event for event in told.events][0::8] == ["batch-planned", "batched"]
+    assert [event.event for event in told.events][0::8] == ["batch-planned", "batch-finished"]
     for number, row in enumerate(rows, 1):
         assert_exact(tmp_path / "out" / f"{row['name']}.mp4", results[number - 1].frames or 0, Fraction(25))
     for number in (2, 7):
@@ -94,7 +94,7 @@ def test_a_second_run_draws_only_what_is_new(page: Path, tmp_path: Path) -> None
     batch(page, rows, first)
     before = {path.name: path.stat().st_ino for path in (tmp_path / "out").iterdir()}
     again = Told()
-    assert outcomes(batch(page, rows, again)) == {"kept": 3}
+    assert outcomes(batch(page, rows, again)) == {"cached": 3}
     assert {row: event.hashes for row, event in again.of("video-cached").items()} == {
         row: event.hashes for row, event in first.of("video-rendered").items()
     }
@@ -103,18 +103,18 @@ def test_a_second_run_draws_only_what_is_new(page: Path, tmp_path: Path) -> None
     (tmp_path / "out" / "c.mp4").write_bytes(b"something else")
     (page.parent / "words.txt").write_text("two")
     results = batch(page, [*rows, {"name": "d"}])
-    assert [result.outcome for result in results] == ["kept", "made", "kept", "made"]
+    assert [result.outcome for result in results] == ["cached", "rendered", "cached", "rendered"]
     assert_exact(tmp_path / "out" / "a.mp4", 10, Fraction(25))
     assert_exact(tmp_path / "out" / "c.mp4", 10, Fraction(25))
-    assert outcomes(batch(page, rows, crf=40)) == {"made": 3}
-    assert outcomes(batch(page, rows, fresh=True)) == {"made": 3}
+    assert outcomes(batch(page, rows, crf=40)) == {"rendered": 3}
+    assert outcomes(batch(page, rows, fresh=True)) == {"rendered": 3}
 
 
 def test_a_row_that_throws_fails_alone_and_is_tried_again_by_the_next_run(page: Path, tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"name": "a", "throws": "no data"}, {"name": "b"}, {"name": "c", "frames": 0}]
     told = Told()
     results = batch(page, [*rows, {"name": "d"}], told, workers=1)
-    assert [result.outcome for result in results] == ["failed", "made", "failed", "made"]
+    assert [result.outcome for result in results] == ["failed", "rendered", "failed", "rendered"]
     failed = told.of("video-failed")
     assert (failed[1].code, failed[3].code) == ("page", "usage")
     assert "no data" in failed[1].error
@@ -122,7 +122,7 @@ def test_a_row_that_throws_fails_alone_and_is_tried_again_by_the_next_run(page: 
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["b.mp4", "d.mp4"]
     rows[0]["throws"] = rows[2]["frames"] = 9
     rows[0].pop("throws")
-    assert [result.outcome for result in batch(page, rows)] == ["made", "kept", "made"]
+    assert [result.outcome for result in batch(page, rows)] == ["rendered", "cached", "rendered"]
 
 
 def test_a_page_that_no_row_can_be_drawn_with_ends_the_batch(page: Path) -> None:
@@ -133,14 +133,14 @@ def test_a_page_that_no_row_can_be_drawn_with_ends_the_batch(page: Path) -> None
 def test_a_row_that_is_not_safe_to_draw_fast_is_drawn_faithfully(page: Path, tmp_path: Path) -> None:
     rows = [{"name": "a"}, {"name": "b", "scaled": True}, {"name": "c"}]
     told = Told()
-    assert outcomes(batch(page, rows, told)) == {"made": 3}
+    assert outcomes(batch(page, rows, told)) == {"rendered": 3}
     assert told.events[0].capture == "stage"
     assert [warning for warning in told.warnings if warning.startswith("row 2: fast capture is not safe")]
     repro = helios.render_sync(page, tmp_path / "alone.mp4", props=rows[1])
     assert told.of("video-rendered")[2].hashes == repro.hashes
-    assert outcomes(batch(page, rows)) == {"kept": 3}
+    assert outcomes(batch(page, rows)) == {"cached": 3}
     only_fast = batch(page, rows, capture="fast", fresh=True)
-    assert [result.outcome for result in only_fast] == ["made", "failed", "made"]
+    assert [result.outcome for result in only_fast] == ["rendered", "failed", "rendered"]
 
 
 def test_videos_that_a_killed_worker_has_drawn_are_kept(page: Path) -> None:
@@ -155,7 +155,7 @@ def test_videos_that_a_killed_worker_has_drawn_are_kept(page: Path) -> None:
     told = Told(kill)
     results = batch(page, ROWS, told, workers=1)
     assert killed
-    assert outcomes(results) == {"made": 6}
+    assert outcomes(results) == {"rendered": 6}
     assert sorted(told.of("video-rendered")) == [1, 2, 3, 4, 5, 6], "each of them once"
     assert ["SIGKILL" in warning for warning in told.warnings] == [True]
     assert named(os.getpid(), "chrom") == []
@@ -193,7 +193,7 @@ def test_a_row_that_kills_its_workers_fails_alone(page: Path, monkeypatch: pytes
 
     monkeypatch.setattr("helios.api.batches.open_adapter", opened)
     results = batch(page, ROWS[:4], workers=1, attempts=2)
-    assert [result.outcome for result in results] == ["made", "failed", "made", "made"]
+    assert [result.outcome for result in results] == ["rendered", "failed", "rendered", "rendered"]
     assert "in 2 attempts" in str(results[1].error)
     assert "SIGKILL" in str(results[1].error)
     assert poisoned.seen == [["n0", "n1", "n2", "n3"], ["n1", "n2", "n3"], ["n2", "n3"]]
@@ -233,15 +233,18 @@ def test_the_command_shows_a_table_and_fails_if_a_row_does(page: Path, tmp_path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert "1 videos made, 0 kept, 1 failed" in done.stderr
+    assert "1 videos rendered, 0 cached, 1 failed" in done.stderr
     table = done.stdout.splitlines()
     assert table[0].split() == ["row", "video", "frames", "seconds"]
     assert "Ada.mkv" in table[1]
-    assert "made" in table[1]
+    assert "rendered" in table[1]
     assert "no such city" in table[2]
     with (tmp_path / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["row"], row["outcome"], row["frames"]) for row in rows] == [("1", "made", "10"), ("2", "failed", "")]
+    assert [(row["row"], row["outcome"], row["frames"]) for row in rows] == [
+        ("1", "rendered", "10"),
+        ("2", "failed", ""),
+    ]
     assert "no such city" in rows[1]["error"]
 
 

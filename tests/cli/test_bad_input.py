@@ -186,7 +186,7 @@ def test_a_full_disk(page: Path, tmp_path: Path) -> None:
 def test_errors_are_json_events_where_json_is_asked_for(folder: Path) -> None:
     done = helios("render", "missing.html", "-o", folder / "a.mp4", "--json")
     assert done.returncode == 2
-    assert done.stdout == '{"event":"failed","code":"usage","message":"missing.html: no such page"}\n'
+    assert done.stdout == '{"event":"run-failed","code":"usage","message":"missing.html: no such page"}\n'
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def helios(*args: object) -> subprocess.CompletedProcess[str]:
 def test_json_is_an_event_a_line(page: Path) -> None:
     done = helios("render", page, "-o", page / "a.mp4", "--json", "--chunk-frames", "5")
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [events[0]["event"], events[-1]["event"]] == ["planned", "rendered"]
+    assert [events[0]["event"], events[-1]["event"]] == ["render-planned", "render-finished"]
     assert (events[0]["fps"], events[0]["chunks"], events[-1]["frames"]) == ("25", 2, 10)
     assert done.stderr == ""
 

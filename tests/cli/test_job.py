@@ -41,8 +41,8 @@ def test_a_spec_runs_and_its_output_lies_beside_it(folder: Path, tmp_path: Path)
     assert "30 frames" in done.stderr
     assert images(folder / "video.mp4") == expected(30)
     events = told(tmp_path, "run", folder / "job.json")
-    assert [event["event"] for event in events].count("chunk-reused") == 6
-    assert (events[-1]["event"], events[-1]["reused"], events[-1]["duration"]) == ("rendered", 6, None)
+    assert [event["event"] for event in events].count("chunk-cached") == 6
+    assert (events[-1]["event"], events[-1]["cached"], events[-1]["duration"]) == ("render-finished", 6, None)
 
 
 def test_a_submitted_job_is_listed_watched_and_told_of(folder: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_submitted_job_is_listed_watched_and_told_of(folder: Path) -> None:
     job = submitted["job"]
     events = told(folder, "watch", job[:5])
     assert [event["event"] for event in events].count("chunk-finished") == 6
-    assert events[-1]["event"] == "rendered"
+    assert events[-1]["event"] == "render-finished"
     (status,) = told(folder, "status", job)
     assert (status["state"], status["frames"], status["all_frames"], status["chunks"]) == ("done", 30, 30, 6)
     assert told(folder, "list") == [status]
@@ -95,7 +95,7 @@ def test_a_job_is_stopped_and_resumed(verb: str, state: str, folder: Path, tmp_p
     assert "resume" in helios(folder, "watch", job, "--quiet", code=1).stderr
     gate.touch()
     events = told(folder, "resume", job)
-    assert (events[-1]["reused"], events[-1]["attempts"]) == (5, 1)
+    assert (events[-1]["cached"], events[-1]["attempts"]) == (5, 1)
     assert images(folder / "video.mp4") == expected(30)
 
 

@@ -14,7 +14,7 @@ PAGE = "<!doctype html><script>(function loop(t) { document.body.textContent = t
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("moment", ['"planned"', '"chunk-progress"'])
+@pytest.mark.parametrize("moment", ['"render-planned"', '"chunk-progressed"'])
 def test_a_stopped_render_leaves_no_process_and_no_file(
     number: signal.Signals, code: int, moment: str, tmp_path: Path
 ) -> None:

@@ -17,8 +17,8 @@ from helios.errors import ChunkFailed, CommandNotFound, JobFailed, JobStopped, U
 from helios.jobs import JobSpec, Journal
 from helios.jobs.job import Job
 from helios.jobs.runner import Recorder, run_job
-from helios.orchestrator import ChunkFinished, ChunkReused, Rendered, RenderEvent
-from helios.orchestrator.events import ChunkProgress, CommandsPlanned
+from helios.orchestrator import ChunkCached, ChunkFinished, RenderEvent, RenderFinished
+from helios.orchestrator.events import ChunkProgressed, CommandsPlanned
 from support.commands import expected, images, spec
 from support.processes import alive, named, wait_until
 
@@ -28,7 +28,7 @@ def journal() -> Journal:
     return Journal()
 
 
-def run(journal: Journal, job: JobSpec | str, events: list[RenderEvent] | None = None) -> Rendered:
+def run(journal: Journal, job: JobSpec | str, events: list[RenderEvent] | None = None) -> RenderFinished:
     name = job if isinstance(job, str) else journal.add(job)
     return asyncio.run(run_job(journal, name, events.append if events is not None else lambda event: None))
 
@@ -41,7 +41,7 @@ def made(log: Path) -> list[int]:
 def test_a_job_of_commands_that_are_not_ours_makes_an_exact_video(journal: Journal, tmp_path: Path) -> None:
     events: list[RenderEvent] = []
     video = run(journal, spec(tmp_path / "video.mp4", chunks=7, frames=5), events)
-    assert (video.frames, video.attempts, video.reused) == (35, 7, 0)
+    assert (video.frames, video.attempts, video.cached) == (35, 7, 0)
     assert images(tmp_path / "video.mp4") == expected(35)
     assert [event.event for event in events][:1] == ["commands-planned"]
     assert len([event for event in events if isinstance(event, ChunkFinished)]) == 7
@@ -55,8 +55,8 @@ def test_the_same_job_twice_costs_one_stitch(journal: Journal, tmp_path: Path) -
     events: list[RenderEvent] = []
     again = run(journal, spec(tmp_path / "again.mp4", log=log), events)
     assert sorted(made(log)) == list(range(6))
-    assert (again.attempts, again.reused) == (0, 6)
-    assert len([event for event in events if isinstance(event, ChunkReused)]) == 6
+    assert (again.attempts, again.cached) == (0, 6)
+    assert len([event for event in events if isinstance(event, ChunkCached)]) == 6
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "video.mp4").read_bytes()
 
 
@@ -65,14 +65,14 @@ def test_progress_begins_anew_with_another_plan(journal: Journal, tmp_path: Path
     recorder = Recorder(journal, job)
     recorder.add(CommandsPlanned(frames=30, chunks=6, workers=2))
     recorder.add(ChunkFinished(chunk=3, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
-    recorder.add(ChunkProgress(chunk=4, worker=1, frames=2))
+    recorder.add(ChunkProgressed(chunk=4, worker=1, frames=2))
     recorder.flush()
     status = journal.status(job)
     assert (status.frames, status.all_frames, status.chunks, status.all_chunks) == (7, 30, 1, 6)
     recorder = Recorder(journal, job)
     recorder.add(ChunkFinished(chunk=5, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
     recorder.add(CommandsPlanned(frames=30, chunks=1, workers=1))
-    recorder.add(ChunkProgress(chunk=0, worker=0, frames=9))
+    recorder.add(ChunkProgressed(chunk=0, worker=0, frames=9))
     recorder.flush()
     status = journal.status(job)
     assert (status.frames, status.all_frames, status.chunks, status.all_chunks) == (9, 30, 0, 1)
@@ -140,7 +140,7 @@ def test_a_chunk_that_was_damaged_where_it_is_kept_is_made_again(journal: Journa
     run(journal, spec(tmp_path / "again.mp4", chunks=3, log=log), events)
     assert images(tmp_path / "again.mp4") == expected(15)
     assert len(made(log)) == 4
-    assert next(event.message for event in events if event.event == "warned").endswith("It is made again")
+    assert next(event.message for event in events if event.event == "warning-issued").endswith("It is made again")
 
 
 def test_what_a_killed_runner_has_left_ends_with_its_job(journal: Journal, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_chunks_of_a_job_that_can_be_gone_on_with_are_not_pruned(
     run(journal, spec(tmp_path / "other.mp4", chunks=2))
     gate.touch()
     video = run(journal, job)
-    assert (video.reused, sorted(made(log))) == (2, [0, 1, 2])
+    assert (video.cached, sorted(made(log))) == (2, [0, 1, 2])
 
 
 def test_chunks_are_merged_by_a_command_where_there_is_one(journal: Journal, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_chunk_that_fails_keeps_the_others_and_says_what_to_do(journal: Journa
     assert not (tmp_path / "video.mp4").exists()
     mended.touch()
     video = run(journal, job)
-    assert (video.reused, video.attempts) == (3, 1)
+    assert (video.cached, video.attempts) == (3, 1)
     assert made(log) == [0, 1, 3]
     assert images(tmp_path / "video.mp4") == expected(20)
     assert journal.status(job).state == "done"
@@ -295,7 +295,7 @@ def test_a_job_is_stopped_within_a_second_and_gone_on_with(step: str, state: str
     gate.touch()
     job.resume()
     video = asyncio.run(job.result())
-    assert (video.reused, video.attempts) == (3, 1)
+    assert (video.cached, video.attempts) == (3, 1)
     assert images(tmp_path / "video.mp4") == expected(20)
     assert sorted(made(log)) == [0, 1, 3]
 
@@ -335,7 +335,7 @@ def test_another_machine_goes_on_with_the_store_alone(tmp_path: Path, monkeypatc
     there = Journal(tmp_path / "there")
     adopted = asyncio.run(Job.adopt(there, job, store))
     video = run(there, adopted.id)
-    assert (video.reused, video.attempts) == (2, 2)
+    assert (video.cached, video.attempts) == (2, 2)
     assert made(log) == [0, 1, 3]
     assert images(tmp_path / "video.mp4") == expected(20)
 
@@ -355,12 +355,12 @@ def test_a_page_is_a_job_too(tmp_path: Path) -> None:
         again = await helios.render(
             page, tmp_path / "again.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
         )
-        assert (again.reused, again.attempts) == (4, 0)
+        assert (again.cached, again.attempts) == (4, 0)
         page.write_text(page.read_text() + " ")
         changed = await helios.render(
             page, tmp_path / "c.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
         )
-        assert (changed.reused, changed.attempts) == (0, 4)
+        assert (changed.cached, changed.attempts) == (0, 4)
         assert changed.hashes == again.hashes
 
     asyncio.run(work())

@@ -17,7 +17,7 @@ import helios
 from helios.errors import ChunkFailed, JobStopped, UsageError
 from helios.jobs import JobSpec, Journal, webhook
 from helios.jobs.runner import run_job
-from helios.orchestrator import RenderEvent, Warned
+from helios.orchestrator import RenderEvent, WarningIssued
 from support.commands import spec
 
 Told = list[tuple[dict[str, str], bytes]]
@@ -106,11 +106,11 @@ def test_an_address_that_is_not_there_hinders_nothing_and_is_warned_of(
     name = journal.add(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
     asyncio.run(run_job(journal, name, events.append))
     assert (tmp_path / "video.mp4").exists()
-    warned = [event.message for event in events if isinstance(event, Warned)]
+    warned = [event.message for event in events if isinstance(event, WarningIssued)]
     assert warned[0].startswith(f"the webhook {address} fails, and is tried again: ")
     assert "refused" in warned[0]
     assert [f"{address} did not get the event 'done'" in line for line in warned].count(True) == 1
-    kept = [event.message for _, _, event in journal.events(name) if isinstance(event, Warned)]
+    kept = [event.message for _, _, event in journal.events(name) if isinstance(event, WarningIssued)]
     assert kept == warned
 
 

@@ -20,7 +20,7 @@ PAGE = """<!doctype html><style>@keyframes k{to{transform:translateX(250px) rota
 p{width:60px;height:60px;background:linear-gradient(red,blue);animation:k 2s infinite alternate}</style><p>a</p>"""
 
 
-def render(page: Path, output: Path, **options: Any) -> helios.Rendered:
+def render(page: Path, output: Path, **options: Any) -> helios.RenderFinished:
     return helios.render_sync(page, output, width=1280, height=720, **options)
 
 
@@ -33,7 +33,7 @@ def page(tmp_path: Path) -> Path:
 
 def render_killing(
     page: Path, output: Path, find: Callable[[], list[psutil.Process]], times: int
-) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
+) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
     """Renders 30 frames in 3 chunks, killing what `find` finds at the first progress of as many attempts."""
     events: list[helios.RenderEvent] = []
     killed: set[tuple[int, int]] = set()
@@ -43,7 +43,7 @@ def render_killing(
         events.append(event)
         if event.event == "chunk-started":
             attempt[event.chunk] = event.attempt
-        elif event.event == "chunk-progress" and event.frames < 5 and len(killed) < times:
+        elif event.event == "chunk-progressed" and event.frames < 5 and len(killed) < times:
             key = (event.chunk, attempt[event.chunk])
             if key not in killed and (found := find()):
                 found[0].kill()
@@ -90,7 +90,7 @@ def test_a_worker_that_stands_still_is_given_up_and_its_chunk_made_by_another(pa
 
     def on_event(event: helios.RenderEvent) -> None:
         events.append(event)
-        if event.event == "chunk-progress" and not stopped:
+        if event.event == "chunk-progressed" and not stopped:
             stopped.extend(workers())
             for worker in stopped:
                 worker.suspend()
@@ -165,7 +165,7 @@ def test_a_worker_ends_with_whoever_started_it(page: Path, tmp_path: Path) -> No
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as job:
         assert job.stdout
-        assert any('"chunk-progress"' in line for line in job.stdout)
+        assert any('"chunk-progressed"' in line for line in job.stdout)
         family = descendants(job.pid)
         assert len(family) > 3
         job.send_signal(signal.SIGKILL)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helios.errors import AccessDenied, BrowserError, ChunkFailed, HeliosError, PageError, Throttled, WorkerRefused
-from helios.orchestrator import Chunk, ChunkAttemptFailed, ChunkStarted, RenderEvent, Warned, split
+from helios.orchestrator import Chunk, ChunkAttemptFailed, ChunkStarted, RenderEvent, WarningIssued, split
 from helios.orchestrator.liveness import LivenessPolicy
 from helios.orchestrator.retry import RetryPolicy
 from helios.orchestrator.schedule import Schedule
@@ -333,7 +333,7 @@ def test_a_place_that_refuses_all_is_left_out_and_costs_no_attempt() -> None:
     seen = schedule(execute, chunks=20, workers=(0, 1, 1), retry=RetryPolicy(maximum_attempts=1))
     assert sorted(seen.done) == list(range(20))
     assert [event.code for event in seen.failed] == ["access-denied"]
-    assert [event.message for event in seen.events if isinstance(event, Warned)] == [
+    assert [event.message for event in seen.events if isinstance(event, WarningIssued)] == [
         "a place to run is left out: nobody may"
     ]
 
@@ -432,7 +432,7 @@ def test_a_pool_that_throttles_all_without_any_progress_is_left_out_where_there_
 
     seen = schedule(execute, chunks=40, workers=(0, 1))
     assert sorted(seen.done) == list(range(40))
-    (warned,) = [event.message for event in seen.events if isinstance(event, Warned)]
+    (warned,) = [event.message for event in seen.events if isinstance(event, WarningIssued)]
     assert "a place to run is left out: nobody gets in. Nothing was started there in 9" in warned
 
 

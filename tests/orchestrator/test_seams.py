@@ -62,7 +62,7 @@ def test_commands_that_tell_nothing_have_no_seams() -> None:
         seams.add(chunk, ChunkStats(frames=10))
 
 
-def render(page: Path, output: Path, **options: Any) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
+def render(page: Path, output: Path, **options: Any) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     video = helios.render_sync(
         page, output, width=320, height=180, frames=FRAMES, on_event=events.append, fresh=True, **options
@@ -76,8 +76,8 @@ def test_a_page_that_is_not_safe_to_split_is_drawn_in_one_chunk(capture: str, tm
     page.write_text(COUNTS)
     whole, _ = render(page, tmp_path / "whole.mp4", chunk_frames=FRAMES, capture=capture)
     video, events = render(page, tmp_path / "video.mp4", chunk_frames=8, workers=2, capture=capture)
-    assert [event.chunks for event in events if event.event == "planned"] == [3, 1]
-    (warning,) = [event.message for event in events if event.event == "warned"]
+    assert [event.chunks for event in events if event.event == "render-planned"] == [3, 1]
+    (warning,) = [event.message for event in events if event.event == "warning-issued"]
     assert "can't be drawn in parts" in warning
     assert "is another one when chunk" in warning
     assert "of 255" in warning
@@ -107,8 +107,8 @@ def test_a_page_that_is_safe_to_split_is(tmp_path: Path) -> None:
     page.write_text(SAFE)
     whole, _ = render(page, tmp_path / "whole.mp4", chunk_frames=FRAMES)
     video, events = render(page, tmp_path / "video.mp4", chunk_frames=5, workers=2)
-    assert [event.chunks for event in events if event.event == "planned"] == [5]
-    assert [event for event in events if event.event == "warned"] == []
+    assert [event.chunks for event in events if event.event == "render-planned"] == [5]
+    assert [event for event in events if event.event == "warning-issued"] == []
     assert video.hashes == whole.hashes
 
 

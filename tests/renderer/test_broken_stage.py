@@ -46,7 +46,7 @@ def write(folder: Path, page: str) -> Path:
     return path
 
 
-def render(source: Path | str, output: Path, **options: Any) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
+def render(source: Path | str, output: Path, **options: Any) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     options = {"frames": FRAMES, "workers": 1, "preset": "ultrafast", "on_event": events.append, **options}
     return helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], **options), events
@@ -104,14 +104,14 @@ def test_in_a_batch_only_videos_that_crash_the_stage_are_drawn_faithfully(tmp_pa
 
     results, events = batch()
     faithful, _ = render(page, tmp_path / "alone.mp4", capture="faithful", props=rows[1])
-    assert [result.outcome for result in results] == ["made", "made", "made"]
+    assert [result.outcome for result in results] == ["rendered", "rendered", "rendered"]
     hashes = {event.row: event.hashes for event in events if event.event == "video-rendered"}
     assert hashes[2] == faithful.hashes
-    [warning] = [event.message for event in events if event.event == "warned"]
+    [warning] = [event.message for event in events if event.event == "warning-issued"]
     assert warning.startswith("row 2: fast capture is not safe: it crashes the browser")
 
     results, events = batch(capture="fast")
-    assert [result.outcome for result in results] == ["made", "failed", "made"]
+    assert [result.outcome for result in results] == ["rendered", "failed", "rendered"]
     assert str(results[1].error).endswith("Use --capture faithful or auto")
 
 

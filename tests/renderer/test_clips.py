@@ -200,6 +200,6 @@ def test_a_video_with_a_broken_clip_is_rendered_with_one_warning(tmp_path: Path)
     warned: list[str] = []
     helios.render_sync(
         tmp_path / "page.html", tmp_path / "out.mp4", width=320, height=180, frames=8, chunk_frames=4, fresh=True,
-        on_event=lambda event: warned.append(event.message) if event.event == "warned" else None,
+        on_event=lambda event: warned.append(event.message) if event.event == "warning-issued" else None,
     )  # fmt: skip
     assert [warning.partition(" is ")[0] for warning in warned] == ["zero.mp4"]

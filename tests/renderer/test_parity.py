@@ -27,7 +27,7 @@ OTHERWISE_ANTIALIASED = {"css-keyframes", "smil", "drift"}
 FRAMES = 21
 
 
-def draw(page: Path, output: Path, **options: object) -> helios.Rendered:
+def draw(page: Path, output: Path, **options: object) -> helios.RenderFinished:
     return helios.render_sync(page, output, width=320, height=180, preset="ultrafast", workers=2, fresh=True, **options)  # type: ignore[arg-type]
 
 
@@ -45,7 +45,7 @@ def test_one_three_and_seven_chunks_have_the_same_frames(kind: str, capture: str
             page, output, frames=FRAMES, chunk_frames=FRAMES // chunks, capture=capture, on_event=events.append
         )
         planned = events[0]
-        assert (planned.event, planned.chunks, planned.motion) == ("planned", chunks, KINDS[kind])  # type: ignore[union-attr]
+        assert (planned.event, planned.chunks, planned.motion) == ("render-planned", chunks, KINDS[kind])  # type: ignore[union-attr]
         assert split.hashes == whole.hashes, f"in {chunks} chunks"
         assert_exact(output, FRAMES, Fraction(30))
 

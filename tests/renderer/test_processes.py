@@ -50,7 +50,7 @@ def site(folder: Path, page: str) -> Path:
     return folder
 
 
-def render(url: str, output: Path, **options: Any) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
+def render(url: str, output: Path, **options: Any) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     options = {"frames": FRAMES, "workers": 1, "preset": "ultrafast", "on_event": events.append, **options}
     return helios.render_sync(url, output, width=320, height=180, **options), events
@@ -133,7 +133,7 @@ def test_a_chunk_of_a_browser_that_lost_a_process_is_not_cached(tmp_path: Path) 
         killer.left = 0
         rendered, events = render(url, tmp_path / "b.mp4", capture="faithful")
     assert rendered.hashes == undisturbed.hashes
-    assert [event for event in events if event.event == "chunk-reused"] == []
+    assert [event for event in events if event.event == "chunk-cached"] == []
 
 
 @pytest.mark.parametrize("capture", ["auto", "fast", "faithful"])
@@ -145,8 +145,8 @@ def test_the_probe_is_repeated_where_a_process_dies(capture: str, tmp_path: Path
         rendered, events = render(url, tmp_path / "b.mp4", capture=capture)
     assert killer.killed
     assert rendered.hashes == undisturbed.hashes
-    assert [event.capture for event in events if event.event == "planned"] == [
-        event.capture for event in before if event.event == "planned"
+    assert [event.capture for event in events if event.event == "render-planned"] == [
+        event.capture for event in before if event.event == "render-planned"
     ]
 
 

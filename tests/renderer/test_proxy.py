@@ -112,7 +112,7 @@ NOWHERE = [
 ]
 
 
-def draw(folder: Path, script: str, network: Network, **more: Any) -> tuple[helios.Rendered, list[str]]:
+def draw(folder: Path, script: str, network: Network, **more: Any) -> tuple[helios.RenderFinished, list[str]]:
     """Renders a page with a script that is waited for."""
     page = folder / "page.html"
     page.write_text(
@@ -122,7 +122,7 @@ def draw(folder: Path, script: str, network: Network, **more: Any) -> tuple[heli
     warnings: list[str] = []
 
     def note(event: helios.RenderEvent) -> None:
-        if event.event == "warned":
+        if event.event == "warning-issued":
             warnings.append(event.message)
 
     video = helios.render_sync(page, folder / "video.mp4", network=network, on_event=note, **{**SIZE, **more})

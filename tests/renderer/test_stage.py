@@ -22,7 +22,7 @@ from test_parity import means
 import helios
 from helios.composition import Composition, Declared, Source
 from helios.errors import BrowserError
-from helios.orchestrator.events import Planned
+from helios.orchestrator.events import RenderPlanned
 from helios.renderer.browser import ring
 from helios.renderer.browser.browser import open_page
 from helios.renderer.browser.scripts import STAGE
@@ -89,7 +89,7 @@ def draw(
 
 def render(
     source: Path | str, output: Path, frames: int, **options: Any
-) -> tuple[helios.Rendered, list[helios.RenderEvent]]:
+) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     options = {"workers": 1, "preset": "ultrafast", "fresh": True, "on_event": events.append, **options}
     video = helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], frames=frames, **options)
@@ -98,11 +98,11 @@ def render(
 
 def methods(events: list[helios.RenderEvent]) -> list[str]:
     """The ways in which a video was started, one after the other."""
-    return [event.capture for event in events if event.event == "planned"]
+    return [event.capture for event in events if event.event == "render-planned"]
 
 
 def warnings(events: list[helios.RenderEvent]) -> list[str]:
-    return [event.message for event in events if event.event == "warned"]
+    return [event.message for event in events if event.event == "warning-issued"]
 
 
 def assert_right(
@@ -360,7 +360,7 @@ def test_what_a_stage_can_not_show_is_drawn_faithfully(kind: str, far: str, tmp_
     page = write(tmp_path, html.replace("{far}", far) + MOVER)
     video, events = render(page, tmp_path / "auto.mp4", FRAMES)
     planned = events[0]
-    assert planned.event == "planned"
+    assert planned.event == "render-planned"
     assert_unfit(planned, reason)
     assert (methods(events), warnings(events)) == (["begin-frame"], [])
     assert video.hashes == draw(page, tmp_path / "faithful.mp4", "begin-frame").hashes
@@ -373,7 +373,7 @@ def test_more_that_a_stage_can_not_show_is_found(kind: str, far: str, tmp_path: 
     assert_unfit(look(write(tmp_path, html.replace("{far}", far) + MOVER), tmp_path), reason)
 
 
-def assert_unfit(found: Planned | Probe, reason: str) -> None:
+def assert_unfit(found: RenderPlanned | Probe, reason: str) -> None:
     """The page is to be drawn faithfully, for that reason."""
     assert found.capture == "begin-frame"
     assert found.comparison
@@ -495,7 +495,7 @@ def test_fast_capture_that_turns_out_to_be_unsafe_leaves_nothing(far: str, tmp_p
     with pytest.raises(helios.CaptureUnsafe, match="of another origin"):
         render(page, output / "a.mp4", 60, capture="fast", on_event=seen.append)
     assert methods(seen) == ["stage"]
-    assert any(event.event == "chunk-progress" for event in seen), "frames were drawn"
+    assert any(event.event == "chunk-progressed" for event in seen), "frames were drawn"
     assert [path.name for path in output.iterdir()] == ["a.mp4"]
     assert (output / "a.mp4").read_text() == "an older video"
 
@@ -674,7 +674,7 @@ def test_what_a_script_moves_by_a_fraction_of_a_hundredth_of_a_pixel_moves_in_ev
     whole = draw(page, tmp_path / "whole.mp4", "stage", "seek", range(12)).hashes
     assert len(set(whole)) == 12
     video, events = render(page, tmp_path / "split.mp4", 12, chunk_frames=4, capture="fast")
-    assert [(event.capture, event.chunks) for event in events if event.event == "planned"] == [("stage", 3)]
+    assert [(event.capture, event.chunks) for event in events if event.event == "render-planned"] == [("stage", 3)]
     assert video.hashes == whole
 
 

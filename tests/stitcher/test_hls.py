@@ -13,7 +13,7 @@ from helios.audio import AudioMix, Track
 from helios.audio.mix import mix, nearest_sample
 from helios.composition import timescale
 from helios.errors import OutputError, StitchError
-from helios.orchestrator import ChunkFinished, Playable, Rendered, RenderEvent
+from helios.orchestrator import ChunkFinished, PlaylistUpdated, RenderEvent, RenderFinished
 from helios.stitcher.hls import PLAYLIST, HlsStream
 from support.segments import make_video
 from support.sounds import clicks, heard, loud, write
@@ -117,7 +117,7 @@ def test_a_video_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None
     def look(event: RenderEvent) -> None:
         if isinstance(event, ChunkFinished):
             finished.append(event.chunk)
-        if isinstance(event, Playable) and not is_whole(folder):
+        if isinstance(event, PlaylistUpdated) and not is_whole(folder):
             seen.append((event.frames, len(played(folder)), len(finished)))
 
     video = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, workers=1, on_event=look)
@@ -128,9 +128,9 @@ def test_a_video_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None
     assert played(folder) == [k / Fraction(25) for k in range(225)]
     again: list[RenderEvent] = []
     kept = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, workers=1, on_event=again.append)
-    assert (kept.reused, kept.attempts) == (3, 0)
+    assert (kept.cached, kept.attempts) == (3, 0)
     assert len(played(folder)) == 225
-    assert isinstance(again[-1], Rendered)
+    assert isinstance(again[-1], RenderFinished)
 
 
 @pytest.mark.parametrize("options", [{"codec": "vp9"}, {"format": "gif"}, {"format": "mov", "codec": "prores"}])
@@ -148,7 +148,7 @@ def test_a_stream_that_can_not_be_written_costs_no_video(page: Path, tmp_path: P
         if isinstance(event, ChunkFinished) and event.chunk == 0:
             shutil.rmtree(folder)
             folder.write_text("not a folder any more")
-        if event.event == "warned":
+        if event.event == "warning-issued":
             printed.append(event.message)
 
     video = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, frames=100, workers=1, on_event=break_it)

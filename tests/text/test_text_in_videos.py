@@ -23,11 +23,11 @@ def page(tmp_path: Path) -> Path:
     return tmp_path / "page.html"
 
 
-def render(page: Path, output: Path, **more: object) -> tuple[helios.Rendered, list[str]]:
+def render(page: Path, output: Path, **more: object) -> tuple[helios.RenderFinished, list[str]]:
     events: list[helios.RenderEvent] = []
     options = {"width": 96, "height": 54, "fps": 25, "frames": 25, "workers": 2, "preset": "ultrafast", **more}
     video = helios.render_sync(page, output, on_event=events.append, **options)  # type: ignore[arg-type]
-    return video, [event.message for event in events if event.event == "warned"]
+    return video, [event.message for event in events if event.event == "warning-issued"]
 
 
 def test_what_is_muxed_draws_no_frame_again_and_follows_the_range(page: Path, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from helios.jobs.journal import Journal
 from helios.jobs.runner import run_job
 from helios.jobs.spec import JobSpec
 from helios.jobs.webhook import check_webhook
-from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator
+from helios.orchestrator import RenderEvent, RenderFinished, RenderOrchestrator
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.estimate import Estimate, is_worth_measuring, measure, predict
 from helios.orchestrator.events import EventSink
@@ -44,7 +44,7 @@ async def render(
     *,
     on_event: EventSink = lambda event: None,
     **options: Unpack[RenderOptions],
-) -> Rendered:
+) -> RenderFinished:
     """Renders a page (a file, a folder with index.html, or an http(s) address) into a video, else out.mp4.
 
     The ending of its name says what it becomes: see docs/formats.md.
@@ -67,7 +67,7 @@ def render_sync(
     *,
     on_event: EventSink = lambda event: None,
     **options: Unpack[RenderOptions],
-) -> Rendered:
+) -> RenderFinished:
     """``render`` for callers without an event loop."""
     return asyncio.run(render(source, output, on_event=on_event, **options))
 
@@ -75,7 +75,7 @@ def render_sync(
 async def render_events(
     source: str | PathLike[str], output: str | PathLike[str] | None = None, **options: Unpack[RenderOptions]
 ) -> AsyncIterator[RenderEvent]:
-    """``render`` as a stream of events, ``Rendered`` last. Leaving the loop early stops the render."""
+    """``render`` as a stream of events, ``RenderFinished`` last. Leaving the loop early stops the render."""
     queue: asyncio.Queue[RenderEvent | None] = asyncio.Queue()
     task = asyncio.create_task(render(source, output, on_event=queue.put_nowait, **options))
     task.add_done_callback(lambda _: queue.put_nowait(None))

@@ -1,8 +1,8 @@
 """Many videos of one page, a row of data each: rows, their videos' names, the groups in which they are drawn."""
 
 from helios.batches.events import (
-    Batched,
     BatchEvent,
+    BatchFinished,
     BatchPlanned,
     BatchSink,
     VideoCached,
@@ -18,11 +18,11 @@ from helios.batches.state import batch_state
 
 __all__ = [
     "BatchEvent",
+    "BatchFinished",
     "BatchPlan",
     "BatchPlanned",
     "BatchRun",
     "BatchSink",
-    "Batched",
     "Row",
     "VideoCached",
     "VideoFailed",

@@ -9,10 +9,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from helios.orchestrator.events import Warned
+from helios.orchestrator.events import WarningIssued
 from helios.renderer.messages import CaptureMethod, Comparison
 
-Outcome = Literal["made", "kept", "failed"]
+Outcome = Literal["rendered", "cached", "failed"]
 
 
 class _Event(BaseModel):
@@ -39,7 +39,7 @@ class BatchPlanned(_Event):
 class VideoRendered(_Event):
     """A row's video was drawn, and is at ``output``. It took ``seconds``, of them ``loading`` up to its first image.
 
-    ``hashes`` are those of its frames, as in ``Rendered``.
+    ``hashes`` are those of its frames, as in ``RenderFinished``.
     """
 
     event: Literal["video-rendered"] = "video-rendered"
@@ -72,12 +72,12 @@ class VideoFailed(_Event):
     code: str
 
 
-class Batched(_Event):
+class BatchFinished(_Event):
     """All rows have been seen to, in ``seconds``. ``cost`` is what workers have cost (US dollars), if anything."""
 
-    event: Literal["batched"] = "batched"
-    made: int
-    kept: int
+    event: Literal["batch-finished"] = "batch-finished"
+    rendered: int
+    cached: int
     failed: int
     frames: int
     seconds: float
@@ -95,7 +95,7 @@ class VideoResult(_Event):
     error: str | None = None
 
 
-BatchEvent = BatchPlanned | Warned | VideoRendered | VideoCached | VideoFailed | Batched
+BatchEvent = BatchPlanned | WarningIssued | VideoRendered | VideoCached | VideoFailed | BatchFinished
 """Any of them; ``event`` tells which."""
 
 BatchSink = Callable[[BatchEvent], None]

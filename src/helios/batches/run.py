@@ -11,14 +11,22 @@ from functools import partial
 from pathlib import Path
 
 from helios.batches.command import draw_videos
-from helios.batches.events import Batched, BatchPlanned, BatchSink, VideoCached, VideoFailed, VideoRendered, VideoResult
+from helios.batches.events import (
+    BatchFinished,
+    BatchPlanned,
+    BatchSink,
+    VideoCached,
+    VideoFailed,
+    VideoRendered,
+    VideoResult,
+)
 from helios.batches.plan import BatchPlan
 from helios.batches.rows import Row
 from helios.errors import BrowserError, CaptureBroken, CaptureUnsafe, HeliosError, Throttled
 from helios.orchestrator.chunk_cache import CacheEntry, ChunkCache, Damaged
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.dispatch import Workplace
-from helios.orchestrator.events import ChunkAttemptFailed, RenderEvent, Warned
+from helios.orchestrator.events import ChunkAttemptFailed, RenderEvent, WarningIssued
 from helios.orchestrator.fallback import advice, next_method
 from helios.orchestrator.orchestrator import WorkerPool, fetched, total_cost
 from helios.orchestrator.pages import read_chunk_output
@@ -102,9 +110,9 @@ class BatchRun:
         ).run()
         results = tuple(self._results[row.number] for row in plan.rows)
         self._emit(
-            Batched(
-                made=sum(result.outcome == "made" for result in results),
-                kept=sum(result.outcome == "kept" for result in results),
+            BatchFinished(
+                rendered=sum(result.outcome == "rendered" for result in results),
+                cached=sum(result.outcome == "cached" for result in results),
                 failed=sum(result.outcome == "failed" for result in results),
                 frames=sum(result.frames or 0 for result in results),
                 seconds=time.monotonic() - started,
@@ -125,7 +133,7 @@ class BatchRun:
                 hashes = (await self._ledger.stats(self._plan.place(row, method), record)).hashes
                 frames = record.stats.frames
                 self._results[row.number] = VideoResult(
-                    row=row.number, output=row.output, outcome="kept", frames=frames
+                    row=row.number, output=row.output, outcome="cached", frames=frames
                 )
                 self._emit(VideoCached(row=row.number, output=row.output, frames=frames, hashes=hashes))
                 return True
@@ -215,7 +223,7 @@ class BatchRun:
         seconds = (report.ready_ms + report.draw_ms) / 1000
         frames = report.stop
         self._results[row.number] = VideoResult(
-            row=row.number, output=row.output, outcome="made", frames=frames, seconds=seconds
+            row=row.number, output=row.output, outcome="rendered", frames=frames, seconds=seconds
         )
         self._emit(
             VideoRendered(
@@ -253,7 +261,7 @@ class BatchRun:
 
     def _heard(self, event: RenderEvent) -> None:
         """Of what a schedule tells, what there is to say of videos."""
-        if isinstance(event, Warned):
+        if isinstance(event, WarningIssued):
             self._warn(event.message)
         elif isinstance(event, ChunkAttemptFailed) and event.retried:
             self._warn(f"a worker was lost, and what it has not done is drawn again: {event.error}")
@@ -261,7 +269,7 @@ class BatchRun:
     def _warn(self, message: str) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            self._emit(Warned(message=message))
+            self._emit(WarningIssued(message=message))
 
     def _planned(self) -> BatchPlanned:
         video, probe = self._plan.template.composition, self._plan.template.probe

@@ -13,17 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from helios.cli.reporters import failed, summary
 from helios.orchestrator import (
     ChunkAttemptFailed,
+    ChunkCached,
     ChunkFinished,
-    ChunkProgress,
-    ChunkReused,
+    ChunkProgressed,
     ChunkStarted,
     CommandsPlanned,
-    Planned,
-    Playable,
-    Rendered,
+    PlaylistUpdated,
     RenderEvent,
-    Stitching,
-    Warned,
+    RenderFinished,
+    RenderPlanned,
+    StitchStarted,
+    WarningIssued,
 )
 
 
@@ -61,35 +61,35 @@ class Bars:
     def show(self, event: RenderEvent) -> None:
         assert self._video is not None
         match event:
-            case Planned():
+            case RenderPlanned():
                 text = f"{event.width}x{event.height} at {float(event.fps):g} fps"
                 self._begin(text, event.frames)
             case CommandsPlanned():
                 self._begin(f"{event.chunks} commands", event.frames)
-            case Warned():
+            case WarningIssued():
                 self._console.print(f"[yellow]warning:[/] {escape(event.message)}")
             case ChunkStarted():
                 self._line(event.worker, f"worker {event.worker}: chunk {event.chunk}", 0, event.stop - event.start)
                 self._count(event.chunk, 0)
-            case ChunkProgress():
+            case ChunkProgressed():
                 self._bars.update(self._workers[event.worker], completed=event.frames)
                 self._count(event.chunk, event.frames)
             case ChunkFinished():
                 self._bars.update(self._workers[event.worker], completed=event.frames)
                 self._count(event.chunk, event.frames)
-            case ChunkReused():
+            case ChunkCached():
                 self._count(event.chunk, event.frames)
             case ChunkAttemptFailed():
                 if event.retried:
                     self._console.print(f"[yellow]{escape(failed(event))}[/]")
-            case Playable():
+            case PlaylistUpdated():
                 self._playable(event)
-            case Stitching():
+            case StitchStarted():
                 self._bars.update(self._video, description=f"joining {event.segments} segments")
-            case Rendered():
+            case RenderFinished():
                 self._console.print(summary(event), highlight=False)
 
-    def _playable(self, event: Playable) -> None:
+    def _playable(self, event: PlaylistUpdated) -> None:
         if not self._streams:
             self._console.print(f"{event.playlist} can be played from now on", highlight=False)
         self._streams = True

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import helios
-from helios.batches import Batched, BatchEvent, BatchPlanned, VideoCached, VideoFailed, VideoRendered
-from helios.orchestrator import Warned
+from helios.batches import BatchEvent, BatchFinished, BatchPlanned, VideoCached, VideoFailed, VideoRendered
+from helios.orchestrator import WarningIssued
 
-_COLOURS = {"made": "green", "kept": "blue", "failed": "red"}
+_COLOURS = {"rendered": "green", "cached": "blue", "failed": "red"}
 
 
 class NullReporter:
@@ -76,16 +76,16 @@ class Lines(NullReporter):
         match event:
             case BatchPlanned():
                 self._bars.update(self._videos, description=f"videos by {event.workers} workers", total=event.videos)
-            case Warned():
+            case WarningIssued():
                 self._say(f"[yellow]warning:[/] {escape(event.message)}")
             case VideoFailed():
                 self._bars.advance(self._videos)
                 self._say(f"[red]row {event.row}:[/] {escape(event.error)}")
             case VideoRendered() | VideoCached():
                 self._bars.advance(self._videos)
-            case Batched():
+            case BatchFinished():
                 cost = "" if event.cost is None else f", for {event.cost:.4f} USD"
-                videos = f"{event.made} videos made, {event.kept} kept, {event.failed} failed"
+                videos = f"{event.rendered} videos rendered, {event.cached} cached, {event.failed} failed"
                 self._say(f"{videos}: {event.frames} frames in {event.seconds:.1f} s{cost}")
 
     def _say(self, text: str) -> None:

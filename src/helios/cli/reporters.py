@@ -9,17 +9,17 @@ import typer
 
 from helios.orchestrator import (
     ChunkAttemptFailed,
+    ChunkCached,
     ChunkFinished,
-    ChunkProgress,
-    ChunkReused,
+    ChunkProgressed,
     ChunkStarted,
     CommandsPlanned,
-    Planned,
-    Playable,
-    Rendered,
+    PlaylistUpdated,
     RenderEvent,
-    Stitching,
-    Warned,
+    RenderFinished,
+    RenderPlanned,
+    StitchStarted,
+    WarningIssued,
 )
 
 
@@ -52,11 +52,11 @@ class Summary(NullReporter):
     def show(self, event: RenderEvent) -> None:
         """Shows one event."""
         match event:
-            case Warned():
+            case WarningIssued():
                 typer.echo(f"helios: warning: {event.message}", err=True)
             case ChunkAttemptFailed(retried=True):
                 typer.echo(f"helios: {failed(event)}", err=True)
-            case Rendered():
+            case RenderFinished():
                 typer.echo(summary(event), err=True)
             case _:
                 pass
@@ -67,11 +67,11 @@ def failed(event: ChunkAttemptFailed) -> str:
     return f"chunk {event.chunk}, attempt {event.attempt} failed and is tried again: {event.error}"
 
 
-def summary(event: Rendered) -> str:
+def summary(event: RenderFinished) -> str:
     """One line for a video that is there."""
     speed = event.frames / event.seconds
     length = "" if event.duration is None else f"{event.duration:.3f} s, "
-    kept = f"; {event.reused} chunks were there already" if event.reused else ""
+    kept = f"; {event.cached} chunks were cached" if event.cached else ""
     cost = "" if event.cost is None else f", for {event.cost:.4f} USD"
     took = f"rendered in {event.seconds:.1f} s{cost} ({speed:.1f} frames/s{kept})"
     return f"{event.output}: {event.frames} frames, {length}{took}"
@@ -80,29 +80,29 @@ def summary(event: Rendered) -> str:
 def describe(event: RenderEvent) -> str:
     """One line for anything that has happened."""
     match event:
-        case Planned():
+        case RenderPlanned():
             return (
                 f"{event.frames} frames of {event.width}x{event.height} in {event.chunks} chunks "
                 f"by {event.workers} workers, capture {event.capture}"
             )
         case CommandsPlanned():
             return f"{event.frames} frames in {event.chunks} commands by {event.workers} workers"
-        case Warned():
+        case WarningIssued():
             return f"warning: {event.message}"
         case ChunkStarted():
             frames = f"frames {event.start}:{event.stop}"
             return f"chunk {event.chunk} ({frames}), attempt {event.attempt}: started by worker {event.worker}"
-        case ChunkProgress():
+        case ChunkProgressed():
             return f"chunk {event.chunk}: {event.frames} frames"
         case ChunkAttemptFailed():
             return failed(event) if event.retried else f"chunk {event.chunk} failed: {event.error}"
-        case ChunkReused():
+        case ChunkCached():
             return f"chunk {event.chunk} (frames {event.start}:{event.stop}): is there already"
         case ChunkFinished():
             return f"chunk {event.chunk}, attempt {event.attempt}: made in {event.seconds:.1f} s"
-        case Playable():
+        case PlaylistUpdated():
             return f"{event.playlist}: {event.frames} frames can be played"
-        case Stitching():
+        case StitchStarted():
             return f"joining {event.segments} segments"
-        case Rendered():
+        case RenderFinished():
             return summary(event)

@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 import typer
 
 from helios.errors import HeliosError
-from helios.orchestrator.events import Failed
+from helios.orchestrator.events import RunFailed
 from helios.stopping import Stopped, run_stoppable
 
 T = TypeVar("T")
@@ -46,6 +46,6 @@ def run(
 def fail(error: HeliosError, *, json: bool = False) -> NoReturn:
     """Says what is wrong and ends the program."""
     if json:
-        typer.echo(Failed(code=error.code, message=str(error)).model_dump_json())
+        typer.echo(RunFailed(code=error.code, message=str(error)).model_dump_json())
     typer.echo(f"helios: {error}", err=True)
     raise typer.Exit(error.exit_code)

@@ -13,7 +13,7 @@ from helios.jobs.journal import JobStatus, Journal
 from helios.jobs.runner import clear, leave_runner, open_store
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import ENDS, Step, after
-from helios.orchestrator import ChunkProgress, ChunkStarted, Rendered, RenderEvent
+from helios.orchestrator import ChunkProgressed, ChunkStarted, RenderEvent, RenderFinished
 from helios.orchestrator.chunk_cache import CacheEntry
 from helios.storage import ArtifactStore
 
@@ -72,13 +72,13 @@ class Job:
             for chunk, frames in self._journal.progress(self.id).items() if status.alive else ():
                 if frames > drawn.get(chunk, frames):
                     drawn[chunk] = frames
-                    yield ChunkProgress(chunk=chunk, worker=workers[chunk], frames=frames)
+                    yield ChunkProgressed(chunk=chunk, worker=workers[chunk], frames=frames)
             waits = status.state == "queued" and time.time() - status.created < _BEGINS
             if not status.alive and not waits:
                 return
             await asyncio.sleep(_BEAT)
 
-    async def result(self) -> Rendered:
+    async def result(self) -> RenderFinished:
         """Waits for its end, and returns what came of it (its ``hashes`` are kept with its chunks).
 
         Raises:
@@ -87,7 +87,7 @@ class Job:
         """
         rendered = None
         async for event in self.events():
-            if isinstance(event, Rendered):
+            if isinstance(event, RenderFinished):
                 rendered = event
         status = self.status()
         if status.state == "done" and rendered:

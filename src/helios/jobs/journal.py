@@ -24,7 +24,7 @@ from helios.errors import OutputError, UsageError
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import ENDS, State, Step, after
 from helios.orchestrator import RenderEvent
-from helios.orchestrator.events import CommandsPlanned, Planned
+from helios.orchestrator.events import CommandsPlanned, RenderPlanned
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -195,7 +195,7 @@ class Journal:
                     for k, (at, event) in enumerate(events, 1)
                 ),
             )
-            for plan in (event for _, event in events if isinstance(event, Planned | CommandsPlanned)):
+            for plan in (event for _, event in events if isinstance(event, RenderPlanned | CommandsPlanned)):
                 self._database.execute("DELETE FROM progress WHERE job = ?", (job,))
                 self._database.execute(
                     "UPDATE jobs SET frames = ?, chunks = ? WHERE id = ?", (plan.frames, plan.chunks, job)

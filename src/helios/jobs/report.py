@@ -21,13 +21,13 @@ from av.video.reformatter import ColorRange
 from helios.jobs.journal import JobStatus, Journal
 from helios.orchestrator import (
     ChunkAttemptFailed,
+    ChunkCached,
     ChunkFinished,
-    ChunkReused,
     ChunkStarted,
-    Planned,
-    Rendered,
     RenderEvent,
-    Warned,
+    RenderFinished,
+    RenderPlanned,
+    WarningIssued,
 )
 from helios.output import write_whole
 
@@ -79,7 +79,7 @@ def write_report(journal: Journal, job: str, path: Path) -> None:
 def _page(status: JobStatus, events: list[tuple[float, RenderEvent]]) -> str:
     spans = _spans(events)
     name = escape(status.output.name)
-    reused = sum(isinstance(event, ChunkReused) for _, event in events)
+    reused = sum(isinstance(event, ChunkCached) for _, event in events)
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
         f"<title>{name}: job {status.id}</title><style>{_STYLE}</style><h1>{name}</h1>",
@@ -131,10 +131,10 @@ def _facts(status: JobStatus, events: list[tuple[float, RenderEvent]], spans: li
     if status.started and status.finished:
         stats["Took"] = f"{status.finished - status.started:.1f} s"
     for _, event in events:
-        if isinstance(event, Planned):
+        if isinstance(event, RenderPlanned):
             stats["Size"] = f"{event.width}x{event.height} at {float(event.fps):g} frames a second"
             stats["Capture"] = f"{event.capture}, motion {event.motion}, {event.browser}"
-        elif isinstance(event, Rendered) and event.cost is not None:
+        elif isinstance(event, RenderFinished) and event.cost is not None:
             stats["Cost"] = f"{event.cost:.4f} USD, by the table of prices"
     if status.error:
         stats["Error"] = status.error
@@ -142,7 +142,7 @@ def _facts(status: JobStatus, events: list[tuple[float, RenderEvent]], spans: li
 
 
 def _warnings(events: list[tuple[float, RenderEvent]]) -> str:
-    message = [event.message for _, event in events if isinstance(event, Warned)]
+    message = [event.message for _, event in events if isinstance(event, WarningIssued)]
     return "<h2>Warnings</h2><ul>" + "".join(f"<li>{escape(text)}" for text in message) + "</ul>" if message else ""
 
 

@@ -23,15 +23,15 @@ from helios.jobs.retention import forget_ended, kept_bytes, prune
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
-from helios.orchestrator import Rendered, RenderEvent, RenderOrchestrator, WorkerPool
+from helios.orchestrator import RenderEvent, RenderFinished, RenderOrchestrator, WorkerPool
 from helios.orchestrator.events import (
+    ChunkCached,
     ChunkFinished,
-    ChunkProgress,
-    ChunkReused,
+    ChunkProgressed,
     CommandsPlanned,
     EventSink,
-    Planned,
-    Warned,
+    RenderPlanned,
+    WarningIssued,
 )
 from helios.orchestrator.retry import RetryPolicy
 from helios.stitcher import FfmpegStitcher, VideoStitcher, stitcher_for
@@ -42,7 +42,7 @@ _BEAT = 0.2  # seconds between looks at what is wanted, and between writes
 
 async def run_job(
     journal: Journal, job: str, emit: EventSink = lambda event: None, *, inject: str | None = None
-) -> Rendered:
+) -> RenderFinished:
     """Runs a job, or goes on with it, until it is done, fails, or somebody wants it to stop.
 
     However it ends, the journal says so, and no process of it is left; what is made is kept. ``inject`` has things go
@@ -73,12 +73,12 @@ async def run_job(
                     emit(event)
 
                 def warn(message: str) -> None:
-                    show(Warned(message=message))
+                    show(WarningIssued(message=message))
 
                 webhook = await telling.enter_async_context(Webhook(spec.webhook, job, warn))
                 webhook.tell("started", {})
 
-                async def work() -> Rendered:
+                async def work() -> RenderFinished:
                     store = open_store(journal, spec, faulty.before_request if faulty else None)
                     await _describe(store, job, spec)
                     here = LocalWorkerAdapter()
@@ -125,8 +125,8 @@ def _stitcher(spec: JobSpec, here: LocalWorkerAdapter) -> VideoStitcher:
 
 
 async def _watched(
-    journal: Journal, job: str, work: asyncio.Task[Rendered], recorder: Recorder, webhook: Webhook
-) -> Rendered:
+    journal: Journal, job: str, work: asyncio.Task[RenderFinished], recorder: Recorder, webhook: Webhook
+) -> RenderFinished:
     """What comes of ``work``, which ends early if that is wanted; the journal and the webhook are told."""
     step: Step = "pause"
     try:
@@ -232,19 +232,19 @@ class Recorder:
     def add(self, event: RenderEvent) -> None:
         """Something has happened."""
         match event:
-            case Planned() | CommandsPlanned():
+            case RenderPlanned() | CommandsPlanned():
                 self._most, self._progress = {}, {}
-            case ChunkProgress():
+            case ChunkProgressed():
                 if event.frames > self._most.get(event.chunk, 0):
                     self._most[event.chunk] = event.frames
                     self._progress[event.chunk] = (event.frames, False)
                 return
-            case ChunkFinished() | ChunkReused():
+            case ChunkFinished() | ChunkCached():
                 self._most.pop(event.chunk, None)
                 self._progress[event.chunk] = (event.frames, True)
             case _:
                 pass
-        if isinstance(event, Rendered):
+        if isinstance(event, RenderFinished):
             event = event.model_copy(update={"hashes": ()})  # they are kept with the chunks
         self._events.append((time.time(), event))
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from helios.audio import AudioMix
-from helios.orchestrator.events import EventSink, Warned
+from helios.orchestrator.events import EventSink, WarningIssued
 from helios.orchestrator.pages import RenderPlan
 from helios.threads import in_daemon
 
@@ -38,7 +38,7 @@ async def mixing(
     async def mixed() -> Path:
         found = await asyncio.shield(work)
         while found.warnings:
-            emit(Warned(message=found.warnings.pop(0)))
+            emit(WarningIssued(message=found.warnings.pop(0)))
         return found.path
 
     try:

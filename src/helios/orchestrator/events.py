@@ -16,14 +16,14 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Planned(_Event):
+class RenderPlanned(_Event):
     """The page was looked at, and what is to be drawn is settled. ``frames`` are those of the chunks.
 
     ``comparison`` says why ``capture`` was chosen, where the choice was left to Helios. It comes a second time if
     fast capture turned out to be unsafe and the video is drawn again.
     """
 
-    event: Literal["planned"] = "planned"
+    event: Literal["render-planned"] = "render-planned"
     width: int
     height: int
     fps: Fraction
@@ -45,10 +45,10 @@ class CommandsPlanned(_Event):
     workers: int
 
 
-class Warned(_Event):
+class WarningIssued(_Event):
     """Something is off, but not so that the video can't be made."""
 
-    event: Literal["warned"] = "warned"
+    event: Literal["warning-issued"] = "warning-issued"
     message: str
 
 
@@ -63,10 +63,10 @@ class ChunkStarted(_Event):
     stop: int
 
 
-class ChunkProgress(_Event):
+class ChunkProgressed(_Event):
     """``frames`` frames of a chunk are drawn and encoded."""
 
-    event: Literal["chunk-progress"] = "chunk-progress"
+    event: Literal["chunk-progressed"] = "chunk-progressed"
     chunk: int
     worker: int
     frames: int
@@ -99,71 +99,71 @@ class ChunkFinished(_Event):
     seconds: float
 
 
-class ChunkReused(_Event):
+class ChunkCached(_Event):
     """A chunk need not be made: the store holds it, made of the same."""
 
-    event: Literal["chunk-reused"] = "chunk-reused"
+    event: Literal["chunk-cached"] = "chunk-cached"
     chunk: int
     frames: int
     start: int
     stop: int
 
 
-class Playable(_Event):
+class PlaylistUpdated(_Event):
     """The first ``frames`` frames of the video can be played, at ``playlist``, or nearly: their last piece may be
     missing."""
 
-    event: Literal["playable"] = "playable"
+    event: Literal["playlist-updated"] = "playlist-updated"
     playlist: Path
     frames: int
 
 
-class Stitching(_Event):
+class StitchStarted(_Event):
     """All segments are there and are being joined."""
 
-    event: Literal["stitching"] = "stitching"
+    event: Literal["stitch-started"] = "stitch-started"
     segments: int
 
 
-class Rendered(_Event):
+class RenderFinished(_Event):
     """The video is whole: ``frames`` frames, ``duration`` seconds long (None of commands), made in ``seconds``.
 
-    It took ``attempts`` at chunks; ``reused`` chunks were there already.
+    It took ``attempts`` at chunks; ``cached`` chunks were there already.
     ``hashes`` are its frames' XXH3-128 of their RGB pixels before encoding, in order: equal videos have equal
     hashes, however they were split. ``cost`` is what workers have cost (US dollars), where they are paid for.
     """
 
-    event: Literal["rendered"] = "rendered"
+    event: Literal["render-finished"] = "render-finished"
     output: Path
     frames: int
     duration: float | None
     seconds: float
     attempts: int
-    reused: int
+    cached: int
     hashes: tuple[str, ...]
     cost: float | None = None
 
 
-class Failed(_Event):
+class RunFailed(_Event):
     """The job ended with an error. ``code`` is that of ``helios.errors``. Printed by the command line only."""
 
-    event: Literal["failed"] = "failed"
+    event: Literal["run-failed"] = "run-failed"
     code: str
     message: str
 
 
 RenderEvent = (
-    Planned
+    RenderPlanned
     | CommandsPlanned
-    | Warned
+    | WarningIssued
     | ChunkStarted
-    | ChunkProgress
+    | ChunkProgressed
     | ChunkAttemptFailed
-    | ChunkReused
+    | ChunkCached
     | ChunkFinished
-    | Playable
-    | Stitching
-    | Rendered
+    | PlaylistUpdated
+    | StitchStarted
+    | RenderFinished
 )
 """Any of them; ``event`` tells which."""
 

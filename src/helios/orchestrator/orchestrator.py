@@ -28,14 +28,14 @@ from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.commands import CommandPlan
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.events import (
+    ChunkCached,
     ChunkFinished,
-    ChunkReused,
     CommandsPlanned,
     EventSink,
-    Planned,
-    Rendered,
-    Stitching,
-    Warned,
+    RenderFinished,
+    RenderPlanned,
+    StitchStarted,
+    WarningIssued,
 )
 from helios.orchestrator.fallback import advised, fallback
 from helios.orchestrator.pages import RenderPlan
@@ -142,7 +142,7 @@ class RenderOrchestrator:
         sound: AudioMix | None = None,
         hls: Path | None = None,
         text: Text | None = None,
-    ) -> Rendered:
+    ) -> RenderFinished:
         """Makes a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
         Chunks that the store holds are not made again. One whose worker fails is tried again. If fast capture, chosen
@@ -152,7 +152,7 @@ class RenderOrchestrator:
         worker join the segments, where workers don't share our disk; if it can't, they are joined here. ``sound``,
         which only videos of pages have, is mixed meanwhile; ``text``, which only they have too, goes in at the join.
         What is finished can be played from a playlist in the folder ``hls`` already. ``emit`` gets
-        every event, ``Rendered`` last.
+        every event, ``RenderFinished`` last.
 
         Raises:
             ChunkFailed: a chunk could not be made; the others are stopped.
@@ -177,7 +177,7 @@ class RenderOrchestrator:
             if isinstance(plan, RenderPlan):
                 read = text and text.within(*plan.span)
                 for warning in left_out(text, plan.composition.captions, plan.composition.duration):
-                    emit(Warned(message=warning))
+                    emit(WarningIssued(message=warning))
             thread.submit(import_module, "av")  # takes a while, and joining needs it: meanwhile others draw
             store = self._store or ArtifactStore.at(folder / "store")
             warned: set[str] = set()
@@ -185,7 +185,7 @@ class RenderOrchestrator:
                 emit(_planned(plan))
                 for warning in plan.warnings:
                     if warning not in warned:
-                        emit(Warned(message=warning))
+                        emit(WarningIssued(message=warning))
                 warned.update(plan.warnings)
                 cache = ChunkCache(store, job, plan.root, fresh=fresh)
                 work = folder / f"plan-{len(list(folder.iterdir()))}"
@@ -205,34 +205,38 @@ class RenderOrchestrator:
                     damaged += 1
                     if damaged == _DAMAGES:
                         raise
-                    emit(Warned(message=f"{error}. It is made again"))
+                    emit(WarningIssued(message=f"{error}. It is made again"))
                 except (CaptureUnsafe, ChunkFailed) as error:
                     if not isinstance(plan, RenderPlan):
                         raise
                     plan = fallback(plan, error)
                     how = "" if plan.probe.capture in FAST else " faithfully"
-                    emit(Warned(message=f"fast capture is not safe for this page: {error}. It is drawn again{how}"))
+                    emit(
+                        WarningIssued(
+                            message=f"fast capture is not safe for this page: {error}. It is drawn again{how}"
+                        )
+                    )
                 except SeamBroken as error:
                     assert isinstance(plan, RenderPlan), "commands tell nothing of their frames"
                     plan = plan.whole()
-                    emit(Warned(message=f"this page can't be drawn in parts: {error}. It is drawn again in one"))
+                    emit(WarningIssued(message=f"this page can't be drawn in parts: {error}. It is drawn again in one"))
                 finally:
                     attempts += run.attempts
             if not joined:
-                emit(Stitching(segments=len(records)))
+                emit(StitchStarted(segments=len(records)))
                 sounding = await heard() if heard else None
                 await plan.join(self._here, self._stitcher, segments, work / "joined", output, sounding, read)
             elif heard or read:
                 await self._stitcher.stitch([silent], output, await heard() if heard else None, read)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await cache.stats(plan.place(chunk), record)).hashes]  # fmt: skip
-        rendered = Rendered(
+        rendered = RenderFinished(
             output=output,
             frames=sum(chunk.frames for chunk in plan.parts),
             duration=plan.duration,
             seconds=time.monotonic() - started,
             attempts=attempts,
-            reused=run.reused,
+            cached=run.cached,
             hashes=tuple(hashes),
             cost=total_cost(pool.adapter.spent for pool in self._crews),
         )
@@ -320,7 +324,7 @@ class _Run:
         self._seams = Seams(plan.parts)
         self._prefix: Prefix | None = None
         self.attempts = 0
-        self.reused = 0
+        self.cached = 0
         """Chunks that were there already."""
 
     async def all_chunks(self, prefix: Prefix | None = None) -> list[CacheEntry]:
@@ -338,8 +342,8 @@ class _Run:
         missing: list[Chunk] = []
         for chunk in self._plan.parts:
             if record := await self._ledger.find(self._plan.place(chunk)) or await self._adopted(chunk):
-                self.reused += 1
-                self._emit(ChunkReused(chunk=chunk.index, frames=chunk.frames, start=chunk.start, stop=chunk.stop))
+                self.cached += 1
+                self._emit(ChunkCached(chunk=chunk.index, frames=chunk.frames, start=chunk.start, stop=chunk.stop))
                 self._keep(chunk, record)
             else:
                 missing.append(chunk)
@@ -373,12 +377,12 @@ class _Run:
 
     async def join(self, records: Sequence[CacheEntry], output: Path) -> bool:
         """Has a worker join the segments; whether it could."""
-        self._emit(Stitching(segments=len(records)))
+        self._emit(StitchStarted(segments=len(records)))
         found = [Artifact(record.segment, record.digest, record.size) for record in records]
         try:
             await next(filter(self._is_at_the_store, self._workplaces)).join(found, output)
         except HeliosError as error:
-            self._emit(Warned(message=f"{error}. The video is joined here"))
+            self._emit(WarningIssued(message=f"{error}. The video is joined here"))
             return False
         return True
 
@@ -430,7 +434,7 @@ class _Run:
         for warning in record.stats.warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
-                self._emit(Warned(message=warning))
+                self._emit(WarningIssued(message=warning))
         self._records[chunk.index] = record.model_copy(update={"stats": ChunkStats(frames=record.stats.frames)})
         self._seams.add(chunk, record.stats)
         if self._prefix:
@@ -470,12 +474,12 @@ def _methods(request: RenderRequest, found: Probe) -> list[CaptureMethod]:
     return methods
 
 
-def _planned(plan: RenderPlan | CommandPlan) -> Planned | CommandsPlanned:
+def _planned(plan: RenderPlan | CommandPlan) -> RenderPlanned | CommandsPlanned:
     frames = sum(chunk.frames for chunk in plan.parts)
     if isinstance(plan, CommandPlan):
         return CommandsPlanned(frames=frames, chunks=len(plan.parts), workers=plan.workers)
     composition = plan.composition
-    return Planned(
+    return RenderPlanned(
         width=composition.width,
         height=composition.height,
         fps=composition.fps,

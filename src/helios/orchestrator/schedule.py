@@ -15,7 +15,7 @@ from helios.errors import AccessDenied, ChunkFailed, HeliosError, MissingTool, S
 from helios.orchestrator.attempt import Attempt
 from helios.orchestrator.chunks import Chunk
 from helios.orchestrator.clock import Clock, SystemClock
-from helios.orchestrator.events import ChunkAttemptFailed, ChunkProgress, ChunkStarted, EventSink, Warned
+from helios.orchestrator.events import ChunkAttemptFailed, ChunkProgressed, ChunkStarted, EventSink, WarningIssued
 from helios.orchestrator.liveness import Liveness, LivenessPolicy
 from helios.orchestrator.pools import WorkerPool
 from helios.orchestrator.retry import RetryPolicy
@@ -171,7 +171,7 @@ class Schedule(Generic[T]):
         self._pool(attempt).progressed()
         if frames > attempt.frames and not attempt.unwanted:
             attempt.frames = frames
-            self._emit(ChunkProgress(chunk=attempt.chunk.index, worker=attempt.worker, frames=frames))
+            self._emit(ChunkProgressed(chunk=attempt.chunk.index, worker=attempt.worker, frames=frames))
 
     def _end(self, run: _Run[T]) -> None:
         self._ended.append(run)
@@ -275,7 +275,7 @@ class Schedule(Generic[T]):
     def _close(self, pool: WorkerPool, failure: HeliosError) -> None:
         if not pool.closed:
             pool.closed = True
-            self._emit(Warned(message=f"a place to run is left out: {failure}"))
+            self._emit(WarningIssued(message=f"a place to run is left out: {failure}"))
 
     def _report(self, attempt: Attempt, failure: HeliosError, *, retried: bool) -> None:
         self._emit(

@@ -12,7 +12,7 @@ from helios.composition import timescale
 from helios.errors import HeliosError
 from helios.orchestrator.chunk_cache import CacheEntry, ChunkCache
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.events import EventSink, Playable, Warned
+from helios.orchestrator.events import EventSink, PlaylistUpdated, WarningIssued
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.waiting import in_thread
 from helios.stitcher.hls import PLAYLIST, HlsStream
@@ -87,13 +87,13 @@ async def _stream(
             await in_thread(stream.add, segment)
             segment.unlink()
             if frames:
-                emit(Playable(playlist=target / PLAYLIST, frames=frames))
+                emit(PlaylistUpdated(playlist=target / PLAYLIST, frames=frames))
             frames += chunk.frames
         await in_thread(stream.finish)
         stream = None
-        emit(Playable(playlist=target / PLAYLIST, frames=frames))
+        emit(PlaylistUpdated(playlist=target / PLAYLIST, frames=frames))
     except HeliosError as error:
-        emit(Warned(message=f"the video can't be played before its end: {error}"))
+        emit(WarningIssued(message=f"the video can't be played before its end: {error}"))
     finally:
         if stream:
             stream.leave()
