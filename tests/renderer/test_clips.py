@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-CLIP = "a%20film%2523.mp4"
+CLIP = "a%20video%2523.mp4"
 
 
 def test_the_part_that_an_address_names_is_played_as_a_browser_does(folder: Path) -> None:
