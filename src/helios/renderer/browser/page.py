@@ -22,7 +22,7 @@ from helios.renderer.browser.server import ORIGIN, Used
 from helios.renderer.messages import AudioClip, CaptureMethod, Motion
 
 BREAKOUT = "a page that breaks out of its frame"
-ASK = "heliosAsk"
+ASK = "heliosRequest"
 """The binding by which the clock asks for something (clock/holding.js)."""
 _AHEAD_MS = 1e8
 
@@ -122,11 +122,11 @@ class Page:
         held = self._heed(told)
         while self._loads.awaited:
             await self._arrivals(f"at frame {frame}")
-            held = self._heed(await self._patiently(f"{CLOCK}.finish({step_ms!r})", f"at frame {frame}"))
+            held = self._heed(await self._patiently(f"{CLOCK}.finishFrame({step_ms!r})", f"at frame {frame}"))
         return held
 
     def _heed(self, told: Params) -> bool:
-        self.reports_damage = self.reports_damage and told["telling"]
+        self.reports_damage = self.reports_damage and told["reportsDamage"]
         for warning in told["warnings"]:
             self.warn(warning.replace(f"{ORIGIN}/", ""))
         for url in told["failed"]:
@@ -134,7 +134,7 @@ class Page:
             names = (f"{name} ", f"{shown(url)} ")
             if not any(warning.startswith(names) for warning in self.warnings):
                 self.warn(f"{name} is not shown: the browser can't decode it")
-        return told["held"]
+        return told["drewWhileHeld"]
 
     async def begin_frame(self, ticks_us: int, *, timeout: float = CALL_TIMEOUT, **settings: Any) -> Params:
         """Has the browser begin a frame at that compositor's time, in microseconds."""
@@ -148,7 +148,7 @@ class Page:
             await self._connection.unless_lost(self._loads.arrived())
             if request == "frame":
                 await self.begin_frame(self.ticks_us + 1, noDisplayUpdates=True)
-            await self.evaluate(f"{CLOCK}.answered()")
+            await self.evaluate(f"{CLOCK}.resolveRequest()")
 
     def _start(self, work: Coroutine[None, None, Any]) -> None:
         task = asyncio.create_task(work)
@@ -165,7 +165,7 @@ class Page:
 
     async def place_when_drawn(self) -> None:
         """Puts animations to their exact place in the next frame that is drawn, without moving the clock."""
-        await self.evaluate(f"{CLOCK}.placeWhenDrawn()")
+        await self.evaluate(f"{CLOCK}.placeAnimationsInNextFrame()")
 
     async def declared(self) -> Declared:
         """What it says of itself.
@@ -178,19 +178,19 @@ class Page:
 
     async def motion(self) -> Motion:
         """How this page gets to a frame."""
-        return await self.evaluate(f"{CLOCK}.motion()")
+        return await self.evaluate(f"{CLOCK}.chooseMotion()")
 
     async def may_play_audio(self) -> bool:
         """Whether something that is on the page may be heard, now or later."""
-        return await self.evaluate(f"{CLOCK}.heeds()")
+        return await self.evaluate(f"{CLOCK}.mayPlayAudio()")
 
     async def skip_video_decoding(self) -> None:
         """From here on, nobody looks at the videos in it."""
-        await self.evaluate(f"{CLOCK}.blind = true")
+        await self.evaluate(f"{CLOCK}.skipVideoDecoding = true")
 
     async def heard(self) -> tuple[AudioClip, ...]:
         """What was heard of it until now, and will be of what plays on."""
-        return tuple(AudioClip.of(ORIGIN, **found) for found in await self.evaluate(f"{CLOCK}.heard()"))
+        return tuple(AudioClip.of(ORIGIN, **found) for found in await self.evaluate(f"{CLOCK}.audioClips()"))
 
     async def load(self, url: str) -> None:
         """Goes to ``url`` and waits until its styles, fonts, images and scripts are there.
@@ -243,7 +243,7 @@ class Page:
         except ResponseTimeout:
             if not await self._answers():
                 raise PageError(f"the page's script has not come back {when} for {self.ready_timeout:g} s") from None
-            labels = await self.evaluate(f"{CLOCK}.waitingFor()")
+            labels = await self.evaluate(f"{CLOCK}.pendingLabels()")
             raise PageError(self._late(when, labels)) from None
 
     async def _answers(self) -> bool:

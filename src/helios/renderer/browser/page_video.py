@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-PATH = "/.helios/footage/"
+PATH = "/.helios/video/"
 """Below it the server tells of the videos of the folder, by their paths there."""
 _FORMATS = ("mov", "matroska", "webm", "ogg", "avi", "mpegts", "mpeg", "flv")
 """Those that hold their frames themselves: playlists lead to other files, and pages are not trusted."""

@@ -18,9 +18,9 @@ const native = {
   post: MessagePort.prototype.postMessage,
   setTimeout: window.setTimeout.bind(window),
   then: Promise.prototype.then,
-  ask: window.heliosAsk, // of page.py: "quiet" or "frame"
+  request: window.heliosRequest, // of page.py: "quiet" or "frame"
 };
-delete window.heliosAsk;
+delete window.heliosRequest;
 const clock = window[KEY] ?? parentClock() ?? createClock();
 const isStage = config.staged && window === window.top;
 const onStage = config.staged && !isStage && window.parent === window.top;
@@ -71,7 +71,7 @@ function createClock() {
     heldSpells: 0, // how often it has held
     heldFrames: 0, // how many frames were drawn meanwhile, each a microsecond of the compositor's time
     drawingHeld: false, // whether such a frame is being drawn
-    answered: () => {}, // called by page.py when it has done what it was asked for
+    resolveRequest: () => {}, // called by page.py when it has done what it was asked for
     hasWorkers: false, // something works for the page beside it, unseen
     stateful: false, // something was seen that only stepping through every frame can repeat
     unfit: null, // what was seen that a stage can't show
@@ -90,7 +90,7 @@ function createClock() {
     players: new Set(), // those elements
     spans: [], // what was heard of them
     heeded: false, // whether all of the film is listened to, or nothing is to be heard later
-    blind: false, // whether nobody looks at films
+    skipVideoDecoding: false, // whether nobody looks at films
     warnings: [], // what is to be told
     failed: new Set(), // addresses of what was to be shown, and can't be
     films: new Map(), // address -> what is known of the film there
@@ -200,7 +200,7 @@ function createClock() {
       return [...everyDocument(), ...roots].flatMap((root) => [...root.querySelectorAll(selector)]);
     },
 
-    waitingFor: () => [...pending].map((entry) => entry.label),
+    pendingLabels: () => [...pending].map((entry) => entry.label),
 
     /**
      * Moves the page from where it stands to `time` (ms), the time of `frame`. `step` is how far (ms) the
@@ -226,11 +226,11 @@ function createClock() {
       }
       ran = new WeakSet();
       await runFrames();
-      return self.finish(step);
+      return self.finishFrame(step);
     },
 
     /** What comes last before the frame is drawn, once more where something has loaded meanwhile; resolves as `advance`. */
-    async finish(step) {
+    async finishFrame(step) {
       await self.settle();
       self.captions?.show();
       animations.note();
@@ -241,25 +241,25 @@ function createClock() {
       } else {
         if (config.staged) animations.noteMoves();
         const running = animations.lead(Math.max(0.001, step - (self.heldFrames - self.heldBefore) / 1000)) > 0;
-        if (running || self.changed || self.restless) self.placeWhenDrawn();
+        if (running || self.changed || self.restless) self.placeAnimationsInNextFrame();
       }
       const held = self.heldFrames > self.heldBefore;
       if (held) self.onMove?.(); // what was painted meanwhile was not taken
-      if (self.frame <= 0) self.heeded = self.heeds();
+      if (self.frame <= 0) self.heeded = self.mayPlayAudio();
       else if (!self.heeded) {
         for (const { url } of heard(self)) self.warn(`${url} is not heard: it begins to play later (--audio)`);
       }
-      return { telling: !self.unseen && !self.sought, held, warnings: self.warnings.splice(0), failed: [...self.failed] };
+      return { reportsDamage: !self.unseen && !self.sought, drewWhileHeld: held, warnings: self.warnings.splice(0), failed: [...self.failed] };
     },
 
     warn: (text) => void self.warnings.push(text),
-    heard: () => heard(self),
+    audioClips: () => heard(self),
 
     /** Whether something that is on the page, or was made for it, may be heard. */
-    heeds: () => self.heeded || [...self.players].some(hasSound),
+    mayPlayAudio: () => self.heeded || [...self.players].some(hasSound),
 
     /** Puts running animations to their exact place inside of the next frame that is drawn. */
-    placeWhenDrawn: () =>
+    placeAnimationsInNextFrame: () =>
       native.requestAnimationFrame(() => {
         animations.place();
         if (config.staged && (self.changed || self.restless)) findUnfitStyles(self);
@@ -268,7 +268,7 @@ function createClock() {
       }),
 
     /** How the page can get to a frame: "seek", "jump" (only declared animations) or "step". */
-    motion() {
+    chooseMotion() {
       if (typeof self.helios.seek === "function") return "seek";
       return self.stateful || timers.size || frames.size || chainedInMarkup() ? "step" : "jump";
     },

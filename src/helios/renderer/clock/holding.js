@@ -12,8 +12,8 @@ const HURRY = 5000; // steps that are taken without a pause: nothing that takes 
 /** Asks the renderer to answer as soon as nothing loads, or for a frame as well. */
 function askRenderer(self, request) {
   return new Promise((answered) => {
-    self.answered = answered;
-    native.ask(request);
+    self.resolveRequest = answered;
+    native.request(request);
   });
 }
 

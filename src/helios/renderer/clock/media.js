@@ -100,7 +100,7 @@ function governMedia() {
       const url = element.currentSrc;
       const film = filmOf(element);
       if (film === undefined) return clock.track(clock.films.get(addressOf(url)).coming, `video ${url}`).then(show);
-      if (clock.blind) return;
+      if (clock.skipVideoDecoding) return;
       if (!film) return isSought() ? seekNatively() : undefined;
       if (!begun && lead() === 0 && element.hasAttribute("poster")) return; // its own
       return clock.track(screen.show(film, url, where(), where(clock.now + clock.pace)), `a frame of ${url}`);

@@ -1,7 +1,7 @@
 // Films of the page's own folder. Their frames are decoded outside (page_video.py) and shown as the poster of the element,
 // which plays a stand-in of the same size and length: a browser would seek for each frame, from the key frame before.
 
-const FOOTAGE = "/.helios/footage";
+const FOOTAGE = "/.helios/video";
 
 /** Where the server tells of the film at `url`. */
 const addressOf = (url) => config.origin + FOOTAGE + new URL(url).pathname;
