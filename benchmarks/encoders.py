@@ -23,7 +23,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from benchmarks.floors import let_go
 from benchmarks.scenes import ENCODING, FPS, SIZE, composition, opened
 from benchmarks.videos import Pixels, likeness
-from helios.renderer.capture.capture import StageCapture
+from helios.renderer.capture.stage import StageCapture
 from helios.renderer.encode.codec import PixelConverter, new_context
 from helios.renderer.messages import Encoding
 from helios.stitcher.binary import find_ffmpeg

@@ -18,8 +18,8 @@ from av.video.stream import VideoStream
 from benchmarks.scenes import ENCODING, FPS, composition, opened
 from helios.adapters import LocalWorkerAdapter
 from helios.orchestrator.dispatch import Workplace
-from helios.renderer.capture.capture import StageCapture
-from helios.renderer.capture.images import CapturedImage, RawImage
+from helios.renderer.capture.frames import CapturedFrame, RawFrame
+from helios.renderer.capture.stage import StageCapture
 from helios.renderer.draw import draw_first
 from helios.renderer.encode.codec import configure
 from helios.renderer.messages import ChunkSpec, Encoding
@@ -66,9 +66,9 @@ async def _draw(scene: str, start: int, stop: int) -> None:
             under_way.create_task(let_go(await stage.draw(frame)))
 
 
-async def let_go(image: CapturedImage | None) -> None:
+async def let_go(image: CapturedFrame | None) -> None:
     """Gives up an image of the stage's as soon as it has arrived: nobody looks at its pixels."""
-    if isinstance(image, RawImage):
+    if isinstance(image, RawFrame):
         await image.arrived()
         image._free()
 

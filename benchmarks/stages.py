@@ -16,8 +16,10 @@ from av.video.frame import VideoFrame
 
 from benchmarks.scenes import ENCODING, FPS, composition, opened
 from helios.renderer.browser.devtools import Params
-from helios.renderer.capture.capture import EXACT, BeginFrameCapture, StageCapture, _BeginFrames
-from helios.renderer.capture.images import EncodedImage, hash_pixels
+from helios.renderer.capture.base import FrameControl
+from helios.renderer.capture.faithful import EXACT, BeginFrameCapture
+from helios.renderer.capture.frames import EncodedFrame, hash_pixels
+from helios.renderer.capture.stage import StageCapture
 from helios.renderer.encode.codec import PixelConverter, new_context
 
 Times = dict[str, list[float]]
@@ -85,7 +87,7 @@ async def faithful(scene: str, frames: int) -> dict[str, float]:
             with _timed(times, "draw with image"):
                 coded = await started.begin(image=EXACT)
             assert coded
-            image = EncodedImage(coded)
+            image = EncodedFrame(coded)
             with _timed(times, "base64"):
                 times["image MB"].append(len(image.file()) / 1e6)
             with _timed(times, "decode"):
@@ -157,7 +159,7 @@ async def images(scene: str, frames: int) -> list[tuple[str, float, float, float
                 started.nudge()
                 truth = await started.begin(image=EXACT)
                 assert truth
-                same[name].append(hash_pixels(pixels) == hash_pixels(EncodedImage(truth).pixels()))
+                same[name].append(hash_pixels(pixels) == hash_pixels(EncodedFrame(truth).pixels()))
     bare_ms = median(took.pop(""))
     return [
         (name, median(took[name]) - bare_ms, median(decoding[name]), median(sizes[name]), any(same[name]))
@@ -174,7 +176,7 @@ def _decode(image: str, kind: Params) -> VideoFrame:
 
 
 @asynccontextmanager
-async def _started(scene: str) -> AsyncGenerator[_BeginFrames]:
+async def _started(scene: str) -> AsyncGenerator[FrameControl]:
     """The scene, its frames started one command at a time."""
     async with opened(scene, "begin-frame") as page:
         capture = BeginFrameCapture(page, FPS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import helios
-from helios.renderer.capture.images import EncodedImage, hash_pixels
+from helios.renderer.capture.frames import EncodedFrame, hash_pixels
 from helios.renderer.messages import EncoderChoice
 from support.videos import assert_exact, frame_pixels, image_pixels
 
@@ -65,4 +65,4 @@ def test_a_still_is_the_frame_of_the_video(tmp_path: Path) -> None:
     video = helios.render_sync(tmp_path / "card.html", tmp_path / "card.mp4", frame_range="30:31", workers=1)
     asyncio.run(helios.still(tmp_path / "card.html", tmp_path / "still.png", frame=30))
     image = base64.b64encode((tmp_path / "still.png").read_bytes()).decode()
-    assert hash_pixels(EncodedImage(image).pixels()) == video.hashes[0]
+    assert hash_pixels(EncodedFrame(image).pixels()) == video.hashes[0]

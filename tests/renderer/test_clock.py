@@ -11,7 +11,7 @@ import pytest
 from helios.composition import Source
 from helios.renderer.browser.browser import open_page
 from helios.renderer.browser.page import Page
-from helios.renderer.capture.capture import capture_with
+from helios.renderer.capture.methods import create_capture
 from helios.renderer.messages import CaptureMethod
 
 FPS = Fraction(30)
@@ -31,7 +31,7 @@ def on_page(
     async def run() -> Any:
         source = Source.parse(folder / "page.html")
         async with open_page(source, (320, 180), method, folder / "work", props=props) as page:
-            capture = capture_with(method, page, FPS)
+            capture = create_capture(method, page, FPS)
             await capture.warm_up()
             at = 0
 
@@ -71,7 +71,7 @@ def test_a_frame_at_an_ntsc_rate_is_at_its_exact_time(tmp_path: Path) -> None:
 
     async def run() -> float:
         async with open_page(Source.parse(tmp_path), (64, 64), "begin-frame", tmp_path / "work") as page:
-            capture = capture_with("begin-frame", page, Fraction(24000, 1001))
+            capture = create_capture("begin-frame", page, Fraction(24000, 1001))
             await capture.warm_up()
             await capture.step(0)
             await capture.step(1001)

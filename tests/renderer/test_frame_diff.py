@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from helios.renderer.capture_trial import most_changing, probe_frames
 from helios.renderer.frame_diff import BLOCK, THRESHOLD, block_means, change, largest_difference
 from helios.renderer.messages import Motion
-from helios.renderer.probe import most_changing, probe_frames
 
 Pixels = NDArray[np.uint8]
 MOST = 9

@@ -12,7 +12,7 @@ import helios
 from helios.composition import Composition, Source
 from helios.errors import PageError
 from helios.renderer.browser.browser import open_page
-from helios.renderer.capture.capture import capture_with
+from helios.renderer.capture.methods import create_capture
 from helios.renderer.messages import CaptureMethod
 from support.videos import frame_pixels
 
@@ -239,7 +239,7 @@ def test_a_seek_that_fails_is_said(tmp_path: Path) -> None:
     async def run() -> list[str]:
         composition = Composition(source=Source.parse(page), width=64, height=64, fps=Fraction(30), frames=2)
         async with open_page(composition.source, (64, 64), "begin-frame", tmp_path / "work") as opened:
-            capture = capture_with("begin-frame", opened, composition.fps)
+            capture = create_capture("begin-frame", opened, composition.fps)
             await capture.warm_up()
             await capture.step(0)
             return opened.warnings

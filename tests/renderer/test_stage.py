@@ -26,7 +26,7 @@ from helios.orchestrator.events import RenderPlanned
 from helios.renderer.browser import ring
 from helios.renderer.browser.browser import open_page
 from helios.renderer.browser.scripts import STAGE
-from helios.renderer.capture.capture import StageCapture
+from helios.renderer.capture.stage import StageCapture
 from helios.renderer.draw import draw_chunk
 from helios.renderer.frame_diff import THRESHOLD
 from helios.renderer.messages import CaptureMethod, ChunkReport, ChunkSpec, Encoding, Motion, Probe, ProbeSpec
@@ -739,7 +739,8 @@ def test_a_kill_in_mid_chunk_costs_an_attempt_and_leaves_nothing_in_memory(victi
 
 LAUNCHER = """import sys
 from pathlib import Path
-from helios.renderer import __main__ as renderer, ring
+from helios.renderer import __main__ as renderer
+from helios.renderer.browser import ring
 ring.MEMORY = Path(sys.argv.pop(1))
 sys.exit(renderer.main())"""
 """The renderer's command, with its rings in a folder where nobody else's are."""

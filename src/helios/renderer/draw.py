@@ -14,9 +14,11 @@ from helios.composition import Composition
 from helios.errors import WorkerRefused
 from helios.renderer.browser.browser import open_page
 from helios.renderer.browser.page import Page
-from helios.renderer.capture.capture import Capture, StageCapture, capture_with
+from helios.renderer.capture.base import Capture
 from helios.renderer.capture.fast import draw_safely
-from helios.renderer.capture.images import CapturedImage, EncodedImage, hash_pixels
+from helios.renderer.capture.frames import CapturedFrame, EncodedFrame, hash_pixels
+from helios.renderer.capture.methods import create_capture
+from helios.renderer.capture.stage import StageCapture
 from helios.renderer.frame_diff import block_means
 from helios.renderer.identity import identity
 from helios.renderer.messages import (
@@ -39,7 +41,7 @@ Progress = Callable[[int, int], None]
 """Called with frames done and frames in all."""
 
 
-async def draw_first(capture: Capture, motion: Motion, frame: int) -> CapturedImage | None:
+async def draw_first(capture: Capture, motion: Motion, frame: int) -> CapturedFrame | None:
     """Brings a freshly loaded page to ``frame`` and draws it.
 
     A page that keeps state is stepped through every frame before; any other needs only its beginning, and the frame
@@ -75,7 +77,7 @@ async def draw_on(
     from helios.renderer.encode.segment import SegmentFile  # its libraries load while the browser starts
 
     fps = spec.composition.fps
-    capture = capture_with(spec.capture, page, fps)
+    capture = create_capture(spec.capture, page, fps)
     with SegmentFile(segment, fps, index_first=index_first) as file:
         sink = await _sink(spec, file, capture)
         first = await draw_first(capture, spec.motion, spec.start)
@@ -132,13 +134,13 @@ class _Line:
         self._confirm = confirm
         self._last = ""
         self._progress = progress
-        self._images = asyncio.Queue[CapturedImage | None](self._UNDER_WAY)
+        self._images = asyncio.Queue[CapturedFrame | None](self._UNDER_WAY)
         self.hashes: list[str] = []
         self.repeated = 0
         self.first: FrameFingerprint | None = None
         self.after: FrameFingerprint | None = None
 
-    async def run(self, capture: Capture, first: CapturedImage | None, frames: range, after: int | None) -> None:
+    async def run(self, capture: Capture, first: CapturedFrame | None, frames: range, after: int | None) -> None:
         """Encodes ``first``, and then each of ``frames``, as they are drawn, to the end of the segment.
 
         The frame ``after`` is drawn too, but only looked at.
@@ -172,7 +174,7 @@ class _Line:
             await self._confirm()
             await loop.run_in_executor(thread, self._sink.finish)
 
-    def _add(self, image: CapturedImage | None) -> None:
+    def _add(self, image: CapturedFrame | None) -> None:
         pixels = image.pixels() if image else None
         self._last = hash_pixels(pixels) if pixels else self._last
         if self.first is None:
@@ -181,7 +183,7 @@ class _Line:
         self._sink.add(pixels)
         self.hashes.append(self._last)
 
-    def _look(self, image: CapturedImage | None) -> FrameFingerprint:
+    def _look(self, image: CapturedFrame | None) -> FrameFingerprint:
         if image is None:
             return FrameFingerprint(hash=self._last)
         pixels = image.pixels()
@@ -191,15 +193,15 @@ class _Line:
 async def draw_still(spec: StillSpec, output: Path, workspace: Path) -> None:
     """Draws one frame into a PNG or JPEG, which appears whole or not at all."""
     async with _open(spec.composition, spec.capture, workspace) as page:
-        capture = capture_with(spec.capture, page, spec.composition.fps)
+        capture = create_capture(spec.capture, page, spec.composition.fps)
         image = await draw_first(capture, spec.motion, spec.frame)
-    assert isinstance(image, EncodedImage), "a still is drawn faithfully"
+    assert isinstance(image, EncodedFrame), "a still is drawn faithfully"
     part = output.with_name(output.name + ".part")
     part.write_bytes(image.file() if output.suffix == ".png" else _jpeg(image, spec.composition))
     part.replace(output)
 
 
-def _jpeg(image: EncodedImage, video: Composition) -> bytes:
+def _jpeg(image: EncodedFrame, video: Composition) -> bytes:
     from helios.renderer.encode.codec import PixelConverter, new_context
 
     context = new_context(Encoding(codec="mjpeg"), video)

@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from helios.composition import Composition, timescale
 from helios.errors import OutputError
-from helios.renderer.capture.images import hash_pixels
+from helios.renderer.capture.frames import hash_pixels
 from helios.renderer.encode.codec import PixelConverter, configure, new_context
 from helios.renderer.encode.segment import SegmentFile
 from helios.renderer.messages import Encoding

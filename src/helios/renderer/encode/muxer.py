@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from helios.composition import timescale
 from helios.errors import BrowserError
-from helios.renderer.capture.images import EncodedPacket
+from helios.renderer.capture.frames import EncodedPacket
 from helios.renderer.encode.segment import SegmentFile
 from helios.renderer.messages import Encoding
 

@@ -24,7 +24,7 @@ _PATIENCE = 60.0
 """Seconds after which an image will not come any more."""
 
 
-class CapturedImage(Protocol):
+class CapturedFrame(Protocol):
     """One frame as it was drawn."""
 
     async def arrived(self) -> None:
@@ -40,7 +40,7 @@ class CapturedImage(Protocol):
         ...
 
 
-class EncodedImage:
+class EncodedFrame:
     """An image as the DevTools protocol carries it: PNG or JPEG, in base64."""
 
     def __init__(self, data: str, *, alpha: bool = False) -> None:
@@ -73,7 +73,7 @@ class EncodedImage:
         return frame
 
 
-class RawImage:
+class RawFrame:
     """An image that comes through the ring, where it keeps a slot until its pixels have been asked for."""
 
     def __init__(self, ring: Ring, sequence: int, frame: int, free: Callable[[], None]) -> None:
