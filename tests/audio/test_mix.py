@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from helios.adapters import LocalWorkerAdapter
-from helios.audio import AudioMix, Track, check_track, codec_for, parse_track
+from helios.audio import AudioSettings, Track, check_track, choose_audio_codec, parse_track
 from helios.audio.mix import Mixed, Stopped, mix, nearest_sample
 from helios.audio.source import RATE
 from helios.composition import parse_rate
 from helios.errors import UsageError
 from helios.stitcher import FfmpegStitcher
+from support.audio_files import Samples, clicks, loudest_sample, read_samples, tone, write_audio
 from support.segments import make_segment, make_video
-from support.sounds import Samples, clicks, heard, loud, tone, write
 
 CHUNKS = [11, 7, 20, 1, 13, 9, 14]
 FRAMES = sum(CHUNKS)
@@ -28,14 +28,14 @@ FRAMES = sum(CHUNKS)
 def mixed(folder: Path, *tracks: Track, seconds: float = 4, **more: object) -> Mixed:
     """Tracks, mixed for a video of 30 frames a second, as PCM."""
     frames = range(round(seconds * 30))
-    audio = AudioMix(tracks=tracks, codec="pcm", **more)  # type: ignore[arg-type]
+    audio = AudioSettings(tracks=tracks, codec="pcm", **more)  # type: ignore[arg-type]
     return mix(audio, frames, len(frames), Fraction(30), folder / "mixed", ".mov")
 
 
 def samples(folder: Path, *tracks: Track, **more: object) -> Samples:
     found = mixed(folder, *tracks, **more)  # type: ignore[arg-type]
     assert found.warnings == []
-    return heard(found.path)
+    return read_samples(found.path)
 
 
 @pytest.mark.parametrize("fps", ["23.976", "25", "30", "60"])
@@ -55,14 +55,14 @@ def test_clicks_come_with_their_frames_through_seven_chunks(
 ) -> None:
     rate = parse_rate(fps)
     at = [nearest_sample(frame, rate) for frame in range(5, FRAMES, 10)]
-    source = write(tmp_path / "clicks.wav", clicks(nearest_sample(FRAMES, rate), at))
-    audio = AudioMix(tracks=(Track(source=str(source)),), codec=codec)  # type: ignore[arg-type]
+    source = write_audio(tmp_path / "clicks.wav", clicks(nearest_sample(FRAMES, rate), at))
+    audio = AudioSettings(tracks=(Track(source=str(source)),), codec=codec)  # type: ignore[arg-type]
     whole = range(FRAMES)
-    file = mix(audio, whole, FRAMES, rate, tmp_path / "sound", container).path
+    file = mix(audio, whole, FRAMES, rate, tmp_path / "audio", container).path
     video = tmp_path / f"video{container}"
     asyncio.run(FfmpegStitcher(LocalWorkerAdapter()).stitch(make_video(tmp_path, CHUNKS, rate), video, file))
-    found = heard(video)
-    assert [loud(found, click) for click in at] == pytest.approx(at, abs=0 if codec == "pcm" else 1)
+    found = read_samples(video)
+    assert [loudest_sample(found, click) for click in at] == pytest.approx(at, abs=0 if codec == "pcm" else 1)
     if codec == "pcm":
         assert len(found) == nearest_sample(FRAMES, rate)
     else:
@@ -72,14 +72,14 @@ def test_clicks_come_with_their_frames_through_seven_chunks(
 @pytest.mark.parametrize(("container", "codec"), [(".mov", "pcm"), (".mp4", "aac"), (".webm", "opus")])
 def test_a_tone_has_no_break_anywhere(container: str, codec: str, tmp_path: Path) -> None:
     rate = Fraction(24000, 1001)
-    source = write(tmp_path / "tone.wav", tone(5))
-    audio = AudioMix(tracks=(Track(source=str(source)),), codec=codec)  # type: ignore[arg-type]
-    file = mix(audio, range(FRAMES), FRAMES, rate, tmp_path / "sound", container).path
+    source = write_audio(tmp_path / "tone.wav", tone(5))
+    audio = AudioSettings(tracks=(Track(source=str(source)),), codec=codec)  # type: ignore[arg-type]
+    file = mix(audio, range(FRAMES), FRAMES, rate, tmp_path / "audio", container).path
     kind = {"codec": "libvpx-vp9"} if container == ".webm" else {}
     parts = [make_segment(tmp_path / f"{k}.mp4", frames, rate, **kind) for k, frames in enumerate(CHUNKS)]  # type: ignore[arg-type]
     video = tmp_path / f"video{container}"
     asyncio.run(FfmpegStitcher(LocalWorkerAdapter()).stitch(parts, video, file))
-    inside = heard(video)[2000 : nearest_sample(FRAMES, rate) - 2000, 0]
+    inside = read_samples(video)[2000 : nearest_sample(FRAMES, rate) - 2000, 0]
     steepest = 0.25 * (2 * np.pi * 1000 / RATE) ** 2
     assert np.abs(np.diff(inside, 2)).max() < 1.5 * steepest, "a click would be far steeper"
     assert np.sqrt(np.mean(inside**2)) == pytest.approx(0.25 / np.sqrt(2), rel=0.01)
@@ -103,7 +103,7 @@ def test_every_kind_of_source_is_heard_at_its_time(
     source = clicks(2 * rate, [rate // 2, rate])
     if name == "a.mp3":  # a click is too short for it
         source = np.concatenate([np.zeros((rate // 2, 1), np.float32), tone(1.5, rate)])
-    path = write(tmp_path / name, source, rate, codec)
+    path = write_audio(tmp_path / name, source, rate, codec)
     if name == "a.mp4":
         path = video_with(path, tmp_path / "video.mp4")
     found = samples(tmp_path, Track(source=str(path), start=1))
@@ -111,8 +111,8 @@ def test_every_kind_of_source_is_heard_at_its_time(
         begins = int(np.flatnonzero(np.abs(found[:, 0]) > 0.05)[0])
         assert begins == pytest.approx(1.5 * RATE, abs=30)
     else:
-        assert loud(found, 72_000) == pytest.approx(72_000, abs=exact)
-        assert loud(found, 96_000) == pytest.approx(96_000, abs=exact)
+        assert loudest_sample(found, 72_000) == pytest.approx(72_000, abs=exact)
+        assert loudest_sample(found, 96_000) == pytest.approx(96_000, abs=exact)
 
 
 def video_with(audio: Path, video: Path) -> Path:
@@ -123,19 +123,19 @@ def video_with(audio: Path, video: Path) -> Path:
 
 
 def test_one_channel_is_heard_on_both_sides_and_six_are_mixed_down(tmp_path: Path) -> None:
-    mono = samples(tmp_path, Track(source=str(write(tmp_path / "mono.wav", tone(1)))))
+    mono = samples(tmp_path, Track(source=str(write_audio(tmp_path / "mono.wav", tone(1)))))
     assert np.abs(mono[:, 0]).max() == pytest.approx(0.25, abs=0.001)
     assert (mono[:, 0] == mono[:, 1]).all()
     surround = np.zeros((RATE, 6), np.float32)
     surround[:, [2]] = tone(1)  # the centre
-    down = samples(tmp_path, Track(source=str(write(tmp_path / "six.wav", surround))))
+    down = samples(tmp_path, Track(source=str(write_audio(tmp_path / "six.wav", surround))))
     assert np.abs(down[:, 0]).max() > 0.05
     assert np.abs(down[:, 0] - down[:, 1]).max() < 0.001
 
 
 def test_start_offset_length_and_volume(tmp_path: Path) -> None:
     at = [RATE // 4, RATE // 2, RATE]
-    path = str(write(tmp_path / "a.wav", clicks(2 * RATE, at)))
+    path = str(write_audio(tmp_path / "a.wav", clicks(2 * RATE, at)))
     found = samples(tmp_path, Track(source=path, start=1.5, offset=0.4, length=0.5, volume=0.5))
     assert np.flatnonzero(np.abs(found[:, 0]) > 0.01).tolist() == [round(1.6 * RATE)]
     assert np.abs(found).max() == pytest.approx(0.45, abs=0.001)
@@ -144,44 +144,44 @@ def test_start_offset_length_and_volume(tmp_path: Path) -> None:
 
 def test_fades_are_linear(tmp_path: Path) -> None:
     steady = np.full((4 * RATE, 1), 0.5, np.float32)
-    found = samples(tmp_path, Track(source=str(write(tmp_path / "a.wav", steady)), fade_in=1, fade_out=2))
+    found = samples(tmp_path, Track(source=str(write_audio(tmp_path / "a.wav", steady)), fade_in=1, fade_out=2))
     for second, level in ((0, 0), (0.5, 0.25), (1, 0.5), (2, 0.5), (3, 0.25), (3.5, 0.125)):
         assert found[round(second * RATE), 0] == pytest.approx(level, abs=0.001)
     assert found[-1, 0] == pytest.approx(0, abs=0.001)
 
 
 def test_a_loop_begins_anew_to_the_sample(tmp_path: Path) -> None:
-    path = str(write(tmp_path / "a.wav", clicks(RATE, [100])))
+    path = str(write_audio(tmp_path / "a.wav", clicks(RATE, [100])))
     found = samples(tmp_path, Track(source=path, start=0.5, loop=True))
     assert np.flatnonzero(found[:, 0] > 0.1).tolist() == [RATE // 2 + 100 + k * RATE for k in range(4)][: len(found)]
 
 
 @pytest.mark.parametrize("period", [0.4, 0.6])
 def test_a_loop_with_a_period_repeats_all_of_its_source(period: float, tmp_path: Path) -> None:
-    path = str(write(tmp_path / "a.wav", clicks(RATE // 2, [RATE // 10])))
+    path = str(write_audio(tmp_path / "a.wav", clicks(RATE // 2, [RATE // 10])))
     found = samples(tmp_path, Track(source=path, start=1, offset=0.25, length=1, loop=True, period=period))
     expected = [round((1.1 - 0.25 + k * period) * RATE) for k in (1, 2, 3)]
     assert np.flatnonzero(found[:, 0] > 0.1).tolist() == [at for at in expected if at < 2 * RATE]
 
 
 def test_an_envelope_is_linear_between_its_points_and_level_around_them(tmp_path: Path) -> None:
-    path = str(write(tmp_path / "a.wav", np.full((2 * RATE, 1), 0.5, np.float32)))
+    path = str(write_audio(tmp_path / "a.wav", np.full((2 * RATE, 1), 0.5, np.float32)))
     found = samples(tmp_path, Track(source=path, start=0.5, envelope=((0.5, 1.0), (1.0, 0.0), (1.5, 0.5))))
     for second, level in ((0.25, 0), (0.6, 0.5), (1, 0.5), (1.25, 0.25), (1.5, 0), (1.75, 0.125), (2.4, 0.25)):
         assert found[round(second * RATE), 0] == pytest.approx(level, abs=0.001)
 
 
 def test_what_was_found_in_a_page_and_breaks_is_left_out(tmp_path: Path) -> None:
-    good = Track(source=str(write(tmp_path / "a.wav", tone(1))))
+    good = Track(source=str(write_audio(tmp_path / "a.wav", tone(1))))
     found = mixed(tmp_path, good, Track(source=str(tmp_path / "gone.wav"), found=True))
     (warning,) = found.warnings
     assert "gone.wav: there is no such file: it is left out" in warning
-    assert np.abs(heard(found.path)).max() == pytest.approx(0.25, abs=0.01)
+    assert np.abs(read_samples(found.path)).max() == pytest.approx(0.25, abs=0.01)
 
 
 @pytest.mark.parametrize("rate", [0.4, 2.0])
 def test_a_rate_changes_the_length_and_not_the_pitch(rate: float, tmp_path: Path) -> None:
-    path = str(write(tmp_path / "a.wav", tone(1)))
+    path = str(write_audio(tmp_path / "a.wav", tone(1)))
     found = samples(tmp_path, Track(source=path, rate=rate))[:, 0]
     lasts = int(np.flatnonzero(np.abs(found) > 0.01)[-1])
     assert lasts == pytest.approx(RATE / rate, abs=0.05 * RATE)
@@ -191,7 +191,7 @@ def test_a_rate_changes_the_length_and_not_the_pitch(rate: float, tmp_path: Path
 
 
 def test_tracks_add_up_and_what_is_too_loud_is_said(tmp_path: Path) -> None:
-    path = str(write(tmp_path / "a.wav", tone(4)))
+    path = str(write_audio(tmp_path / "a.wav", tone(4)))
     assert np.abs(samples(tmp_path, Track(source=path), Track(source=path))).max() == pytest.approx(0.5, abs=0.001)
     (warning,) = mixed(tmp_path, *[Track(source=path)] * 5).warnings
     assert "1.9 dB too loud" in warning
@@ -199,30 +199,30 @@ def test_tracks_add_up_and_what_is_too_loud_is_said(tmp_path: Path) -> None:
 
 def test_a_part_of_a_video_sounds_as_it_does_in_the_whole(tmp_path: Path) -> None:
     rate = Fraction(30000, 1001)
-    path = str(write(tmp_path / "a.wav", tone(4)))
-    audio = AudioMix(tracks=(Track(source=path, fade_out=1),), codec="pcm")
-    whole = heard(mix(audio, range(100), 100, rate, tmp_path / "whole", ".mov").path)
-    part = heard(mix(audio, range(31, 77), 100, rate, tmp_path / "part", ".mov").path)
+    path = str(write_audio(tmp_path / "a.wav", tone(4)))
+    audio = AudioSettings(tracks=(Track(source=path, fade_out=1),), codec="pcm")
+    whole = read_samples(mix(audio, range(100), 100, rate, tmp_path / "whole", ".mov").path)
+    part = read_samples(mix(audio, range(31, 77), 100, rate, tmp_path / "part", ".mov").path)
     assert np.array_equal(part, whole[nearest_sample(31, rate) : nearest_sample(77, rate)])
 
 
 def test_loudness_is_brought_to_what_was_asked_for(tmp_path: Path) -> None:
-    path = str(write(tmp_path / "a.wav", tone(4, level=0.05)))
+    path = str(write_audio(tmp_path / "a.wav", tone(4, level=0.05)))
     found = samples(tmp_path, Track(source=path), loudness=-14)
     # A sine of -18 dBFS in both channels has -18 LUFS (EBU Tech 3341), and this one is 8 dB below that.
     assert np.abs(found).max() == pytest.approx(0.05 * 10 ** ((-14 + 26.02) / 20), rel=0.02)
-    quiet = str(write(tmp_path / "b.wav", np.concatenate([tone(3.9, level=0.02), tone(0.1, level=0.9)])))
+    quiet = str(write_audio(tmp_path / "b.wav", np.concatenate([tone(3.9, level=0.02), tone(0.1, level=0.9)])))
     (warning,) = mixed(tmp_path, Track(source=quiet), loudness=-5).warnings
     assert "its peaks allow no more" in warning
 
 
 def test_what_is_silent_or_never_heard_is_said(tmp_path: Path) -> None:
-    silent = str(write(tmp_path / "silent.wav", np.zeros((RATE, 1), np.float32)))
+    silent = str(write_audio(tmp_path / "silent.wav", np.zeros((RATE, 1), np.float32)))
     (warning,) = mixed(tmp_path, Track(source=silent)).warnings
     assert "silent.wav is silent" in warning
-    late = str(write(tmp_path / "late.wav", tone(1)))
+    late = str(write_audio(tmp_path / "late.wav", tone(1)))
     (warning,) = mixed(tmp_path, Track(source=late, start=9)).warnings
-    assert "late.wav is not heard" in warning
+    assert "late.wav is left out of the audio" in warning
 
 
 def test_what_is_no_sound_is_refused_by_name(tmp_path: Path) -> None:
@@ -236,16 +236,16 @@ def test_what_is_no_sound_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none.mp3: there is no such file"):
         check_track(Track(source=str(tmp_path / "none.mp3")))
     with pytest.raises(UsageError, match="webm can't hold sound in aac"):
-        codec_for(".webm", "aac")
+        choose_audio_codec(".webm", "aac")
 
 
 def test_whoever_stops_it_need_not_wait(tmp_path: Path) -> None:
-    path = str(write(tmp_path / "a.wav", tone(1)))
+    path = str(write_audio(tmp_path / "a.wav", tone(1)))
     stopped = threading.Event()
     stopped.set()
-    audio = AudioMix(tracks=(Track(source=path, loop=True),), codec="pcm")
+    audio = AudioSettings(tracks=(Track(source=path, loop=True),), codec="pcm")
     with pytest.raises(Stopped):
-        mix(audio, range(300), 300, Fraction(30), tmp_path / "sound", ".mov", stopped)
+        mix(audio, range(300), 300, Fraction(30), tmp_path / "audio", ".mov", stopped)
 
 
 @pytest.mark.parametrize(
@@ -270,9 +270,9 @@ def test_a_track_that_is_none_is_said(text: str) -> None:
 
 
 def test_a_videos_sound_is_as_long_as_its_images_to_a_player(tmp_path: Path) -> None:
-    path = str(write(tmp_path / "a.wav", tone(1)))
+    path = str(write_audio(tmp_path / "a.wav", tone(1)))
     rate = Fraction(24000, 1001)
-    file = mix(AudioMix(tracks=(Track(source=path),)), range(50), 50, rate, tmp_path / "sound", ".mp4").path
+    file = mix(AudioSettings(tracks=(Track(source=path),)), range(50), 50, rate, tmp_path / "audio", ".mp4").path
     video = tmp_path / "video.mp4"
     asyncio.run(FfmpegStitcher(LocalWorkerAdapter()).stitch([make_segment(tmp_path / "v.mp4", 50, rate)], video, file))
     with av.open(str(video)) as container:
@@ -293,7 +293,7 @@ def few_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("few_files")
 def test_a_sound_may_be_played_more_often_than_files_may_be_open(tmp_path: Path) -> None:
-    source = write(tmp_path / "click.wav", clicks(480, [0]))
+    source = write_audio(tmp_path / "click.wav", clicks(480, [0]))
     starts = [k / 50 for k in range(100)]
     looped = Track(source=str(source), start=2.1, loop=True, period=0.1, length=1.0)
     found = samples(tmp_path, *(Track(source=str(source), start=start) for start in starts), looped)

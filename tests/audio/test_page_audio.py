@@ -17,8 +17,8 @@ from helios.api import plan_job
 from helios.audio import Track
 from helios.jobs import JobSpec
 from helios.renderer.browser.server import serve
+from support.audio_files import clicks, read_samples, tone, write_audio
 from support.clips import write_video
-from support.sounds import clicks, heard, tone, write
 
 RATE = 48_000
 HEAD = "<!doctype html><meta charset=utf-8><body>"
@@ -53,8 +53,8 @@ def planned(page: Path, frames: int = 30, **more: Any) -> JobSpec:
 
 
 def tracks_of(page: Path, frames: int = 30, **more: Any) -> Sequence[Track]:
-    sound = planned(page, frames, **more).sound
-    return sound.tracks if sound else ()
+    audio = planned(page, frames, **more).audio
+    return audio.tracks if audio else ()
 
 
 def warned(job: JobSpec) -> Sequence[str]:
@@ -63,14 +63,14 @@ def warned(job: JobSpec) -> Sequence[str]:
 
 
 def clicked(folder: Path, name: str, seconds: float, at: Sequence[float]) -> Path:
-    return write(folder / name, clicks(round(seconds * RATE), [round(click * RATE) for click in at]))
+    return write_audio(folder / name, clicks(round(seconds * RATE), [round(click * RATE) for click in at]))
 
 
 def write_clip(folder: Path, name: str, at: Sequence[float]) -> Path:
     """A second of video, with sound."""
     clip = write_video(folder / "silent.mov", 30)
-    sound = clicked(folder, "clip.wav", 1, at)
-    with av.open(str(clip)) as images, av.open(str(sound)) as samples, av.open(str(folder / name), "w") as clip:
+    audio = clicked(folder, "clip.wav", 1, at)
+    with av.open(str(clip)) as images, av.open(str(audio)) as samples, av.open(str(folder / name), "w") as clip:
         video = clip.add_stream_from_template(images.streams.video[0])
         audio = clip.add_stream("pcm_s16le", rate=RATE)
         assert isinstance(audio, AudioStream)
@@ -113,9 +113,9 @@ def test_all_that_a_page_plays_is_heard_at_its_sample_in_any_chunks(tmp_path: Pa
     )
     assert render(page, tmp_path / "whole.mov", 60, chunk_frames=60) == []
     assert render(page, tmp_path / "parts.mov", 60, chunk_frames=17) == []
-    whole = heard(tmp_path / "whole.mov")
+    whole = read_samples(tmp_path / "whole.mov")
     assert len(whole) == 2 * RATE
-    assert np.array_equal(heard(tmp_path / "parts.mov"), whole)
+    assert np.array_equal(read_samples(tmp_path / "parts.mov"), whole)
     found = np.flatnonzero(np.abs(whole[:, 0]) > 0.05)
     expected = [0.1, 0.23, 0.4, 0.55, 0.73, 0.81, 1.23, 1.4, 1.73]
     assert found.tolist() == [round(at * RATE) for at in expected]
@@ -123,7 +123,7 @@ def test_all_that_a_page_plays_is_heard_at_its_sample_in_any_chunks(tmp_path: Pa
 
 
 def test_a_script_that_fades_is_followed_without_a_step(tmp_path: Path) -> None:
-    write(tmp_path / "steady.wav", np.full((2 * RATE, 1), 0.5, np.float32))
+    write_audio(tmp_path / "steady.wav", np.full((2 * RATE, 1), 0.5, np.float32))
     page = write_page(
         tmp_path,
         """<audio id=steady src=steady.wav autoplay></audio><script>
@@ -132,25 +132,25 @@ def test_a_script_that_fades_is_followed_without_a_step(tmp_path: Path) -> None:
         </script>""",
     )
     render(page, tmp_path / "video.mov", 45)
-    sound = heard(tmp_path / "video.mov")[: RATE * 44 // 30, 0]
-    expected = 0.5 * (1 - np.arange(len(sound)) / RATE / 2)
-    assert np.abs(sound - expected).max() < 0.001
+    audio = read_samples(tmp_path / "video.mov")[: RATE * 44 // 30, 0]
+    expected = 0.5 * (1 - np.arange(len(audio)) / RATE / 2)
+    assert np.abs(audio - expected).max() < 0.001
 
 
 def test_another_rate_is_heard_at_the_same_pitch_and_beside_the_users_tracks(tmp_path: Path) -> None:
-    write(tmp_path / "tone.wav", tone(1))
+    write_audio(tmp_path / "tone.wav", tone(1))
     user = clicked(tmp_path, "user.wav", 1, [0.75])
     page = write_page(
         tmp_path, "<audio id=a src=tone.wav autoplay></audio><script>a.playbackRate = 2; helios.seek = () => 0</script>"
     )
     render(page, tmp_path / "video.mov", 30, audio=[str(user)])
-    sound = heard(tmp_path / "video.mov")[:, 0]
-    inside = sound[RATE // 10 : RATE * 4 // 10]
+    audio = read_samples(tmp_path / "video.mov")[:, 0]
+    inside = audio[RATE // 10 : RATE * 4 // 10]
     assert np.abs(np.fft.rfft(inside * np.hanning(len(inside)))).argmax() * RATE / len(inside) == pytest.approx(
         1000, abs=15
     )
-    assert np.abs(sound[round(0.55 * RATE) : round(0.74 * RATE)]).max() < 0.01
-    assert sound[round(0.75 * RATE)] == pytest.approx(0.9, abs=0.01)
+    assert np.abs(audio[round(0.55 * RATE) : round(0.74 * RATE)]).max() < 0.01
+    assert audio[round(0.75 * RATE)] == pytest.approx(0.9, abs=0.01)
 
 
 SPANS: dict[str, tuple[str, list[dict[str, Any]]]] = {
@@ -251,7 +251,7 @@ def test_what_can_not_be_heard_is_named_and_the_video_is_made(tmp_path: Path) ->
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{tmp_path}/secret.wav\n#EXT-X-ENDLIST"
     )
     write_video(folder / "mute.mp4", 30)
-    write(folder / "silence.wav", np.zeros((RATE, 1), np.float32))
+    write_audio(folder / "silence.wav", np.zeros((RATE, 1), np.float32))
     names = ("good.wav", "words.mp3", "link.wav", "list.mp3", "none.mp3", "silence.wav", "http://127.0.0.1:9/far.mp3",
              "blob:x", "%2e%2e/secret.wav", "a%00b.wav")  # fmt: skip
     page = write_page(
@@ -260,19 +260,19 @@ def test_what_can_not_be_heard_is_named_and_the_video_is_made(tmp_path: Path) ->
     )
     warnings = render(page, tmp_path / "video.mov", 30, network="none")
     for message in (
-        "words.mp3 is not heard: ",
-        "list.mp3 is not heard: ",
-        "link.wav is not heard: it leads out of the page's folder",
-        "none.mp3 is not heard: ",
-        "http://127.0.0.1:9/far.mp3 is not heard: this machine fetches",
-        "b.wav is not heard: ",
-        "secret.wav is not heard: ",
-        "blob:x is not heard: it is no file",
+        "words.mp3 is left out of the audio: ",
+        "list.mp3 is left out of the audio: ",
+        "link.wav is left out of the audio: it leads out of the page's folder",
+        "none.mp3 is left out of the audio: ",
+        "http://127.0.0.1:9/far.mp3 is left out of the audio: this machine fetches",
+        "b.wav is left out of the audio: ",
+        "secret.wav is left out of the audio: ",
+        "blob:x is left out of the audio: it is neither a file",
         "silence.wav is silent",
     ):
         assert [message in warning for warning in warnings].count(True) == 1, (message, warnings)
     assert not any("good.wav" in warning or "mute.mp4" in warning for warning in warnings)
-    assert np.flatnonzero(np.abs(heard(tmp_path / "video.mov")[:, 0]) > 0.1).tolist() == [RATE // 10]
+    assert np.flatnonzero(np.abs(read_samples(tmp_path / "video.mov")[:, 0]) > 0.1).tolist() == [RATE // 10]
 
 
 def test_what_begins_unforeseen_is_named_by_whoever_draws_it(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_what_begins_unforeseen_is_named_by_whoever_draws_it(tmp_path: Path) -> 
         </script>""",
     )
     warnings = render(page, tmp_path / "video.mov", 20)
-    assert [warning.partition(" is not heard")[0] for warning in warnings] == [
+    assert [warning.partition(" is left out of the audio")[0] for warning in warnings] == [
         "late.wav",
         "what the page plays by AudioContext",
     ]
@@ -299,9 +299,9 @@ def test_only_videos_that_can_hold_sound_are_listened_to(tmp_path: Path) -> None
     (track,) = tracks_of(page)
     assert track.source.startswith("data:audio/wav")
     assert render(page, tmp_path / "video.mov", 5) == []
-    assert np.abs(heard(tmp_path / "video.mov")).max() > 0.5
+    assert np.abs(read_samples(tmp_path / "video.mov")).max() > 0.5
     job = asyncio.run(plan_job(page, tmp_path / "video.gif", width=64, height=48, fps=25, frames=3))
-    assert job.sound is None
+    assert job.audio is None
     assert warned(job) == ()
 
 
@@ -310,4 +310,4 @@ def test_a_page_from_an_address_is_heard_with_what_lies_beside_it(tmp_path: Path
     write_page(tmp_path, "<audio src=a.wav autoplay></audio>")
     with serve(tmp_path, {}) as port:
         assert render(f"http://127.0.0.1:{port}/page.html", tmp_path / "video.mov", 6) == []
-    assert np.flatnonzero(np.abs(heard(tmp_path / "video.mov")[:, 0]) > 0.1).tolist() == [RATE // 10]
+    assert np.flatnonzero(np.abs(read_samples(tmp_path / "video.mov")[:, 0]) > 0.1).tolist() == [RATE // 10]

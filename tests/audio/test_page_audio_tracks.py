@@ -11,7 +11,7 @@ import pytest
 import helios
 from helios.audio.mix import nearest_sample
 from helios.jobs import JobSpec
-from support.sounds import clicks, heard, loud, tone, write
+from support.audio_files import clicks, loudest_sample, read_samples, tone, write_audio
 from support.videos import assert_exact
 
 PAGE = "<!doctype html><p id=p>a</p><script>helios.seek = (s) => (p.textContent = s.toFixed(3))</script>"
@@ -40,39 +40,42 @@ def render(page: Path, output: Path, **more: object) -> helios.RenderFinished:
 
 def test_another_sound_draws_no_frame_again_and_comes_with_its_frames(page: Path, tmp_path: Path) -> None:
     at = [nearest_sample(frame, FPS) for frame in (4, 5, 20, 30)]
-    track = str(write(tmp_path / "clicks.wav", clicks(100_000, at)))
+    track = str(write_audio(tmp_path / "clicks.wav", clicks(100_000, at)))
     silent = render(page, tmp_path / "silent.mp4", workers=2)
     events: list[helios.RenderEvent] = []
     video = render(page, tmp_path / "video.mp4", workers=2, audio=[track], on_event=events.append)
     assert (video.hashes, video.cached, video.attempts) == (silent.hashes, 7, 0)
-    found = heard(tmp_path / "video.mp4")
-    assert [loud(found, click) for click in at] == pytest.approx(at, abs=1)
+    found = read_samples(tmp_path / "video.mp4")
+    assert [loudest_sample(found, click) for click in at] == pytest.approx(at, abs=1)
     assert_exact(tmp_path / "video.mp4", 35, FPS)
-    other = str(write(tmp_path / "tone.wav", tone(0.5)))
+    other = str(write_audio(tmp_path / "tone.wav", tone(0.5)))
     louder = render(page, tmp_path / "video.mov", workers=2, audio=[f"{track}@0", f"{other}@0.5"], audio_codec="pcm")
     assert (louder.hashes, louder.cached) == (silent.hashes, 7)
-    assert len(heard(tmp_path / "video.mov")) == nearest_sample(35, FPS)
+    assert len(read_samples(tmp_path / "video.mov")) == nearest_sample(35, FPS)
     part = render(page, tmp_path / "part.mov", audio=[track], audio_codec="pcm", frame_range="4:20")
     assert part.frames == 16
-    assert [loud(heard(tmp_path / "part.mov"), 0), loud(heard(tmp_path / "part.mov"), at[1] - at[0])] == [
+    assert [
+        loudest_sample(read_samples(tmp_path / "part.mov"), 0),
+        loudest_sample(read_samples(tmp_path / "part.mov"), at[1] - at[0]),
+    ] == [
         0,
         at[1] - at[0],
     ]
 
 
 def test_a_job_file_finds_sound_beside_it(page: Path, tmp_path: Path) -> None:
-    write(tmp_path / "silence-and-tone.wav", tone(0.2))
+    write_audio(tmp_path / "silence-and-tone.wav", tone(0.2))
     command = [sys.executable, "-m", "helios", "render", str(page), "-o", "video.mp4", "--frames", "5", "--width", "64",
                "--height", "48", "--audio", "silence-and-tone.wav@0.05", "--emit-job", "job.json"]  # fmt: skip
     subprocess.run(command, cwd=tmp_path, check=True)
     job = json.loads((tmp_path / "job.json").read_text())
-    job["sound"]["tracks"][0]["source"] = "silence-and-tone.wav"
+    job["audio"]["tracks"][0]["source"] = "silence-and-tone.wav"
     (tmp_path / "job.json").write_text(json.dumps(job))
-    sound = JobSpec.read(tmp_path / "job.json").sound
-    assert sound
-    assert sound.tracks[0].source == str(tmp_path / "silence-and-tone.wav")
+    audio = JobSpec.read(tmp_path / "job.json").audio
+    assert audio
+    assert audio.tracks[0].source == str(tmp_path / "silence-and-tone.wav")
     subprocess.run([sys.executable, "-m", "helios", "job", "run", "job.json", "--quiet"], cwd=tmp_path, check=True)
-    assert abs(heard(tmp_path / "video.mp4")).max() > 0.1
+    assert abs(read_samples(tmp_path / "video.mp4")).max() > 0.1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_a_job_file_finds_sound_beside_it(page: Path, tmp_path: Path) -> None:
 def test_what_can_not_be_heard_is_said_before_anything_is_drawn(
     options: list[str], message: str, page: Path, tmp_path: Path
 ) -> None:
-    write(tmp_path / "a.wav", tone(0.1))
+    write_audio(tmp_path / "a.wav", tone(0.1))
     command = [sys.executable, "-m", "helios", "render", str(page), "--frames", "5", *options]
     finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == 2

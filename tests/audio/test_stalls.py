@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import helios
-from helios.audio import AudioMix, Track, check_track, source
+from helios.audio import AudioSettings, Track, check_track, source
 from helios.audio.mix import mix
 from helios.errors import UsageError
+from support.audio_files import tone, write_audio
 from support.processes import wait_until
-from support.sounds import tone, write
 from support.stalling import Phase, accepted, half, headers, redirects, stalling
 
 PAGE = "<!doctype html><meta name=helios content='width=320, height=180, fps=25, frames=5'><p>words"
@@ -53,11 +53,11 @@ def test_a_server_that_never_sends_a_body_is_given_up(scheme: str, phase: Phase)
 def test_a_body_that_stops_in_the_middle_is_an_error_and_no_shorter_sound(
     ending: str, codec: str, tmp_path: Path
 ) -> None:
-    data = write(tmp_path / f"music.{ending}", tone(20), codec=codec).read_bytes()
+    data = write_audio(tmp_path / f"music.{ending}", tone(20), codec=codec).read_bytes()
     with stalling(half, data) as (host, _):
-        sound = AudioMix(tracks=(Track(source=f"http://{host}/music.{ending}"),))
+        audio = AudioSettings(tracks=(Track(source=f"http://{host}/music.{ending}"),))
         with pytest.raises(UsageError, match=r"sent nothing for 0\.5 s"):
-            mix(sound, range(500), 500, Fraction(25), tmp_path / "mix", ".mp4")
+            mix(audio, range(500), 500, Fraction(25), tmp_path / "mix", ".mp4")
 
 
 @pytest.mark.usefixtures("impatient")
@@ -137,7 +137,7 @@ def test_a_command_says_which_server_was_silent_and_what_to_do(tmp_path: Path) -
 def test_a_job_whose_server_stalls_while_it_mixes_is_stopped(tmp_path: Path) -> None:
     """The server was fine when the job was planned, and stalls when it runs."""
     (tmp_path / "page.html").write_text(PAGE)
-    write(tmp_path / "music.wav", tone(1))
+    write_audio(tmp_path / "music.wav", tone(1))
     line = command("render", "page.html", "-o", "a.mp4", "--audio", tmp_path / "music.wav", "--emit-job", "job.json")
     subprocess.run(line, cwd=tmp_path, check=True)
     with stalling(headers, bytes(1_000_000)) as (host, stalled):

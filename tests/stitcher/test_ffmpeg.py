@@ -20,7 +20,7 @@ from helios.stitcher.command import concat_script
 from helios.stitcher.ffmpeg import concat_arguments, steady_decoding
 from helios.stitcher.segment import Format, Segment, read_segment
 from support.processes import descendants, wait_until
-from support.segments import decoding_times, frame_numbers, make_segment, make_video, told_duration
+from support.segments import decoding_times, frame_numbers, make_segment, make_video, read_duration
 from support.videos import assert_exact, frame_times
 
 FILM = Fraction(24000, 1001)
@@ -79,7 +79,7 @@ def test_every_frame_is_there_once_and_on_time(lengths: list[int], fps: Fraction
     count = sum(lengths)
     assert_exact(video, count, fps)
     assert frame_numbers(video) == list(range(count))
-    assert told_duration(video) == count / fps
+    assert read_duration(video) == count / fps
     steps = {later - earlier for earlier, later in pairwise(decoding_times(video))}
     assert steps == {1 / fps}
 
@@ -118,7 +118,7 @@ def test_thousands_of_segments_are_joined_exactly(tmp_path: Path) -> None:
     stitch(inputs, tmp_path / "video.mp4")
     video = read_segment(tmp_path / "video.mp4")
     assert video.times == tuple(k / fps for k in range(6000))
-    assert told_duration(tmp_path / "video.mp4") == 6000 / fps
+    assert read_duration(tmp_path / "video.mp4") == 6000 / fps
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".m4v", ".MP4"])

@@ -9,14 +9,14 @@ import av
 import pytest
 
 import helios
-from helios.audio import AudioMix, Track
+from helios.audio import AudioSettings, Track
 from helios.audio.mix import mix, nearest_sample
 from helios.composition import timescale
 from helios.errors import OutputError, StitchError
 from helios.orchestrator import ChunkFinished, PlaylistUpdated, RenderEvent, RenderFinished
 from helios.stitcher.hls import PLAYLIST, HlsStream
+from support.audio_files import clicks, loudest_sample, read_samples, write_audio
 from support.segments import make_video
-from support.sounds import clicks, heard, loud, write
 
 FILM = Fraction(24000, 1001)
 LENGTHS = [60, 50, 70]
@@ -64,9 +64,9 @@ def test_what_is_finished_is_played_before_the_rest_is_there(fps: Fraction, tmp_
 def test_sound_comes_with_its_frames(tmp_path: Path) -> None:
     frames = sum(LENGTHS)
     at = [nearest_sample(frame, FILM) for frame in range(5, frames, 20)]
-    source = write(tmp_path / "clicks.wav", clicks(nearest_sample(frames, FILM), at))
+    source = write_audio(tmp_path / "clicks.wav", clicks(nearest_sample(frames, FILM), at))
     file = mix(
-        AudioMix(tracks=(Track(source=str(source)),)), range(frames), frames, FILM, tmp_path / "sound", ".mp4"
+        AudioSettings(tracks=(Track(source=str(source)),)), range(frames), frames, FILM, tmp_path / "audio", ".mp4"
     ).path
     stream = HlsStream(tmp_path / "stream", timescale(FILM), file)
     for segment in make_video(tmp_path, LENGTHS, FILM):
@@ -75,8 +75,8 @@ def test_sound_comes_with_its_frames(tmp_path: Path) -> None:
     folder = tmp_path / "stream"
     whole = tmp_path / "whole.mp4"
     whole.write_bytes(b"".join((folder / name).read_bytes() for name in ["init.mp4", *pieces(folder)]))
-    found = heard(whole)
-    assert [loud(found, click) for click in at] == pytest.approx(at, abs=1)
+    found = read_samples(whole)
+    assert [loudest_sample(found, click) for click in at] == pytest.approx(at, abs=1)
 
 
 def test_a_new_stream_takes_the_place_of_an_old_one(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from helios.stitcher.ffmpeg import concat_arguments
 from helios.stitcher.segment import Format
 from helios.stitcher.tags import Tags, ffmetadata, write_tags
 from helios.text import Chapter, Subtitles, Text
-from support.segments import make_segment, make_video, told_duration
+from support.segments import make_segment, make_video, read_duration
 from support.tags import chapters, metadata, subtitles
 from support.videos import assert_exact, frame_times
 
@@ -69,7 +69,7 @@ def test_what_is_given_is_read_back(suffix: str, segments: list[Path], tmp_path:
     assert third == (IN_TURN if quicktime else OVERLAPPING)
     if quicktime:
         assert_exact(video, FRAMES, FPS)
-        assert told_duration(video) == FRAMES / FPS
+        assert read_duration(video) == FRAMES / FPS
     else:
         assert max(abs(time - k / FPS) for k, time in enumerate(frame_times(video))) <= Fraction(1, 2000)
 

@@ -70,7 +70,7 @@ def decoding_times(path: Path) -> list[Fraction]:
         return [packet.dts * stream.time_base for packet in container.demux(stream) if packet.dts is not None]
 
 
-def told_duration(path: Path) -> Fraction:
+def read_duration(path: Path) -> Fraction:
     """How long the file says that its video is, in seconds."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

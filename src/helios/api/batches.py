@@ -13,7 +13,7 @@ from typing import Any, Unpack, cast
 from helios.adapters import LocalWorkerAdapter, open_adapter
 from helios.api.options import BatchOptions, RenderOptions, check_rate, check_text, make_request
 from helios.api.targets import resolve_targets, with_workers
-from helios.audio import contains_audio
+from helios.audio import supports_audio
 from helios.batches import (
     BatchRun,
     BatchSink,
@@ -28,7 +28,7 @@ from helios.batches import (
 from helios.errors import UsageError
 from helios.jobs.journal import Journal
 from helios.orchestrator import RenderOrchestrator, WorkerPool
-from helios.stitcher import stitcher_for
+from helios.stitcher import create_stitcher
 from helios.storage import ArtifactStore
 
 
@@ -59,9 +59,9 @@ async def batch(
     videos = name_videos(output, data, options.get("props"))
     targets, url = await resolve_targets(wanted)
     form = format_for(videos)
-    request = replace(make_request(template, wanted, form), listen=contains_audio(form.ending))
+    request = replace(make_request(template, wanted, form), listen=supports_audio(form.suffix))
     make_room(videos)
-    stitcher = stitcher_for(videos[0].output, LocalWorkerAdapter())
+    stitcher = create_stitcher(videos[0].output, LocalWorkerAdapter())
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(closing(Journal()))
         name = (str(request.source), str(Path(output).absolute()), url or "")

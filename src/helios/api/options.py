@@ -180,4 +180,4 @@ def check_rate(form: Format, fps: Fraction) -> None:
         UsageError: they can't.
     """
     if form.max_fps and fps > form.max_fps:
-        raise UsageError(f"{form.ending} files have at most {form.max_fps} frames a second: --fps {form.max_fps}")
+        raise UsageError(f"{form.suffix} files have at most {form.max_fps} frames a second: --fps {form.max_fps}")

@@ -16,7 +16,7 @@ from helios.adapters import LocalTarget, LocalWorkerAdapter, open_adapter
 from helios.adapters.faults import check_faults
 from helios.api.options import CompositionOptions, RenderOptions, check_rate, check_text, is_split_by_hand, make_request
 from helios.api.targets import plan_by, resolve_clouds, resolve_targets, with_workers
-from helios.audio import AudioMix, check_track, codec_for, contains_audio, parse_track
+from helios.audio import AudioSettings, check_track, choose_audio_codec, parse_track, supports_audio
 from helios.composition import FORMATS, Format, named, parse_format
 from helios.errors import UsageError
 from helios.jobs.job import Job
@@ -31,7 +31,7 @@ from helios.orchestrator.events import EventSink
 from helios.orchestrator.page_audio import tracks_found
 from helios.orchestrator.plan import chunks_for, cores
 from helios.output import check_output
-from helios.stitcher import FfmpegStitcher, stitcher_for
+from helios.stitcher import FfmpegStitcher, create_stitcher
 from helios.text import check_container, read_text
 from helios.threads import in_daemon
 
@@ -126,25 +126,25 @@ async def plan_job(
     if options.get("stitch", "local") not in ("local", *(["remote"] if resolve_clouds(targets) else [])):
         raise UsageError(f"stitch is local, or, with a cloud, remote, not {options.get('stitch')!r}")
     if options.get("stitch") == "remote" and form.kind != "video":
-        raise UsageError(f"{form.ending} files are made here: leave --stitch remote out")
+        raise UsageError(f"{form.suffix} files are made here: leave --stitch remote out")
     text, burned = read_text(options.get("metadata"), options.get("chapters"), options.get("subtitles") or ())
     if text:
         check_container(text, path.suffix.lower())
-    request = replace(make_request(source, options, form), captions=burned, listen=contains_audio(form.ending))
-    sound = await _sound(options, path.suffix.lower())
+    request = replace(make_request(source, options, form), captions=burned, listen=supports_audio(form.suffix))
+    audio = await _audio(options, path.suffix.lower())
     plan = await plan_by(request, targets)
     found, warnings = await in_daemon(tracks_found, plan.probe, here=not request.fleet)
     if found:
-        sound = AudioMix(
-            tracks=(*(sound.tracks if sound else ()), *found),
-            codec=codec_for(path.suffix.lower(), options.get("audio_codec")),
+        audio = AudioSettings(
+            tracks=(*(audio.tracks if audio else ()), *found),
+            codec=choose_audio_codec(path.suffix.lower(), options.get("audio_codec")),
             loudness=options.get("loudness"),
         )
     check_rate(form, plan.composition.fps)
     return JobSpec(
         page=plan.warned(warnings),
         output=path.absolute(),
-        sound=sound,
+        audio=audio,
         hls=hls,
         text=text,
         targets=with_workers(targets, plan.workers),
@@ -213,7 +213,7 @@ async def stitch(inputs: Sequence[str | PathLike[str]], output: str | PathLike[s
     """
     path = Path(output)
     check_output(path, pattern=parse_format(path).kind == "images")
-    await stitcher_for(path, LocalWorkerAdapter()).stitch([Path(each) for each in inputs], path)
+    await create_stitcher(path, LocalWorkerAdapter()).stitch([Path(each) for each in inputs], path)
 
 
 def _orchestrator() -> RenderOrchestrator:
@@ -221,15 +221,15 @@ def _orchestrator() -> RenderOrchestrator:
     return RenderOrchestrator(adapter, FfmpegStitcher(adapter))
 
 
-async def _sound(options: RenderOptions, container: str) -> AudioMix | None:
+async def _audio(options: RenderOptions, container: str) -> AudioSettings | None:
     tracks = [await in_daemon(check_track, parse_track(text)) for text in options.get("audio") or ()]
     loudness = options.get("loudness")
     if loudness is not None and not -70 <= loudness <= -5:
         raise UsageError(f"loudness is from -70 to -5 LUFS, not {loudness:g}")
     if not tracks and options.get("audio_codec") is None:
         return None
-    codec = codec_for(container, options.get("audio_codec"))
-    return AudioMix(tracks=tuple(tracks), codec=codec, loudness=loudness) if tracks else None
+    codec = choose_audio_codec(container, options.get("audio_codec"))
+    return AudioSettings(tracks=tuple(tracks), codec=codec, loudness=loudness) if tracks else None
 
 
 def _hls(options: RenderOptions, form: Format) -> Path | None:

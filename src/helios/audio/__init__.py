@@ -1,5 +1,13 @@
 """What a video sounds like: tracks, mixed to the sample."""
 
-from helios.audio.track import AudioCodec, AudioMix, Track, check_track, codec_for, contains_audio, parse_track
+from helios.audio.track import (
+    AudioCodec,
+    AudioSettings,
+    Track,
+    check_track,
+    choose_audio_codec,
+    parse_track,
+    supports_audio,
+)
 
-__all__ = ["AudioCodec", "AudioMix", "Track", "check_track", "codec_for", "contains_audio", "parse_track"]
+__all__ = ["AudioCodec", "AudioSettings", "Track", "check_track", "choose_audio_codec", "parse_track", "supports_audio"]

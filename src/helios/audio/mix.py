@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from helios.audio.source import RATE, Samples, open_source
-from helios.audio.track import AudioCodec, AudioMix, Track
+from helios.audio.track import AudioCodec, AudioSettings, Track
 from helios.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def nearest_sample(frame: int, fps: Fraction) -> int:
 
 
 def mix(
-    sound: AudioMix,
+    audio: AudioSettings,
     frames: range,
     whole: int,
     fps: Fraction,
@@ -83,18 +83,18 @@ def mix(
         OutputError: it can't be written.
         Stopped: ``stopped`` was set.
     """
-    coding = CODINGS[sound.codec]
+    coding = CODINGS[audio.codec]
     window = range(nearest_sample(frames.start, fps), nearest_sample(frames.stop, fps))
-    mixed = Mixed(folder / f"sound{_ending(sound.codec, container)}", [])
+    mixed = Mixed(folder / f"audio{_ending(audio.codec, container)}", [])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        voices = _voices(sound, folder / "samples.f32", nearest_sample(whole, fps), mixed.warnings, stopped)
+        voices = _voices(audio, folder / "samples.f32", nearest_sample(whole, fps), mixed.warnings, stopped)
         for voice in voices:
             if warning := voice.warning():
                 mixed.warnings.append(warning)
         gain = 1.0
-        if sound.loudness is not None:
-            gain = _gain(_blocks(voices, window, stopped), sound.loudness, mixed.warnings)
+        if audio.loudness is not None:
+            gain = _gain(_blocks(voices, window, stopped), audio.loudness, mixed.warnings)
         peak = _write(_blocks(voices, window, stopped), mixed.path, coding, gain)
         if peak > 1:
             mixed.warnings.append(f"the sound is {_db(peak):.1f} dB too loud where it is loudest: lower a volume")
@@ -141,7 +141,8 @@ class _Voice:
     def warning(self) -> str | None:
         if self.last <= 0:
             return (
-                f"{self.track.source} is not heard: it would begin after the video's end, or is shorter than its offset"
+                f"{self.track.source} is left out of the audio: it starts after the video's end, "
+                "or its offset is after its own end"
             )
         if not any(
             np.abs(self.samples[at : at + _BLOCK]).max() > _SILENCE for at in range(0, len(self.samples), _BLOCK)
@@ -151,14 +152,14 @@ class _Voice:
 
 
 def _voices(
-    sound: AudioMix, path: Path, end: int, warnings: list[str], stopped: threading.Event | None
+    audio: AudioSettings, path: Path, end: int, warnings: list[str], stopped: threading.Event | None
 ) -> list[_Voice]:
     """The tracks of a video of ``end`` samples, decoded into one file at ``path``: open files are few, tracks may be
     thousands.
     """
     decoded: list[_Decoded] = []
     with path.open("wb") as file:
-        for track in sound.tracks:
+        for track in audio.tracks:
             try:
                 decoded.append(_decode(track, file, end, stopped))
             except UsageError as error:

@@ -44,7 +44,7 @@ _PROTOCOLS = {"": "file", "http://": "http,tcp", "https://": "https,tls,tcp", "d
 class NoAudio(UsageError):
     """A source that is all right, but has nothing to be heard in it."""
 
-    code = "no-sound"
+    code = "no-audio"
 
 
 class Source:
@@ -104,7 +104,7 @@ def open_source(label: str, *, plain: bool = False) -> Generator[Source]:
     """The source at a path or an address. A ``plain`` one leads to no other file or address, as playlists do.
 
     Raises:
-        NoSound: there is no sound in it.
+        NoAudio: there is no sound in it.
         UsageError: there is no such source, or it can't be read.
     """
     import av

@@ -55,7 +55,7 @@ class Track(BaseModel):
     found: bool = False
 
 
-class AudioMix(BaseModel):
+class AudioSettings(BaseModel):
     """All that is heard in a video. ``loudness`` is what the whole is brought to (LUFS, EBU R128)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,7 +64,7 @@ class AudioMix(BaseModel):
     codec: AudioCodec = "aac"
     loudness: float | None = Field(default=None, ge=-70, le=-5)
 
-    def from_folder(self, folder: Path) -> AudioMix:
+    def from_folder(self, folder: Path) -> AudioSettings:
         """The same, whose files are taken from ``folder``."""
         tracks = (
             track if is_address(track.source) else track.model_copy(update={"source": str(folder / track.source)})
@@ -118,12 +118,12 @@ def is_address(source: str) -> bool:
     return "://" in source or source.startswith("data:")
 
 
-def contains_audio(container: str) -> bool:
+def supports_audio(container: str) -> bool:
     """Whether such a file, by its ending, can hold sound."""
     return container in _FITTING
 
 
-def codec_for(suffix: str, wanted: AudioCodec | None) -> AudioCodec:
+def choose_audio_codec(suffix: str, wanted: AudioCodec | None) -> AudioCodec:
     """How sound is coded in a container, by its ending.
 
     Raises:

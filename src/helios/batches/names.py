@@ -64,7 +64,7 @@ def format_for(videos: Sequence[Row]) -> Format:
                 f"row {video.number}: {video.output.name} would be another kind of file than {videos[0].output.name}"
             )
     if form.kind == "images":
-        raise UsageError(f"a batch makes videos, and no {form.ending} files")
+        raise UsageError(f"a batch makes videos, and no {form.suffix} files")
     return form
 
 

@@ -90,7 +90,7 @@ class BatchRun:
         self._emit(self._planned())
         for warning in plan.template.warnings:
             self._warn(warning)
-        if plan.template.probe.heard:
+        if plan.template.probe.audio_clips:
             self._warn("the page plays sound, and videos of a batch are silent: helios render makes them one by one")
         await self._ledger.read(plan.place(plan.rows[0], method).folder for method in plan.methods)
         self._missing = [row for row in plan.rows if not await self._is_kept(row)]

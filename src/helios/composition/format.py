@@ -36,13 +36,13 @@ encoded as a whole, of chunks that were kept without loss."""
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file. ``codecs`` are those that it can hold, the usual one first; ``clear`` is the one that keeps
-    transparency. ``finest`` is the highest rate (frames per second) that it can say.
+    """A kind of file. ``codecs`` are those that it can hold, the usual one first; ``alpha_codec`` is the one that keeps
+    transparency. ``max_fps`` is the highest rate (frames per second) that it can say.
     """
 
-    ending: str
+    suffix: str
     codecs: tuple[str, ...]
-    clear: str | None = None
+    alpha_codec: str | None = None
     kind: Kind = "video"
     max_fps: int | None = None
 
@@ -52,32 +52,32 @@ class Format:
         Raises:
             UsageError: files of this kind don't hold that, or not with transparency.
         """
-        if alpha and self.clear is None:
-            raise UsageError(f"{self.ending} files hold no transparency: take {_named(_with_alpha())}")
+        if alpha and self.alpha_codec is None:
+            raise UsageError(f"{self.suffix} files hold no transparency: take {_named(_with_alpha())}")
         if self.kind != "video":
             if wanted is not None:
-                raise UsageError(f"{self.ending} files have one codec only: leave --codec {wanted} out")
+                raise UsageError(f"{self.suffix} files have one codec only: leave --codec {wanted} out")
             return self.codecs[0]
-        codec = wanted or (self.clear if alpha and self.clear else self.codecs[0])
+        codec = wanted or (self.alpha_codec if alpha and self.alpha_codec else self.codecs[0])
         encoder = ENCODERS.get(codec, codec)
         known = _CODECS.get(encoder)
         if known and known not in self.codecs:
-            raise UsageError(f"{self.ending} files can't hold {codec}: they take {', '.join(self.codecs)}")
-        if alpha and known != self.clear:
-            raise UsageError(f"{codec} keeps no transparency in {self.ending} files: --codec {self.clear}")
+            raise UsageError(f"{self.suffix} files can't hold {codec}: they take {', '.join(self.codecs)}")
+        if alpha and known != self.alpha_codec:
+            raise UsageError(f"{codec} keeps no transparency in {self.suffix} files: --codec {self.alpha_codec}")
         return encoder
 
 
 FORMATS = {
     "mp4": Format(".mp4", ("h264", "h265", "av1", "vp9")),
     "m4v": Format(".m4v", ("h264", "h265")),
-    "mov": Format(".mov", ("h264", "h265", "prores"), clear="prores"),
-    "mkv": Format(".mkv", ("h264", "h265", "av1", "vp9", "prores"), clear="vp9"),
-    "webm": Format(".webm", ("vp9", "av1"), clear="vp9"),
+    "mov": Format(".mov", ("h264", "h265", "prores"), alpha_codec="prores"),
+    "mkv": Format(".mkv", ("h264", "h265", "av1", "vp9", "prores"), alpha_codec="vp9"),
+    "webm": Format(".webm", ("vp9", "av1"), alpha_codec="vp9"),
     "ts": Format(".ts", ("h264", "h265")),
-    "gif": Format(".gif", ("png",), clear="png", kind="animation", max_fps=50),
-    "webp": Format(".webp", ("png",), clear="png", kind="animation", max_fps=1000),
-    "png": Format(".png", ("png",), clear="png", kind="images"),
+    "gif": Format(".gif", ("png",), alpha_codec="png", kind="animation", max_fps=50),
+    "webp": Format(".webp", ("png",), alpha_codec="png", kind="animation", max_fps=1000),
+    "png": Format(".png", ("png",), alpha_codec="png", kind="images"),
     "jpg": Format(".jpg", ("mjpeg",), kind="images"),
 }
 """Every kind of file, by its name."""
@@ -118,7 +118,7 @@ def named(output: Path | None, name: str | None) -> Path:
         if parse_format(output) is not found:
             raise UsageError(f"{output.name} is no name for {name}: leave its ending or --format out")
         return output
-    return output / f"%05d{found.ending}" if found.kind == "images" else Path(f"{output}{found.ending}")
+    return output / f"%05d{found.suffix}" if found.kind == "images" else Path(f"{output}{found.suffix}")
 
 
 def names_each_frame(output: Path) -> bool:
@@ -134,7 +134,7 @@ def image_name(pattern: str, number: int) -> str:
 
 
 def _with_alpha() -> list[str]:
-    return [name for name, known in FORMATS.items() if known.clear]
+    return [name for name, known in FORMATS.items() if known.alpha_codec]
 
 
 def _named(names: Iterable[str]) -> str:

@@ -34,7 +34,7 @@ from helios.orchestrator.events import (
     WarningIssued,
 )
 from helios.orchestrator.retry import RetryPolicy
-from helios.stitcher import FfmpegStitcher, VideoStitcher, stitcher_for
+from helios.stitcher import FfmpegStitcher, VideoStitcher, create_stitcher
 from helios.storage import ArtifactStore
 
 _BEAT = 0.2  # seconds between looks at what is wanted, and between writes
@@ -103,7 +103,7 @@ async def run_job(
                             job=job,
                             fresh=spec.fresh,
                             stitch=spec.stitch,
-                            sound=spec.sound,
+                            audio=spec.audio,
                             hls=spec.hls,
                             text=spec.text,
                         )
@@ -121,7 +121,7 @@ def _stitcher(spec: JobSpec, here: LocalWorkerAdapter) -> VideoStitcher:
     """Who joins the chunks; where a command of the job's own does, the output may be of any kind."""
     if spec.commands and spec.commands.merge:
         return FfmpegStitcher(here)
-    return stitcher_for(spec.output, here, spec.plan.parts[0].start)
+    return create_stitcher(spec.output, here, spec.plan.parts[0].start)
 
 
 async def _watched(

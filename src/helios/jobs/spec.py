@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from helios.adapters import LocalTarget, Place
-from helios.audio import AudioMix
+from helios.audio import AudioSettings
 from helios.errors import UsageError
 from helios.jobs.webhook import check_webhook
 from helios.orchestrator import CommandPlan, RenderPlan
@@ -20,7 +20,7 @@ VERSION = 1
 
 
 class JobSpec(BaseModel):
-    """A job: a ``page`` as it was planned, with its ``sound`` and ``text``, or plain ``commands``, and the file that
+    """A job: a ``page`` as it was planned, with its ``audio`` and ``text``, or plain ``commands``, and the file that
     comes of it. ``hls`` is a folder for a stream that can be played before the video is whole.
 
     Chunks are made here, or at ``places``, from one queue. ``store`` is the URL where they are kept, if it is not the
@@ -35,7 +35,7 @@ class JobSpec(BaseModel):
     page: RenderPlan | None = None
     commands: CommandPlan | None = None
     output: Path
-    sound: AudioMix | None = None
+    audio: AudioSettings | None = None
     hls: Path | None = None
     text: Text | None = None
     targets: tuple[Place, ...] = ()
@@ -49,8 +49,8 @@ class JobSpec(BaseModel):
     def _is_of_one_kind(self) -> JobSpec:
         if (self.page is None) == (self.commands is None):
             raise ValueError("a job has either a page or commands")
-        if self.sound and not self.page:
-            raise ValueError("commands have no sound but their own")
+        if self.audio and not self.page:
+            raise ValueError("commands bring their own audio: leave audio out")
         if self.hls and not self.page:
             raise ValueError("only videos of pages can be played before their end")
         if self.text and not self.page:
@@ -96,7 +96,7 @@ class JobSpec(BaseModel):
                 "hls": self.hls and folder / self.hls,
                 "commands": commands,
                 "store": store,
-                "sound": self.sound and self.sound.from_folder(folder),
+                "audio": self.audio and self.audio.from_folder(folder),
             }
         )
 

@@ -1,4 +1,4 @@
-"""The video's sound, mixed beside the chunks."""
+"""Mixes the audio of a video while its chunks render."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from helios.audio import AudioMix
+from helios.audio import AudioSettings
 from helios.orchestrator.events import EventSink, WarningIssued
 from helios.orchestrator.pages import RenderPlan
 from helios.threads import in_daemon
@@ -20,7 +20,7 @@ _GRACE = 1.0
 
 @asynccontextmanager
 async def mixing(
-    sound: AudioMix, plan: RenderPlan, folder: Path, container: str, emit: EventSink
+    audio: AudioSettings, plan: RenderPlan, folder: Path, container: str, emit: EventSink
 ) -> AsyncGenerator[Callable[[], Awaitable[Path]]]:
     """Begins to mix; what is given waits for the file, in ``folder``. Leaving the block stops it.
 
@@ -32,7 +32,7 @@ async def mixing(
     frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
     video = plan.composition
     work = asyncio.create_task(
-        in_daemon(mix, sound, frames, video.frames, video.fps, folder, container, stopped=stopped)
+        in_daemon(mix, audio, frames, video.frames, video.fps, folder, container, stopped=stopped)
     )
 
     async def mixed() -> Path:

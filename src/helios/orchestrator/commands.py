@@ -144,7 +144,7 @@ class CommandPlan(_Frozen):
         segments: Sequence[Path],
         folder: Path,
         output: Path,
-        sound: Path | None = None,
+        audio: Path | None = None,
         text: Text | None = None,
     ) -> None:
         """Makes ``output`` of the chunks' outputs, by the command for that, in ``folder``, or by joining.
@@ -153,7 +153,7 @@ class CommandPlan(_Frozen):
             CommandFailed, WorkerError, StitchError, OutputError: it can't be made.
         """
         if self.merge is None:
-            await stitcher.stitch(segments, output, sound, text)
+            await stitcher.stitch(segments, output, audio, text)
             return
         await asyncio.to_thread(_lay_out, segments, folder)
         result = await Workplace(adapter).run(self.merge.job(folder), (), lambda percent: None)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from helios.adapters import WorkerAdapter
-from helios.audio import AudioMix
+from helios.audio import AudioSettings
 from helios.composition import Declared, Network, names_each_frame
 from helios.errors import ArtifactMissing, CaptureUnsafe, ChunkFailed, HeliosError, PageChanged, UsageError
 from helios.orchestrator.attempt import Attempt
@@ -139,7 +139,7 @@ class RenderOrchestrator:
         job: str | None = None,
         fresh: bool = False,
         stitch: StitchChoice = "local",
-        sound: AudioMix | None = None,
+        audio: AudioSettings | None = None,
         hls: Path | None = None,
         text: Text | None = None,
     ) -> RenderFinished:
@@ -149,7 +149,7 @@ class RenderOrchestrator:
         by the probe, turns out to be unsafe in a frame that the probe did not see, or breaks the browser there, the
         whole video is drawn again in the next best way; if chunks don't fit together where they meet, it is drawn in
         one. ``job`` names the job; a ``fresh`` one takes nothing that other jobs have made. ``stitch`` remote has a
-        worker join the segments, where workers don't share our disk; if it can't, they are joined here. ``sound``,
+        worker join the segments, where workers don't share our disk; if it can't, they are joined here. ``audio``,
         which only videos of pages have, is mixed meanwhile; ``text``, which only they have too, goes in at the join.
         What is finished can be played from a playlist in the folder ``hls`` already. ``emit`` gets
         every event, ``RenderFinished`` last.
@@ -170,8 +170,8 @@ class RenderOrchestrator:
             folder = stack.enter_context(self._work_folder(output))
             thread = stack.enter_context(ThreadPoolExecutor(1))
             heard = None
-            if sound and isinstance(plan, RenderPlan):
-                mixed = mixing(sound, plan, folder / "sound", output.suffix.lower(), emit)
+            if audio and isinstance(plan, RenderPlan):
+                mixed = mixing(audio, plan, folder / "audio", output.suffix.lower(), emit)
                 heard = await stack.enter_async_context(mixed)
             read = None
             if isinstance(plan, RenderPlan):

@@ -1,4 +1,4 @@
-"""What is heard of a page, as tracks."""
+"""The audio that a page plays, as tracks."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ _EVERYWHERE = ("http", "https")
 
 
 def tracks_found(probe: Probe, *, here: bool) -> tuple[Sequence[Track], Sequence[str]]:
-    """The tracks of a page, and why others can't be heard. ``here``: it is drawn on this machine.
+    """The tracks of a page, and a warning for each source left out. ``here``: this machine draws the page.
 
-    A page is not trusted: its files are those of its folder, and from this machine it is answered only by whom it may
-    reach from here.
+    A page is not trusted: it may use files of its folder, and the addresses that it could load on this machine itself.
     """
     video = probe.composition
     tracks: list[Track] = []
     warnings: dict[str, None] = {}
     outcomes: dict[str, str | None] = {}
-    for heard in probe.heard:
-        if heard.start >= video.frames / video.fps or not SLOWEST <= heard.rate <= FASTEST:
+    for clip in probe.audio_clips:
+        if clip.start >= video.frames / video.fps or not SLOWEST <= clip.rate <= FASTEST:
             continue
         try:
-            track = _track(heard, video, here=here)
+            track = _track(clip, video, here=here)
             if track.source not in outcomes:
-                outcomes[track.source] = _trouble(track, heard)
+                outcomes[track.source] = _trouble(track, clip)
             if (trouble := outcomes[track.source]) is None:
                 tracks.append(track)
             elif trouble:
@@ -40,57 +39,59 @@ def tracks_found(probe: Probe, *, here: bool) -> tuple[Sequence[Track], Sequence
     return tracks, list(warnings)
 
 
-def _trouble(track: Track, heard: AudioClip) -> str | None:
-    """Why a track is not heard, if it isn't; nothing is to be said of a video that has no sound."""
+def _trouble(track: Track, clip: AudioClip) -> str | None:
+    """Why the track can't be used: None if it can, "" if no warning is due, as for a video without audio."""
     from helios.audio.source import NoAudio
 
     try:
         check_track(track)
     except NoAudio as error:
-        return "" if heard.video else f"{_named(heard)} is not heard: {error}"
+        return "" if clip.video else f"{_named(clip)} is left out of the audio: {error}"
     except UsageError as error:
-        return f"{_named(heard)} is not heard: {error}"
+        return f"{_named(clip)} is left out of the audio: {error}"
     return None
 
 
-def _track(heard: AudioClip, video: Composition, *, here: bool) -> Track:
+def _track(clip: AudioClip, video: Composition, *, here: bool) -> Track:
     return Track(
-        source=_source(heard, video, here=here),
-        start=heard.start,
-        offset=heard.offset,
-        length=heard.length,
-        rate=heard.rate,
-        loop=heard.loop,
-        period=heard.period,
-        envelope=heard.volume,
+        source=_source(clip, video, here=here),
+        start=clip.start,
+        offset=clip.offset,
+        length=clip.length,
+        rate=clip.rate,
+        loop=clip.loop,
+        period=clip.period,
+        envelope=clip.volume,
         found=True,
     )
 
 
-def _source(heard: AudioClip, video: Composition, *, here: bool) -> str:
-    """The file or address of a sound.
+def _source(clip: AudioClip, video: Composition, *, here: bool) -> str:
+    """The path or address of a clip's audio.
 
     Raises:
         UsageError: it may not be opened.
     """
-    root, parts = video.source.root, urlsplit(heard.source)
-    if heard.inside and root:
-        path = root / heard.source.replace("\0", "")
+    root, parts = video.source.root, urlsplit(clip.source)
+    if clip.inside and root:
+        path = root / clip.source.replace("\0", "")
         if not path.resolve().is_relative_to(root.resolve()):
-            raise UsageError(f"{heard.source} is not heard: it leads out of the page's folder")
+            raise UsageError(f"{clip.source} is left out of the audio: it leads out of the page's folder")
         return str(path)
     own = urlsplit(video.source.entry) if root is None else None
     if parts.scheme == "data" or (own and (parts.scheme, parts.netloc) == (own.scheme, own.netloc)):
-        return heard.source
+        return clip.source
     if parts.scheme not in _EVERYWHERE:
-        raise UsageError(f"{_named(heard)} is not heard: it is no file of the page's folder, and no address")
+        raise UsageError(
+            f"{_named(clip)} is left out of the audio: it is neither a file in the page's folder nor an http address"
+        )
     if not here or video.network != "all":
         raise UsageError(
-            f"{_named(heard)} is not heard: this machine fetches sound only for a page that is drawn here and may "
-            "reach all of the network (--adapter local, --network all)"
+            f"{_named(clip)} is left out of the audio: this machine fetches audio only for pages that it draws "
+            "itself with access to the whole network (--adapter local, --network all)"
         )
-    return heard.source
+    return clip.source
 
 
-def _named(heard: AudioClip) -> str:
-    return heard.source if len(heard.source) <= 80 else f"{heard.source[:40]}…"
+def _named(clip: AudioClip) -> str:
+    return clip.source if len(clip.source) <= 80 else f"{clip.source[:40]}…"

@@ -181,15 +181,15 @@ class RenderPlan:
         segments: Sequence[Path],
         folder: Path,
         output: Path,
-        sound: Path | None = None,
+        audio: Path | None = None,
         text: Text | None = None,
     ) -> None:
-        """Joins the chunks' segments, the ``sound`` and the ``text``, into ``output``.
+        """Joins the chunks' segments, the ``audio`` and the ``text``, into ``output``.
 
         Raises:
             StitchError, OutputError: it can't be made.
         """
-        await stitcher.stitch(segments, output, sound, text)
+        await stitcher.stitch(segments, output, audio, text)
 
 
 async def read_chunk_output(

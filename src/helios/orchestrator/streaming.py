@@ -46,7 +46,7 @@ async def streaming(
     plan: RenderPlan,
     cache: ChunkCache,
     folder: Path,
-    sound: Callable[[], Awaitable[Path]] | None,
+    audio: Callable[[], Awaitable[Path]] | None,
     emit: EventSink,
 ) -> AsyncGenerator[Prefix]:
     """Puts chunks of ``plan`` that are made into a stream in the folder ``target``; it works in ``folder``, which is
@@ -55,7 +55,7 @@ async def streaming(
     What keeps the stream from being written is warned of: the video is made all the same.
     """
     prefix = Prefix()
-    work = asyncio.create_task(_stream(prefix, target, plan, cache, folder, sound, emit))
+    work = asyncio.create_task(_stream(prefix, target, plan, cache, folder, audio, emit))
     try:
         yield prefix
         await work
@@ -71,12 +71,12 @@ async def _stream(
     plan: RenderPlan,
     cache: ChunkCache,
     folder: Path,
-    sound: Callable[[], Awaitable[Path]] | None,
+    audio: Callable[[], Awaitable[Path]] | None,
     emit: EventSink,
 ) -> None:
     stream = None
     try:
-        heard = await sound() if sound else None
+        heard = await audio() if audio else None
         folder.mkdir(parents=True)
         stream = await in_thread(HlsStream, target, timescale(plan.composition.fps), heard)
         frames = 0

@@ -167,8 +167,8 @@ class Costs(_Message):
 class Probe(_Message):
     """What is to be drawn, and how. ``browser`` is the browser's name and version, ``renderer`` is identity.py's.
 
-    ``faithful`` is the method to go back to where the stage proves unsafe later. ``heard`` is what the page lets be
-    heard, if that was asked for.
+    ``faithful`` is the method to go back to where the stage proves unsafe later. ``audio_clips`` is what the
+    page plays, if ``listen`` was set.
     """
 
     composition: Composition
@@ -180,7 +180,7 @@ class Probe(_Message):
     faithful: CaptureMethod = "begin-frame"
     comparison: Comparison | None = None
     costs: Costs | None = None
-    heard: tuple[AudioClip, ...] = ()
+    audio_clips: tuple[AudioClip, ...] = ()
 
 
 class ChunkSpec(_Message):

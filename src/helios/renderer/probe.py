@@ -144,7 +144,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
             browser=page.browser,
             renderer=identity(),
             warnings=(*page.warnings, *warned),
-            heard=await _listen(composition, load, faithful, motion) if listens else (),
+            audio_clips=await _listen(composition, load, faithful, motion) if listens else (),
         )
 
 
@@ -172,9 +172,9 @@ async def _listen(
     if motion != "jump" and await page.may_play_audio():
         for frame in range(1, composition.frames):
             await capture.step(frame)
-    heard = await page.heard()
+    clips = await page.audio_clips()
     await page.close()
-    return heard
+    return clips
 
 
 @asynccontextmanager

@@ -9,12 +9,12 @@ from helios.composition import parse_format
 from helios.stitcher.animation import AnimationStitcher
 from helios.stitcher.base import VideoStitcher
 from helios.stitcher.ffmpeg import FfmpegStitcher
-from helios.stitcher.images import ImagesStitcher
+from helios.stitcher.image_sequence import ImageSequenceStitcher
 
-__all__ = ["AnimationStitcher", "FfmpegStitcher", "ImagesStitcher", "VideoStitcher", "stitcher_for"]
+__all__ = ["AnimationStitcher", "FfmpegStitcher", "ImageSequenceStitcher", "VideoStitcher", "create_stitcher"]
 
 
-def stitcher_for(output: Path, adapter: WorkerAdapter, first: int = 0) -> VideoStitcher:
+def create_stitcher(output: Path, adapter: WorkerAdapter, first: int = 0) -> VideoStitcher:
     """Who makes such a file of segments, with ffmpeg, run through ``adapter``. ``first`` is the first frame's number.
 
     Raises:
@@ -27,4 +27,4 @@ def stitcher_for(output: Path, adapter: WorkerAdapter, first: int = 0) -> VideoS
         case "animation":
             return AnimationStitcher(adapter)
         case "images":
-            return ImagesStitcher(adapter, first)
+            return ImageSequenceStitcher(adapter, first)

@@ -26,10 +26,10 @@ class AnimationStitcher:
         self._ffmpeg = Ffmpeg(adapter)
 
     async def stitch(
-        self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
+        self, inputs: Sequence[Path], output: Path, audio: Path | None = None, text: Text | None = None
     ) -> None:
-        """Makes ``output`` of ``inputs``. See ``VideoStitcher.stitch``; neither ``sound`` nor ``text`` is in it."""
-        assert sound is text is None, "animations are silent"
+        """Makes ``output`` of ``inputs``. See ``VideoStitcher.stitch``; neither ``audio`` nor ``text`` is in it."""
+        assert audio is text is None, "animations are silent"
         segments = await asyncio.to_thread(read_alike, inputs)
         gif = output.suffix.lower() == ".gif"
         alpha = "a" in segments[0].format.pixel_format

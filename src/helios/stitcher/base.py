@@ -13,9 +13,9 @@ class VideoStitcher(Protocol):
     """Joins segments into one video."""
 
     async def stitch(
-        self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
+        self, inputs: Sequence[Path], output: Path, audio: Path | None = None, text: Text | None = None
     ) -> None:
-        """Joins ``inputs``, in order, into ``output``, which appears whole or not at all. ``sound`` is a file with what
+        """Joins ``inputs``, in order, into ``output``, which appears whole or not at all. ``audio`` is a file with what
         is heard, and ``text`` what is to be read, from the video's beginning.
 
         Raises:

@@ -34,12 +34,12 @@ class FfmpegStitcher:
         self._ffmpeg = Ffmpeg(adapter)
 
     async def stitch(
-        self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
+        self, inputs: Sequence[Path], output: Path, audio: Path | None = None, text: Text | None = None
     ) -> None:
         """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
         form = parse_format(output)
         if form.kind != "video":
-            raise UsageError(f"{output.name}: {form.ending} files are no videos, which this stitcher joins")
+            raise UsageError(f"{output.name}: {form.suffix} files are no videos, which this stitcher joins")
         suffix = output.suffix.lower()
         if text:
             check_container(text, suffix)
@@ -48,15 +48,15 @@ class FfmpegStitcher:
         with beside(output) as folder:
             joined = folder / f"joined{suffix}"
             lay_out(segments, folder)
-            heard = f"sound{sound.suffix}" if sound else None
-            if sound and heard:
-                (folder / heard).symlink_to(sound.absolute())
+            heard = f"audio{audio.suffix}" if audio else None
+            if audio and heard:
+                (folder / heard).symlink_to(audio.absolute())
             labels = text and write_tags(text, folder, suffix, length)
             arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard, labels)
             await self._ffmpeg.run(folder, arguments, joined.name)
             await asyncio.to_thread(_check, segments, joined)
-            if sound:
-                await asyncio.to_thread(_check_audio, sound, joined)
+            if audio:
+                await asyncio.to_thread(_check_audio, audio, joined)
             await asyncio.to_thread(place, joined, output)
 
 
@@ -81,18 +81,18 @@ def concat_arguments(
     suffix: str,
     format: Format,
     packet_filter: str | None = None,
-    sound: str | None = None,
+    audio: str | None = None,
     labels: Tags | None = None,
 ) -> tuple[str, ...]:
     """ffmpeg's arguments, but for the output, in a folder where segments of that ``format`` are laid out, and with them
-    the ``sound`` and the ``labels``.
+    the ``audio`` and the ``labels``.
     """
-    heard = ["-i", sound] if sound else []
+    heard = ["-i", audio] if audio else []
     read = labels.inputs() if labels else []
-    streams = ["-map", "0:v", "-map", "1:a"] if sound else ["-map", "0"]
+    streams = ["-map", "0:v", "-map", "1:a"] if audio else ["-map", "0"]
     arguments = [*SEGMENTS, *heard, *read, *streams, "-c", "copy"]
     if labels:
-        arguments += labels.outputs(2 if sound else 1)
+        arguments += labels.outputs(2 if audio else 1)
     if suffix in _MOV:
         if packet_filter:  # the others keep no decoding times, or say no duration by them
             arguments += ["-bsf:v", packet_filter]
@@ -100,7 +100,7 @@ def concat_arguments(
             arguments += ["-tag:v", "hvc1"]  # QuickTime and Safari play no other
         # The segments' own ticks, so that no time is rounded; the index first, so that players can start.
         arguments += ["-video_track_timescale", str(format.time_base.denominator), "-movflags", "+faststart"]
-    elif sound and suffix != ".ts":
+    elif audio and suffix != ".ts":
         # What an encoder says ahead of time stands in the track's header: nothing is to be shifted for it.
         arguments += ["-avoid_negative_ts", "disabled"]
     return tuple(arguments)
@@ -122,9 +122,9 @@ def _check(segments: Sequence[Segment], joined: Path) -> None:
             raise StitchError(f"frame {number} of the joined video is at {float(time)} s instead of {float(want)} s")
 
 
-def _check_audio(sound: Path, joined: Path) -> None:
+def _check_audio(audio: Path, joined: Path) -> None:
     """Makes sure that the sound begins and ends where it should."""
-    wanted, found = read_audio(sound), read_audio(joined)
+    wanted, found = read_audio(audio), read_audio(joined)
     if abs(found.begins - wanted.begins) > _ROUNDED:
         raise StitchError(
             f"the video's sound begins at {float(found.begins):.4f} s instead of {float(wanted.begins):.4f} s"

@@ -34,8 +34,8 @@ class HlsStream:
     folder are removed. It blocks: call it from a thread, and from one at a time.
     """
 
-    def __init__(self, folder: Path, ticks: int, sound: Path | None = None) -> None:
-        """``ticks`` are those of a second in segments. ``sound`` is what is heard, from the video's beginning.
+    def __init__(self, folder: Path, ticks: int, audio: Path | None = None) -> None:
+        """``ticks`` are those of a second in segments. ``audio`` is what is heard, from the video's beginning.
 
         Raises:
             OutputError: the folder can't be written to.
@@ -47,9 +47,9 @@ class HlsStream:
         self._end = 0
         self._video: VideoStream | None = None
         self._audio: AudioStream | None = None
-        self._heard: InputContainer | None = None
+        self._audio_file: InputContainer | None = None
         self._waiting: Packet[AudioStream] | None = None
-        self._sounds: Iterator[Packet[AudioStream]] = iter(())
+        self._packets: Iterator[Packet[AudioStream]] = iter(())
         try:
             folder.mkdir(exist_ok=True)
             former = [folder / PLAYLIST, folder / "init.mp4", *folder.glob("piece-*.m4s")]
@@ -73,8 +73,8 @@ class HlsStream:
                     "hls_segment_options": f"movie_timescale={lcm(_SOUND, ticks)}",
                 },
             )
-            if sound:
-                self._heard = av.open(str(sound))
+            if audio:
+                self._audio_file = av.open(str(audio))
         except (FFmpegError, OSError) as error:
             raise self._unwritable(error) from error
 
@@ -128,7 +128,7 @@ class HlsStream:
         except (FFmpegError, OSError) as error:
             raise self._unwritable(error) from error
         finally:
-            self._close_sound()
+            self._close_audio()
 
     def leave(self) -> None:
         """Lets go of it as it is."""
@@ -136,23 +136,23 @@ class HlsStream:
 
         with contextlib.suppress(FFmpegError, OSError):
             self._output.close()
-        self._close_sound()
+        self._close_audio()
 
     def _begin(self, template: VideoStream) -> VideoStream:
         self._video = self._output.add_stream_from_template(template)
         self._video.time_base = template.time_base
         if tag := _TAGS.get(template.codec_context.name):
             self._video.codec_context.codec_tag = tag
-        if self._heard:
-            source = self._heard.streams.audio[0]
+        if self._audio_file:
+            source = self._audio_file.streams.audio[0]
             self._audio = self._output.add_stream_from_template(source)
             self._audio.time_base = source.time_base
-            self._sounds = iter(self._heard.demux(source))
+            self._packets = iter(self._audio_file.demux(source))
         return self._video
 
     def _until(self, time: Fraction | None) -> Iterator[Packet[AudioStream]]:
         """The packets of sound up to a time (s); without one, all that are left."""
-        while packet := self._waiting or next(self._sounds, None):
+        while packet := self._waiting or next(self._packets, None):
             self._waiting = packet
             if packet.pts is not None:
                 if time is not None and packet.pts * packet.time_base > time:
@@ -161,9 +161,9 @@ class HlsStream:
                 yield packet
             self._waiting = None
 
-    def _close_sound(self) -> None:
-        if self._heard:
-            self._heard.close()
+    def _close_audio(self) -> None:
+        if self._audio_file:
+            self._audio_file.close()
 
     def _unwritable(self, error: FFmpegError | OSError) -> OutputError:
         return OutputError(f"the stream in {self._folder} can't be written: {error.strerror or error}")

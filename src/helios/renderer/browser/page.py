@@ -188,7 +188,7 @@ class Page:
         """From here on, nobody looks at the videos in it."""
         await self.evaluate(f"{CLOCK}.skipVideoDecoding = true")
 
-    async def heard(self) -> tuple[AudioClip, ...]:
+    async def audio_clips(self) -> tuple[AudioClip, ...]:
         """What was heard of it until now, and will be of what plays on."""
         return tuple(AudioClip.of(ORIGIN, **found) for found in await self.evaluate(f"{CLOCK}.audioClips()"))
 

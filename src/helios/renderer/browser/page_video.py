@@ -35,7 +35,7 @@ _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 class PageVideo:
     """A video. ``times`` are when its frames begin, in order, ``duration`` is when the last one ends, and ``tick`` is
     what they are counted in: seconds from its beginning. ``size`` is how large it is shown: turned, with square pixels.
-    ``sound`` tells whether it has any.
+    ``audio`` tells whether it has any.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +51,7 @@ class PageVideo:
         self._pts, self._decoded = reader.index()
         self._keys = list(self._decoded)
         self.tick, self.times, self.duration = reader.clocked(self._pts)
-        self.sound = reader.sound
+        self.audio = reader.audio
         reader.start_at(self._decoded[self._keys[0]])
         first = reader.frame(self._pts[0])
         self._turns = round(first.rotation / 90) % 4
@@ -144,7 +144,7 @@ class _Reader:
         self._container, self._stream = _open(path)
         self._base = self._stream.time_base or Fraction(1)
         self.pixel_aspect = self._stream.sample_aspect_ratio or 1
-        self.sound = bool(self._container.streams.audio)
+        self.audio = bool(self._container.streams.audio)
         self._frames: Iterator[VideoFrame] = iter(())
         self._now: VideoFrame | None = None
 

@@ -97,7 +97,7 @@ class _Handler(SimpleHTTPRequestHandler):
         number = parse_qs(urlsplit(url).query).get("frame")
         try:
             if number is None:
-                told = {"times": video.times, "duration": video.duration, "tick": video.tick, "sound": video.sound}
+                told = {"times": video.times, "duration": video.duration, "tick": video.tick, "audio": video.audio}
                 data, kind = json.dumps(told).encode(), "application/json"
             else:
                 data, kind = video.image(int(number[0])), "image/png"

@@ -50,7 +50,7 @@ function earOf(element) {
 
 /** Whether there may be sound in it. */
 function hasSound(element) {
-  return element.localName === "audio" || (filmAt(element.currentSrc)?.sound !== false && !element.error);
+  return element.localName === "audio" || (filmAt(element.currentSrc)?.audio !== false && !element.error);
 }
 
 /** All that was heard until now, and will be of what plays on; `length` null: as long as there is any (seconds). */

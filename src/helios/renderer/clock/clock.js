@@ -247,7 +247,7 @@ function createClock() {
       if (held) self.onMove?.(); // what was painted meanwhile was not taken
       if (self.frame <= 0) self.heeded = self.mayPlayAudio();
       else if (!self.heeded) {
-        for (const { url } of heard(self)) self.warn(`${url} is not heard: it begins to play later (--audio)`);
+        for (const { url } of heard(self)) self.warn(`${url} is left out of the audio: it starts to play later; add it with --audio`);
       }
       return { reportsDamage: !self.unseen && !self.sought, drewWhileHeld: held, warnings: self.warnings.splice(0), failed: [...self.failed] };
     },

@@ -70,7 +70,7 @@ function governTimers() {
   if (window.AudioContext) {
     window.AudioContext = new Proxy(window.AudioContext, {
       construct(target, args, self) {
-        clock.warn("what the page plays by AudioContext is not heard: give it by --audio");
+        clock.warn("AudioContext is left out of the audio: add its audio with --audio");
         return Reflect.construct(target, args, self);
       },
     });

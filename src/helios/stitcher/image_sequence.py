@@ -15,7 +15,7 @@ from helios.stitcher.segment import Segment
 from helios.text import Text
 
 
-class ImagesStitcher:
+class ImageSequenceStitcher:
     """Gives each frame a file of its own. Frames are numbered from ``first`` on."""
 
     def __init__(self, adapter: WorkerAdapter, first: int = 0) -> None:
@@ -24,14 +24,14 @@ class ImagesStitcher:
         self._first = first
 
     async def stitch(
-        self, inputs: Sequence[Path], output: Path, sound: Path | None = None, text: Text | None = None
+        self, inputs: Sequence[Path], output: Path, audio: Path | None = None, text: Text | None = None
     ) -> None:
         """Has the frames of ``inputs`` as files; the name of ``output`` has a place for their numbers.
 
         A folder that is not there appears with all of them in it; into one that is, they are moved one by one, each
-        whole. See ``VideoStitcher.stitch``; there is no ``sound``, and no ``text``.
+        whole. See ``VideoStitcher.stitch``; there is no ``audio``, and no ``text``.
         """
-        assert sound is text is None, "images are silent"
+        assert audio is text is None, "images are silent"
         segments = await asyncio.to_thread(read_alike, inputs)
         with beside(output, pattern=True) as work:
             await self._split(segments, work, output.suffix)

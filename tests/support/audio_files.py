@@ -26,7 +26,7 @@ def clicks(samples: int, at: list[int]) -> Samples:
     return found
 
 
-def write(path: Path, samples: Samples, rate: int = 48_000, codec: str = "pcm_f32le", **options: str) -> Path:
+def write_audio(path: Path, samples: Samples, rate: int = 48_000, codec: str = "pcm_f32le", **options: str) -> Path:
     """Sound in a file, in whatever its ending and the codec say."""
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
     with av.open(str(path), "w") as container:
@@ -44,7 +44,7 @@ def write(path: Path, samples: Samples, rate: int = 48_000, codec: str = "pcm_f3
     return path
 
 
-def heard(path: Path) -> Samples:
+def read_samples(path: Path) -> Samples:
     """What a player plays, at 48 kHz, from the time of the first frame of video on, or of the file's own zero."""
     with av.open(str(path)) as container:
         times = [
@@ -63,7 +63,7 @@ def heard(path: Path) -> Samples:
     return whole[early:] if early >= 0 else np.concatenate([np.zeros((-early, 2), np.float32), whole])
 
 
-def loud(samples: Samples, near: int, reach: int = 400) -> int:
+def loudest_sample(samples: Samples, near: int, reach: int = 400) -> int:
     """Where the loudest sample is, near another."""
     first = max(0, near - reach)
     return first + int(np.abs(samples[first : near + reach, 0]).argmax())
