@@ -9,7 +9,7 @@ IMAGE := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo im
 PIN := $(BIN)/uv pip compile --python-version 3.11 --quiet --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 # What the image has: Debian's Python, and wheels only. One lock file is for both kinds of processors.
 IN_IMAGE := --only-binary :all:
-IMAGE_LOCK := src/helios/deploy/image/requirements.txt
+IMAGE_LOCK := src/helios/clouds/image/requirements.txt
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
@@ -30,7 +30,7 @@ lint: .venv/ready-dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(BIN)/hadolint src/helios/deploy/image/Dockerfile
+	$(BIN)/hadolint src/helios/clouds/image/Dockerfile
 
 format: .venv/ready-dev ## Put the source into the house style
 	$(BIN)/ruff check --fix .

@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from helios.deploy.image.context import build_context
+from helios.clouds.image.context import build_context
 
 PLACE = Path(__file__).parent.parent / ".venv" / "image"
 ROOT = PLACE / "root"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import helios
-from helios.deploy.aws import find_deployment
+from helios.clouds.aws import find_deployment
 from support.aws_account import Account
 from support.clouds import SETTINGS
 from support.lambda_front import lambda_front

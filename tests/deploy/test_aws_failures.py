@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.failures import of_answer, told
+from helios.clouds.aws.failures import of_answer, told
 from helios.errors import DeployError, HeliosError, Throttled, UsageError
 from support.motoserver import moto_server
 

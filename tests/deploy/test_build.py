@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from aiobotocore.stub import AioStubber
 
-from helios.deploy.aws import new_session
-from helios.deploy.aws.build import LOG_LINES, build, follow
-from helios.deploy.aws.session import client
-from helios.deploy.events import Building, DeployEvent
+from helios.clouds.aws import new_session
+from helios.clouds.aws.build import LOG_LINES, build, follow
+from helios.clouds.aws.session import client
+from helios.clouds.events import Building, DeployEvent
 from helios.errors import DeployError
 from support.aws_account import Account
 

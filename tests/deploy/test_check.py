@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiobotocore.stub import AioStubber
 
-from helios.deploy.aws import Deployment, new_session
-from helios.deploy.aws.check import bucket, check, concurrency, permissions
-from helios.deploy.aws.session import client
-from helios.deploy.finding import CheckResult
+from helios.clouds.aws import Deployment, new_session
+from helios.clouds.aws.check import bucket, check, concurrency, permissions
+from helios.clouds.aws.session import client
+from helios.clouds.finding import CheckResult
 from support.aws_account import NAME, Account
 
 PLACE = Deployment(

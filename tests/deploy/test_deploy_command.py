@@ -8,8 +8,8 @@ from typer.testing import CliRunner, Result
 
 import helios
 from helios.cli import app
-from helios.deploy.aws import Settings
-from helios.deploy.names import default_name
+from helios.clouds.aws import Settings
+from helios.clouds.names import default_name
 from support.aws_account import NAME, Account
 
 OURS = default_name(helios.__version__)

@@ -19,8 +19,8 @@ import helios
 from helios.adapters import CloudRunTarget, LocalTarget
 from helios.api.targets import resolve_targets
 from helios.cli import app
-from helios.deploy.gcp import open_project
-from helios.deploy.names import default_name
+from helios.clouds.gcp import open_project
+from helios.clouds.names import default_name
 from helios.worker.openapi import document
 from helios.worker.runtime import worker_here
 from support.google_cloud import PROJECT, GoogleCloud, description, google_cloud, schema_of
@@ -32,9 +32,9 @@ BUCKET = f"{OURS}-{PROJECT}"
 
 @pytest.fixture
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
-    monkeypatch.setattr("helios.deploy.gcp.build.LOOK", 0.0)
-    monkeypatch.setattr("helios.deploy.gcp.build.AGAIN", 0.0)
-    monkeypatch.setattr("helios.deploy.gcp.deploy.PAUSE", 0.0)
+    monkeypatch.setattr("helios.clouds.gcp.build.LOOK", 0.0)
+    monkeypatch.setattr("helios.clouds.gcp.build.AGAIN", 0.0)
+    monkeypatch.setattr("helios.clouds.gcp.deploy.PAUSE", 0.0)
     with google_cloud(tmp_path) as found:
         yield found
 
@@ -48,7 +48,7 @@ def lines(outcome: Result) -> list[dict[str, Any]]:
 
 
 def service(cloud: GoogleCloud) -> dict[str, Any]:
-    return cloud.kept[f"run/v2/projects/{PROJECT}/locations/us-central1/services/{OURS}"]
+    return cloud.resources[f"run/v2/projects/{PROJECT}/locations/us-central1/services/{OURS}"]
 
 
 def test_from_nothing_to_nothing(cloud: GoogleCloud) -> None:
@@ -98,26 +98,28 @@ def test_from_nothing_to_nothing(cloud: GoogleCloud) -> None:
     assert service(cloud)
     removed = call("destroy", "--cloud", "gcp", "--yes")
     assert removed.exit_code == 0, removed.output
-    assert cloud.kept == {}
+    assert cloud.resources == {}
     assert call("destroy", "--cloud", "gcp", "--yes").exit_code == 2
 
 
 def test_what_is_made_is_closed_and_has_least_rights(cloud: GoogleCloud) -> None:
     assert call("gcp", "--memory", "8192", "--cpus", "4", "--keep-days", "3", "--max-instances", "7").exit_code == 0
-    bucket = cloud.kept[f"storage/v1/b/{BUCKET}"]
+    bucket = cloud.resources[f"storage/v1/b/{BUCKET}"]
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
     assert bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"] is True
     assert {"action": {"type": "Delete"}, "condition": {"age": 3, "matchesPrefix": ["store/"]}} in bucket["lifecycle"][
         "rule"
     ]
-    policy = cloud.kept[f"storage/v1/b/{BUCKET}/policy"]
+    policy = cloud.resources[f"storage/v1/b/{BUCKET}/policy"]
     worker = f"serviceAccount:{OURS}@{PROJECT}.iam.gserviceaccount.com"
     builder = f"serviceAccount:{OURS}-build@{PROJECT}.iam.gserviceaccount.com"
     assert {binding["role"]: binding["members"] for binding in policy["bindings"]} == {
         "roles/storage.objectUser": [worker],
         "roles/storage.admin": [builder],
     }
-    repository = cloud.kept[f"artifactregistry/v1/projects/{PROJECT}/locations/us-central1/repositories/{OURS}/policy"]
+    repository = cloud.resources[
+        f"artifactregistry/v1/projects/{PROJECT}/locations/us-central1/repositories/{OURS}/policy"
+    ]
     assert repository["bindings"] == [{"role": "roles/artifactregistry.writer", "members": [builder]}]
     template = service(cloud)["template"]
     assert template["serviceAccount"] == worker.partition(":")[2]
@@ -134,7 +136,7 @@ def test_what_is_made_is_closed_and_has_least_rights(cloud: GoogleCloud) -> None
     (build,) = cloud.builds
     assert build["serviceAccount"].endswith(builder.partition(":")[2])
     assert container["image"] == build["images"][0]
-    assert not any("allUsers" in str(value) for value in cloud.kept.values())
+    assert not any("allUsers" in str(value) for value in cloud.resources.values())
 
 
 def test_what_is_not_given_stays_as_it_is(cloud: GoogleCloud) -> None:
@@ -235,7 +237,7 @@ def test_check_names_what_is_missing(held: set[str], missing: str, cloud: Google
 
 def test_check_sees_that_everybody_may_call(cloud: GoogleCloud) -> None:
     assert call("gcp", "--image", IMAGE).exit_code == 0
-    cloud.kept[f"run/v2/projects/{PROJECT}/locations/us-central1/services/{OURS}/policy"] = {
+    cloud.resources[f"run/v2/projects/{PROJECT}/locations/us-central1/services/{OURS}/policy"] = {
         "bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]
     }
     checked = call("check", "--cloud", "gcp")
@@ -272,7 +274,7 @@ def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "words"),
     [
         (["--name", "x"], "can't be a name"),
         (["--cpus", "3"], "--cpus is one of"),
@@ -281,10 +283,10 @@ def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
         (["--timeout", "4000"], "--timeout is from 60 to 3600 seconds"),
     ],
 )
-def test_settings_that_can_not_be_had_are_said(options: list[str], printed: str, cloud: GoogleCloud) -> None:
+def test_impossible_settings_are_refused(options: list[str], words: str, cloud: GoogleCloud) -> None:
     refused = call("gcp", "--image", IMAGE, *options)
     assert refused.exit_code == 2
-    assert printed in refused.stderr
+    assert words in refused.stderr
     assert cloud.changes == []
 
 
@@ -318,7 +320,7 @@ def test_a_project_must_be_chosen(cloud: GoogleCloud, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ("method", "message", "reason", "message"),
+    ("method", "message", "reason", "words"),
     [
         (
             "run.projects.locations.services.get",
@@ -346,15 +348,15 @@ def test_a_project_must_be_chosen(cloud: GoogleCloud, monkeypatch: pytest.Monkey
     ],
 )
 def test_what_google_refuses_is_one_line(
-    method: str, message: str, reason: dict[str, Any], printed: str, cloud: GoogleCloud
+    method: str, message: str, reason: dict[str, Any], words: str, cloud: GoogleCloud
 ) -> None:
     cloud.denied[method], cloud.reason = message, reason
-    assert printed in refusal(2)
+    assert words in refusal(2)
     assert cloud.changes == []
 
 
 def test_a_google_that_is_not_reached_is_one_line(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helios.deploy.gcp.deployment.PATIENCE", 0.1)
+    monkeypatch.setattr("helios.clouds.gcp.deployment.PATIENCE", 0.1)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     assert "Google can't be reached" in refusal(1)
 
@@ -378,14 +380,14 @@ def test_what_is_deployed_is_found_by_itself(cloud: GoogleCloud) -> None:
 
 
 def test_a_bucket_of_somebody_else_is_left_alone(cloud: GoogleCloud) -> None:
-    cloud.kept[f"storage/v1/b/{BUCKET}"] = {"name": BUCKET, "location": "EU"}
+    cloud.resources[f"storage/v1/b/{BUCKET}"] = {"name": BUCKET, "location": "EU"}
     refused = call("gcp", "--image", IMAGE)
     assert refused.exit_code == 2
     assert "isn't Helios'" in refused.stderr
 
 
 def test_a_bucket_in_another_project_is_not_taken_for_ones_own(cloud: GoogleCloud) -> None:
-    cloud.uses_external_resources.add(BUCKET)
+    cloud.buckets_of_others.add(BUCKET)
     with pytest.raises(helios.UsageError, match="is not deployed"):
         asyncio.run(resolve_targets({"adapter": "gcp"}))
     refused = call("gcp")
@@ -404,7 +406,7 @@ def test_a_bucket_in_another_project_is_not_taken_for_ones_own(cloud: GoogleClou
     ids=["service", "repository", "account"],
 )
 def test_what_others_have_of_that_name_is_left_alone(key: str, there: dict[str, Any], cloud: GoogleCloud) -> None:
-    cloud.kept[key] = there
+    cloud.resources[key] = there
     refused = call("gcp")
     assert refused.exit_code == 2
     assert "isn't Helios': choose another --name" in refused.stderr
@@ -414,9 +416,9 @@ def test_what_others_have_of_that_name_is_left_alone(key: str, there: dict[str, 
 def test_a_removal_leaves_what_is_of_others(cloud: GoogleCloud) -> None:
     assert call("gcp", "--image", IMAGE).exit_code == 0
     repository = f"artifactregistry/v1/projects/{PROJECT}/locations/us-central1/repositories/{OURS}"
-    cloud.kept[repository] = {"format": "DOCKER", "labels": {"team": "videos"}}
+    cloud.resources[repository] = {"format": "DOCKER", "labels": {"team": "videos"}}
     assert call("destroy", "--cloud", "gcp", "--yes").exit_code == 0
-    assert repository in cloud.kept
+    assert repository in cloud.resources
 
 
 def test_a_service_that_was_changed_by_hand_is_understood_and_closed_again(cloud: GoogleCloud) -> None:

@@ -22,9 +22,9 @@ from typing import NoReturn
 import pytest
 from packaging.requirements import Requirement
 
+from helios.clouds.gcp.service import COMMAND
+from helios.clouds.image.context import build_context, digest
 from helios.composition import Composition, Declared, Source
-from helios.deploy.gcp.service import COMMAND
-from helios.deploy.image.context import build_context, digest
 from helios.release import __version__
 from helios.renderer.messages import (
     FAST,
@@ -113,7 +113,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 spec = spec_from_file_location("helios", sys.argv[1] + "/__init__.py", submodule_search_locations=[sys.argv[1]])
 sys.modules["helios"] = module_from_spec(spec)  # it is not run: what its API needs is not installed for this Python
-from helios.deploy.image.context import build_context
+from helios.clouds.image.context import build_context
 sys.stdout.buffer.write(build_context())
 """
 
@@ -140,7 +140,7 @@ def test_a_context_is_the_same_whatever_is_installed_here(monkeypatch: pytest.Mo
     def distribution(name: str) -> NoReturn:
         raise PackageNotFoundError(name)
 
-    for module in (importlib.metadata, sys.modules["helios.deploy.image.context"]):
+    for module in (importlib.metadata, sys.modules["helios.clouds.image.context"]):
         monkeypatch.setattr(module, "distribution", distribution, raising=False)
         monkeypatch.setattr(module, "version", distribution, raising=False)
     assert build_context() == before

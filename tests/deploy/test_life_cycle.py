@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws import Deployment, deployments, find_deployment
-from helios.deploy.aws.destroy import destroy
-from helios.deploy.aws.stack import VERSION_TAG
+from helios.clouds.aws import Deployment, deployments, find_deployment
+from helios.clouds.aws.destroy import destroy
+from helios.clouds.aws.stack import VERSION_TAG
 from helios.errors import UsageError
 from support.aws_account import NAME, VERSION, Account, quotas
 

@@ -13,11 +13,11 @@ from aiobotocore.session import get_session
 from aiobotocore.stub import AioStubber
 from botocore.stub import ANY
 
-from helios.deploy.aws import stack as module
-from helios.deploy.aws.deploy import deploy
-from helios.deploy.aws.settings import Settings
-from helios.deploy.aws.stack import Stack
-from helios.deploy.events import DeployEvent, Proposed, ResourceChanged
+from helios.clouds.aws import stack as module
+from helios.clouds.aws.deploy import deploy
+from helios.clouds.aws.settings import Settings
+from helios.clouds.aws.stack import Stack
+from helios.clouds.events import DeployEvent, Proposed, ResourceChanged
 from helios.errors import DeployError, UsageError
 
 NAME = "helios-0-1-0"

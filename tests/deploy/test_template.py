@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from helios.deploy.aws import stack
-from helios.deploy.aws.settings import LOG_DAYS, Settings
-from helios.deploy.names import default_name
+from helios.clouds.aws import stack
+from helios.clouds.aws.settings import LOG_DAYS, Settings
+from helios.clouds.names import default_name
 from helios.errors import UsageError
 
 TEMPLATE = Path(stack.__file__).with_name("template.yaml")
@@ -51,7 +51,7 @@ def test_cfn_lint_finds_nothing(architecture: str) -> None:
 
 def test_cfn_lint_looks_at_parameters_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the test above finds means something: the same call finds a wrong value."""
-    monkeypatch.setattr("helios.deploy.aws.settings.ARCHITECTURES", ("pdp11",))
+    monkeypatch.setattr("helios.clouds.aws.settings.ARCHITECTURES", ("pdp11",))
     linted = lint("pdp11")
     assert linted.returncode
     assert "'pdp11' is not one of ['x86_64', 'arm64']" in linted.stdout

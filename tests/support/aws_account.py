@@ -13,9 +13,9 @@ import httpx
 import pytest
 from aiobotocore.session import AioSession
 
-from helios.deploy.aws import Deployment, Settings, new_session
-from helios.deploy.aws.deploy import deploy
-from helios.deploy.events import Building, DeployEvent, Proposed, ResourceChanged, Said
+from helios.clouds.aws import Deployment, Settings, new_session
+from helios.clouds.aws.deploy import deploy
+from helios.clouds.events import Building, DeployEvent, Proposed, ResourceChanged, Said
 
 T = TypeVar("T")
 VERSION = "0.1.0"

@@ -108,7 +108,7 @@ class Api:
             form = {"integer": r"-?\d+", "boolean": "(?i:true|false)"}.get(known[name]["type"], ".*")
             assert all(re.fullmatch(form, value) for value in query[name]), f"{name} is {query[name]}"
         if "request" in method:
-            self._schema(method["request"]["$ref"]).validate(_error_text(body))
+            self._schema(method["request"]["$ref"]).validate(_without_nulls(body))
         else:
             assert not body, f"{method['id']} takes no body"
 
@@ -123,7 +123,7 @@ class GoogleCloud:
     """The project. ``asked`` are the methods' ids in order; ``wrong`` is what was wrong with requests.
 
     To misbehave: methods in ``denied`` are refused with those words, and for that ``reason``; builds end with what is in
-    ``failures`` before one succeeds; buckets in ``foreign`` are somebody else's, and open; ``state`` is what becomes of
+    ``failures`` before one succeeds; buckets in ``buckets_of_others`` are somebody else's, and open; ``state`` is what becomes of
     services. ``before_build_ends`` is called then. Cloud Run takes services of ``held_instances`` at most, whatever
     ``quotas`` say.
     """
@@ -136,7 +136,7 @@ class GoogleCloud:
     unknown_accounts: int = 0
     reason: dict[str, Any] = field(default_factory=dict[str, Any])
     failures: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    uses_external_resources: set[str] = field(default_factory=set[str])
+    buckets_of_others: set[str] = field(default_factory=set[str])
     state: str = "CONDITION_SUCCEEDED"
     before_build_ends: Callable[[], object] = field(default=lambda: None)
     held: set[str] | None = None
@@ -144,7 +144,7 @@ class GoogleCloud:
         default_factory=lambda: {"CpuAllocPerProjectRegion": 200_000, "MemAllocPerProjectRegion": 400 * 2**30}
     )
     held_instances: int = 1000
-    kept: dict[str, Any] = field(default_factory=dict[str, Any])
+    resources: dict[str, Any] = field(default_factory=dict[str, Any])
     builds: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def __post_init__(self) -> None:
@@ -185,14 +185,14 @@ class GoogleCloud:
         key = f"{api}/{path.partition(':')[0]}" if api != "storage" else path.partition("/iam")[0]
         match action:
             case "getIamPolicy":
-                found = self.kept.get(f"{key}/policy", {"bindings": []})
+                found = self.resources.get(f"{key}/policy", {"bindings": []})
                 return (200, found) if self._is_there(key) else _not_found()
             case "setIamPolicy":
                 if self.unknown_accounts:
                     self.unknown_accounts -= 1
                     return 400, json.loads(_error(400, "Service account helios does not exist."))
-                self.kept[f"{key}/policy"] = body.get("policy", body)
-                return 200, self.kept[f"{key}/policy"]
+                self.resources[f"{key}/policy"] = body.get("policy", body)
+                return 200, self.resources[f"{key}/policy"]
             case "testIamPermissions":
                 asked = query.get("permissions") or body["permissions"]
                 return 200, {"permissions": [one for one in asked if self.held is None or one in self.held]}
@@ -204,13 +204,13 @@ class GoogleCloud:
             return self._bucket(action, key, query, body)
         if api == "iam" and action == "create":
             key += f"/{body['accountId']}@{PROJECT}.iam.gserviceaccount.com"
-            if key in self.kept:
+            if key in self.resources:
                 return 409, json.loads(_error(409, "it is there already"))
-            self.kept[key] = body["serviceAccount"]
+            self.resources[key] = body["serviceAccount"]
             return 200, body["serviceAccount"]
         if api == "artifactregistry" and action == "patch":
-            self.kept[key] |= body
-            return 200, self.kept[key]
+            self.resources[key] |= body
+            return 200, self.resources[key]
         if action in ("create", "patch"):
             if api == "run" and body["template"]["scaling"]["maxInstanceCount"] > self.held_instances:
                 message = (
@@ -220,20 +220,20 @@ class GoogleCloud:
                 return 400, json.loads(_error(400, message))
             if action == "create":
                 key += "/" + (query.get("serviceId") or query["repositoryId"])[0]
-            self.kept[key] = {**body, "name": key.partition("/v")[2][2:]} | self._error_text(api, key)
+            self.resources[key] = {**body, "name": key.partition("/v")[2][2:]} | self._service_status(api, key)
             kind = {"@type": f"type.googleapis.com/{_KINDS[api]}"}
-            return 200, {"name": f"{path}/operations/1", "done": True, "response": kind | self.kept[key]}
+            return 200, {"name": f"{path}/operations/1", "done": True, "response": kind | self.resources[key]}
         if not self._is_there(key):
             return _not_found()
         if action == "delete":
-            for each in [each for each in self.kept if each.startswith(key)]:
-                del self.kept[each]
+            for each in [each for each in self.resources if each.startswith(key)]:
+                del self.resources[each]
             done = {"name": f"{path}/operations/2", "done": True}
             empty = {"@type": "type.googleapis.com/google.protobuf.Empty"}
             return 200, {} if api == "iam" else done | {
                 "response": empty if api != "run" else {"@type": f"type.googleapis.com/{_KINDS[api]}"}
             }
-        return 200, self.kept.get(key, {"name": path})
+        return 200, self.resources.get(key, {"name": path})
 
     def _quota(self, verb: str, path: str) -> tuple[int, bytes]:
         method = "cloudquotas.projects.locations.services.quotaInfos.get"
@@ -258,7 +258,7 @@ class GoogleCloud:
         }
         return 200, json.dumps(info).encode()
 
-    def _error_text(self, api: str, key: str) -> dict[str, Any]:
+    def _service_status(self, api: str, key: str) -> dict[str, Any]:
         """What Cloud Run says of a service."""
         if api != "run":
             return {}
@@ -272,7 +272,7 @@ class GoogleCloud:
         if "/packages/worker/tags/" in key:
             tag = key.rpartition("/")[2]
             return any(build["tags"] == [tag] and build["status"] == "SUCCESS" for build in self.builds)
-        return key in self.kept
+        return key in self.resources
 
     def _build(self, action: str, path: str, body: Any) -> tuple[int, Any]:
         if action == "create":
@@ -294,29 +294,29 @@ class GoogleCloud:
         return 200, found
 
     def _bucket(self, action: str, key: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
-        if key.rpartition("/")[2] in self.uses_external_resources:
+        if key.rpartition("/")[2] in self.buckets_of_others:
             return 200, {"name": key.rpartition("/")[2], "location": "EU", "labels": {"helios-version": "0-1-0"}}
         if action == "insert":
             name = body["name"]
-            if name in self.uses_external_resources:
+            if name in self.buckets_of_others:
                 return 409, json.loads(_error(409, "The requested bucket name is not available."))
-            self.kept[f"storage/v1/b/{name}"] = {**body, "location": body["location"].upper()}
+            self.resources[f"storage/v1/b/{name}"] = {**body, "location": body["location"].upper()}
             httpx.post(f"{self.storage}/storage/v1/b", json={"name": name}).raise_for_status()
-            return 200, self.kept[f"storage/v1/b/{name}"]
+            return 200, self.resources[f"storage/v1/b/{name}"]
         if action == "list":
             assert query["project"] == [PROJECT]
             below = re.escape(query.get("prefix", [""])[0])
             form = re.compile(rf"storage/v1/b/{below}[^/]*")
-            return 200, {"items": [value for name, value in self.kept.items() if form.fullmatch(name)]}
-        if key not in self.kept:
+            return 200, {"items": [value for name, value in self.resources.items() if form.fullmatch(name)]}
+        if key not in self.resources:
             return _not_found()
         if action == "delete":
             httpx.delete(f"{self.storage}/{key}").raise_for_status()
-            for each in [each for each in self.kept if each.startswith(key)]:
-                del self.kept[each]
+            for each in [each for each in self.resources if each.startswith(key)]:
+                del self.resources[each]
         elif action == "patch":
-            self.kept[key] |= body
-        return 200, self.kept.get(key, {})
+            self.resources[key] |= body
+        return 200, self.resources.get(key, {})
 
     def _passed_on(self, verb: str, target: str, data: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         if self.held is not None and "storage.objects.create" not in self.held:
@@ -326,11 +326,11 @@ class GoogleCloud:
         return found.status_code, found.content
 
 
-def _error_text(body: Any) -> Any:
+def _without_nulls(body: Any) -> Any:
     """A body without its nulls, which mean that nothing is said (https://protobuf.dev/programming-guides/json/)."""
     if isinstance(body, dict):
-        return {name: _error_text(value) for name, value in body.items() if value is not None}
-    return [_error_text(value) for value in body] if isinstance(body, list) else body
+        return {name: _without_nulls(value) for name, value in body.items() if value is not None}
+    return [_without_nulls(value) for value in body] if isinstance(body, list) else body
 
 
 def _not_found() -> tuple[int, Any]:

@@ -65,7 +65,7 @@ async def _lambda(function: str | None, store: str | None) -> LambdaTarget:
     if function and store:
         return LambdaTarget(function=function, store=store)
     check_aws()
-    from helios.deploy.aws import find_deployment, new_session
+    from helios.clouds.aws import find_deployment, new_session
 
     found = await find_deployment(new_session(), __version__)
     return LambdaTarget(function=function or found.function, region=found.region, store=store or found.store)
@@ -75,7 +75,7 @@ async def _cloud_run(service: str | None, store: str | None) -> CloudRunTarget:
     if service and store:
         return CloudRunTarget(service=service, store=store)
     check_gcp()
-    from helios.deploy.gcp import find_deployment, open_project
+    from helios.clouds.gcp import find_deployment, open_project
 
     found = await asyncio.to_thread(lambda: find_deployment(open_project(), __version__))
     return CloudRunTarget(

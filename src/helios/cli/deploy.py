@@ -15,16 +15,16 @@ import helios
 from helios.adapters import check_aws, check_gcp
 from helios.cli import options
 from helios.cli.run import fail, run
-from helios.deploy.names import default_name
+from helios.clouds.names import default_name
 from helios.errors import HeliosError, UsageError
 from helios.stopping import Stopped
 
 if TYPE_CHECKING:
-    from helios.deploy.aws import Deployment
-    from helios.deploy.events import Change, DeployEvent
-    from helios.deploy.finding import CheckResult
-    from helios.deploy.gcp import Deployment as GoogleDeployment
-    from helios.deploy.gcp import Project
+    from helios.clouds.aws import Deployment
+    from helios.clouds.events import Change, DeployEvent
+    from helios.clouds.finding import CheckResult
+    from helios.clouds.gcp import Deployment as GoogleDeployment
+    from helios.clouds.gcp import Project
 
 T = TypeVar("T")
 
@@ -78,9 +78,9 @@ def aws(
         helios deploy aws --memory 5307 --timeout 600
     """
     _need_aws(json=json)
-    from helios.deploy.aws import Settings, new_session
-    from helios.deploy.aws.deploy import deploy
-    from helios.deploy.image.context import build_context, digest
+    from helios.clouds.aws import Settings, new_session
+    from helios.clouds.aws.deploy import deploy
+    from helios.clouds.image.context import build_context, digest
 
     try:
         settings = Settings(
@@ -156,13 +156,13 @@ def gcp(
 
         helios deploy gcp --max-instances 300 --memory 8192 --cpus 4
     """
-    from helios.deploy.image.context import build_context, digest
+    from helios.clouds.image.context import build_context, digest
 
     with _google(json=json) as project:
-        from helios.deploy.gcp import Settings
-        from helios.deploy.gcp.deploy import deploy, look
-        from helios.deploy.gcp.project import told
-        from helios.deploy.gcp.service import knative as render_yaml
+        from helios.clouds.gcp import Settings
+        from helios.clouds.gcp.deploy import deploy, look
+        from helios.clouds.gcp.project import told
+        from helios.clouds.gcp.service import knative as render_yaml
 
         settings = Settings(
             name=name or default_name(helios.__version__),
@@ -216,12 +216,12 @@ def list_(cloud: Cloud = "aws", json: options.Json = False) -> None:
     """
     if _is_google(cloud, json=json):
         with _google(json=json) as project:
-            from helios.deploy.gcp import deployments as of_project
+            from helios.clouds.gcp import deployments as of_project
 
             rows = [(asdict(each), _row_of_google(each)) for each in of_project(project)]
     else:
         _need_aws(json=json)
-        from helios.deploy.aws import deployments, new_session
+        from helios.clouds.aws import deployments, new_session
 
         rows = [(asdict(each), _row(each)) for each in _run(deployments(new_session()), json=json)]
     for found, row in rows:
@@ -250,8 +250,8 @@ def check(
     """
     if _is_google(cloud, json=json):
         with _google(json=json) as project:
-            from helios.deploy.gcp import find_deployment as find
-            from helios.deploy.gcp.check import check as findings
+            from helios.clouds.gcp import find_deployment as find
+            from helios.clouds.gcp.check import check as findings
 
             found = [
                 _told(each, json=json) for each in findings(project, find(project, helios.__version__, name), workers)
@@ -260,8 +260,8 @@ def check(
             raise typer.Exit(1)
         return
     _need_aws(json=json)
-    from helios.deploy.aws import find_deployment, new_session
-    from helios.deploy.aws.check import check as look
+    from helios.clouds.aws import find_deployment, new_session
+    from helios.clouds.aws.check import check as look
 
     async def all_of_it() -> bool:
         session = new_session()
@@ -292,13 +292,13 @@ def destroy(name: Name = None, yes: Yes = False, cloud: Cloud = "aws", json: opt
 
     if _is_google(cloud, json=json):
         with _google(json=json) as project:
-            from helios.deploy.gcp.destroy import destroy as remove_there
+            from helios.clouds.gcp.destroy import destroy as remove_there
 
             remove_there(project, wanted, show=lambda event: _show(event, json=json), confirm=confirm)
         return
     _need_aws(json=json)
-    from helios.deploy.aws import new_session
-    from helios.deploy.aws.destroy import destroy as remove
+    from helios.clouds.aws import new_session
+    from helios.clouds.aws.destroy import destroy as remove
 
     _run(remove(new_session(), wanted, show=lambda event: _show(event, json=json), confirm=confirm), json=json)
 
@@ -322,7 +322,7 @@ def _google(*, json: bool) -> Generator[Project]:
     """The Google Cloud project; what goes wrong inside of it ends the program with a line."""
     try:
         check_gcp()
-        from helios.deploy.gcp import open_project
+        from helios.clouds.gcp import open_project
 
         yield open_project()
     except HeliosError as error:

@@ -1,7 +1,7 @@
 """Helios in an AWS account: one CloudFormation stack for each version, with a function, its image and a bucket."""
 
-from helios.deploy.aws.deployment import Deployment, deployments, find_deployment
-from helios.deploy.aws.session import new_session
-from helios.deploy.aws.settings import Settings
+from helios.clouds.aws.deployment import Deployment, deployments, find_deployment
+from helios.clouds.aws.session import new_session
+from helios.clouds.aws.settings import Settings
 
 __all__ = ["Deployment", "Settings", "deployments", "find_deployment", "new_session"]

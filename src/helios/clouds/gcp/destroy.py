@@ -6,9 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from helios.deploy.events import Confirm, ResourceChanged, Said, Show
-from helios.deploy.gcp.deployment import LABEL, Names, own_bucket
-from helios.deploy.gcp.project import Project, told
+from helios.clouds.events import Confirm, ResourceChanged, Said, Show
+from helios.clouds.gcp.deployment import LABEL, Names, own_bucket
+from helios.clouds.gcp.project import Project, told
 from helios.errors import UsageError
 
 _SEVERAL = 600.0

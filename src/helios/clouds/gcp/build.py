@@ -6,9 +6,9 @@ import time
 from itertools import islice
 from typing import Any
 
-from helios.deploy.events import Building, Said, Show
-from helios.deploy.gcp.deployment import Names
-from helios.deploy.gcp.project import Project
+from helios.clouds.events import Building, Said, Show
+from helios.clouds.gcp.deployment import Names
+from helios.clouds.gcp.project import Project
 from helios.errors import DeployError
 
 LOOK = 5.0

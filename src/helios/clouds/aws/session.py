@@ -10,7 +10,7 @@ from typing import Any
 
 from aiobotocore.session import AioSession, get_session
 
-from helios.deploy.aws.failures import told
+from helios.clouds.aws.failures import told
 
 # As botocore's own log: without a handler Python prints its warnings, which the error says again.
 logging.getLogger("aiobotocore").addHandler(logging.NullHandler())

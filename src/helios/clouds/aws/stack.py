@@ -13,9 +13,9 @@ from typing import Any
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.failures import error_code
-from helios.deploy.aws.session import client
-from helios.deploy.events import Change, Proposed, ResourceChanged, Show
+from helios.clouds.aws.failures import error_code
+from helios.clouds.aws.session import client
+from helios.clouds.events import Change, Proposed, ResourceChanged, Show
 from helios.errors import DeployError
 
 VERSION_TAG = "helios:version"
@@ -28,7 +28,7 @@ _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 def template() -> str:
     """The stack's template."""
-    return files("helios.deploy.aws").joinpath("template.yaml").read_text("utf-8")
+    return files("helios.clouds.aws").joinpath("template.yaml").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Any
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.deployment import STORE, Deployment
-from helios.deploy.aws.failures import error_code, of_answer, told
-from helios.deploy.aws.session import client
-from helios.deploy.finding import CheckResult
+from helios.clouds.aws.deployment import STORE, Deployment
+from helios.clouds.aws.failures import error_code, of_answer, told
+from helios.clouds.aws.session import client
+from helios.clouds.finding import CheckResult
 from helios.errors import HeliosError
 
 LEAST_MEMORY = 1769

@@ -9,9 +9,9 @@ from typing import Any
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.failures import error_code
-from helios.deploy.aws.session import client
-from helios.deploy.events import Building, Said, Show
+from helios.clouds.aws.failures import error_code
+from helios.clouds.aws.session import client
+from helios.clouds.events import Building, Said, Show
 from helios.errors import DeployError
 
 POLL = 3.0

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from helios.deploy.gcp.project import Project, told
-from helios.deploy.names import default_name
+from helios.clouds.gcp.project import Project, told
+from helios.clouds.names import default_name
 from helios.errors import UsageError
 
 STORE = "store"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from aiobotocore.session import AioSession
 
-from helios.deploy.aws.session import client
-from helios.deploy.aws.stack import VERSION_TAG, Found, open_stack, stack_state
-from helios.deploy.events import DeployEvent
-from helios.deploy.names import default_name
+from helios.clouds.aws.session import client
+from helios.clouds.aws.stack import VERSION_TAG, Found, open_stack, stack_state
+from helios.clouds.events import DeployEvent
+from helios.clouds.names import default_name
 from helios.errors import UsageError
 
 STORE = "store"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from helios.deploy.events import Change, Proposed, ResourceChanged, Said, Show
-from helios.deploy.gcp.build import build, is_built
-from helios.deploy.gcp.deployment import (
+from helios.clouds.events import Change, Proposed, ResourceChanged, Said, Show
+from helios.clouds.gcp.build import build, is_built
+from helios.clouds.gcp.deployment import (
     LABEL,
     STORE,
     Deployment,
@@ -22,11 +22,11 @@ from helios.deploy.gcp.deployment import (
     parse_scaling,
     read_deployment,
 )
-from helios.deploy.gcp.project import Project, told
-from helios.deploy.gcp.quota import fit, lowered
-from helios.deploy.gcp.service import holds, wanted_service
-from helios.deploy.gcp.settings import REGION, Settings
-from helios.deploy.names import check_commands, image_tag
+from helios.clouds.gcp.project import Project, told
+from helios.clouds.gcp.quota import fit, lowered
+from helios.clouds.gcp.service import holds, wanted_service
+from helios.clouds.gcp.settings import REGION, Settings
+from helios.clouds.names import check_commands, image_tag
 from helios.errors import UsageError
 
 ACCOUNT = "Helios: "

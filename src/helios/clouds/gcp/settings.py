@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from helios.deploy.names import check_between, check_commands, check_name
+from helios.clouds.names import check_between, check_commands, check_name
 from helios.errors import UsageError
 
 DEFAULTS = {"memory": 4096, "cpus": 2, "timeout": 3600, "max_instances": 10, "keep_days": 30}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from aiobotocore.session import AioSession
 
-from helios.deploy.aws import quota
-from helios.deploy.aws.build import build, image_address, is_built, upload
-from helios.deploy.aws.deployment import Deployment, read_deployment
-from helios.deploy.aws.settings import Settings
-from helios.deploy.aws.stack import Found, Stack, open_stack, template
-from helios.deploy.events import Change, Confirm, Proposed, Said, Show
-from helios.deploy.names import image_tag
+from helios.clouds.aws import quota
+from helios.clouds.aws.build import build, image_address, is_built, upload
+from helios.clouds.aws.deployment import Deployment, read_deployment
+from helios.clouds.aws.settings import Settings
+from helios.clouds.aws.stack import Found, Stack, open_stack, template
+from helios.clouds.events import Change, Confirm, Proposed, Said, Show
+from helios.clouds.names import image_tag
 from helios.errors import DeployError, UsageError
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 
-from helios.deploy.finding import CheckResult
-from helios.deploy.gcp.deployment import STORE, Deployment, Names
-from helios.deploy.gcp.project import Project, told
-from helios.deploy.gcp.quota import most_instances
+from helios.clouds.finding import CheckResult
+from helios.clouds.gcp.deployment import STORE, Deployment, Names
+from helios.clouds.gcp.project import Project, told
+from helios.clouds.gcp.quota import most_instances
 from helios.errors import HeliosError
 
 LEAST_MEMORY = 2048

@@ -5,11 +5,11 @@ from __future__ import annotations
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.deploy.aws.deployment import read_deployment
-from helios.deploy.aws.failures import error_code
-from helios.deploy.aws.session import client
-from helios.deploy.aws.stack import open_stack
-from helios.deploy.events import Confirm, Said, Show
+from helios.clouds.aws.deployment import read_deployment
+from helios.clouds.aws.failures import error_code
+from helios.clouds.aws.session import client
+from helios.clouds.aws.stack import open_stack
+from helios.clouds.events import Confirm, Said, Show
 from helios.errors import UsageError
 
 _AT_ONCE = 100

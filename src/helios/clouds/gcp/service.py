@@ -6,7 +6,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from helios.deploy.gcp.deployment import LABEL, STORE, Names, make_label
+from helios.clouds.gcp.deployment import LABEL, STORE, Names, make_label
 
 COMMAND = ("python", "-m", "helios", "worker", "serve", "--behind-iam")
 """What an instance runs: Google's front has looked at who calls."""
@@ -51,7 +51,7 @@ def wanted_service(
 def knative(names: Names, numbers: dict[str, int], image: str, version: str, commands: tuple[str, ...]) -> str:
     """The same service as YAML, for ``gcloud run services replace``."""
     variables = _variables(names, commands).items()
-    text = (files("helios.deploy.gcp") / "service.yaml").read_text("utf-8")
+    text = (files("helios.clouds.gcp") / "service.yaml").read_text("utf-8")
     return Template(text).substitute(
         numbers,
         name=names.name,

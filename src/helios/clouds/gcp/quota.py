@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from helios.deploy.events import Said, Show
-from helios.deploy.gcp.project import Project, told
-from helios.deploy.gcp.settings import MOST_INSTANCES, Settings
+from helios.clouds.events import Said, Show
+from helios.clouds.gcp.project import Project, told
+from helios.clouds.gcp.settings import MOST_INSTANCES, Settings
 from helios.errors import HeliosError, UsageError
 
 QUOTAS = {"cpus": ("CpuAllocPerProjectRegion", 1000), "memory": ("MemAllocPerProjectRegion", 2**20)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from helios.deploy.names import check_between, check_commands, check_name
+from helios.clouds.names import check_between, check_commands, check_name
 from helios.errors import UsageError
 
 DEFAULTS = {

@@ -18,7 +18,7 @@ def build_context() -> bytes:
 
     Nothing of the Python that runs this, or of what is installed for it, gets in: the lock file is for the image's own.
     """
-    here = files("helios.deploy.image")
+    here = files("helios.clouds.image")
     contents = {
         "Dockerfile": (here / "Dockerfile").read_bytes(),
         "requirements.txt": (here / "requirements.txt").read_bytes(),

@@ -6,8 +6,8 @@ import re
 
 from aiobotocore.session import AioSession
 
-from helios.deploy.aws.session import client
-from helios.deploy.aws.settings import DEFAULTS
+from helios.clouds.aws.session import client
+from helios.clouds.aws.settings import DEFAULTS
 from helios.errors import DeployError, HeliosError, UsageError
 
 USUAL = 1000
