@@ -13,7 +13,7 @@ IMAGE_LOCK := src/helios/clouds/image/requirements.txt
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format image bench bench-peers docs pin clean
+.PHONY: help demo test test-all lint format image bench bench-peers docs pin clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,9 +22,15 @@ demo: .venv/ready ## Set up what is missing and render an example to out/demo.mp
 	@mkdir -p out
 	@$(BIN)/helios render examples/aurora -o out/demo.mp4
 
-test: .venv/ready-dev ## Run linters and all tests
+test: .venv/ready-dev ## Run the linters and the tests, but those marked slow
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint $(IMAGE)
-	$(BIN)/python -m pytest -n $(TESTERS) --durations=20
+	@echo 'tests: all but those marked slow (make test-all runs these too)'
+	$(BIN)/python -m pytest -n $(TESTERS) --durations=20 -m 'not slow'
+
+test-all: .venv/ready-dev ## Run the linters and all tests, and report branch coverage
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint $(IMAGE)
+	@echo 'tests: all'
+	$(BIN)/python -m pytest -n $(TESTERS) --durations=20 --cov --cov-report=term:skip-covered
 
 lint: .venv/ready-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -45,8 +51,9 @@ bench: .venv/ready-dev ## Measure speed on this machine
 bench-peers: .venv/ready-dev ## Install the peers that bench compares with, by npm
 	$(BIN)/python -m benchmarks install
 
-docs: .venv/ready-dev ## Write docs/cli.md and docs/job.schema.json from the code
+docs: .venv/ready-dev ## Write docs/cli.md and docs/job.schema.json from the code, and build the website in out/site
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/zensical build --strict
 
 pin: .venv/ready-dev ## Take the newest versions of all dependencies into constraints.txt, and the image's into its own lock file
 	$(BIN)/python -m pip install --quiet uv

@@ -1,8 +1,10 @@
 """The documents say what is so."""
 
 import ast
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +127,37 @@ def test_python_that_a_document_shows_uses_what_there_is(path: Path) -> None:
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "helios":
                 assert hasattr(helios, node.attr), f"helios.{node.attr}"
+
+
+def test_python_that_a_document_shows_is_well_typed(tmp_path: Path) -> None:
+    for path in DOCUMENTS:
+        for number, block in enumerate(blocks(path, "python")):
+            name = re.sub(r"\W", "_", str(path.relative_to(ROOT)))
+            (tmp_path / f"{name}_{number}.py").write_text(block)
+    settings = {"include": ["."], "extraPaths": [str(ROOT / "src")], "typeCheckingMode": "standard"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
+    pyright = [sys.executable, "-m", "pyright", "--project", str(tmp_path), "--pythonpath", sys.executable]
+    checked = subprocess.run(pyright, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_every_environment_variable_is_documented() -> None:
+    read = {name for path in SOURCES for name in re.findall(r"\bHELIOS_[A-Z_]+\b", path.read_text("utf-8"))}
+    documented = re.findall(r"^\| `(HELIOS_\w+)` \|", (ROOT / "docs/environment.md").read_text("utf-8"), re.MULTILINE)
+    assert set(documented) == read
+    assert len(documented) == len(read)
+
+
+def test_the_website_is_built_without_a_warning(tmp_path: Path) -> None:
+    config = (ROOT / "mkdocs.yml").read_text("utf-8").replace("paths: [src]", f"paths: [{ROOT / 'src'}]")
+    (tmp_path / "mkdocs.yml").write_text(config)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    zensical = [str(Path(sys.executable).with_name("zensical")), "build", "--strict"]
+    built = subprocess.run(zensical, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    pages = {path.parent.name for path in (tmp_path / "out/site").glob("*/index.html")}
+    assert {path.stem for path in ROOT.glob("docs/*.md")} - {"index"} <= pages
+    assert "frame_range" in (tmp_path / "out/site/python/index.html").read_text("utf-8")
 
 
 def test_every_event_is_documented_with_its_fields() -> None:
