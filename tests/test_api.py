@@ -112,7 +112,7 @@ def test_what_is_drawn_again_is_drawn_in_the_parts_of_before(page: Path, monkeyp
         events: list[helios.RenderEvent] = []
         video = helios.render_sync(page, page / "a.mp4", frames=40, on_event=events.append, **options)  # type: ignore[arg-type]
         (planned,) = [event for event in events if event.event == "render-planned"]
-        return planned.chunks, video.cached
+        return planned.chunks, video.cached_chunks
 
     assert parts(2) == (2, 0)
     assert parts(1) == (2, 2), "whatever is measured now"

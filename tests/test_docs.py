@@ -85,7 +85,7 @@ def test_a_command_that_a_document_shows_is_understood(
         called.append((arguments, options))
         return (helios.VideoResult(row=1, output=Path("1.mp4"), outcome="rendered", frames=1, seconds=1.0),)
 
-    for verb in ("render", "still", "stitch", "plan_job"):
+    for verb in ("render", "still", "stitch", "create_job"):
         monkeypatch.setattr(helios, verb, placeholder)
     monkeypatch.setattr(helios, "estimate", estimate)
     monkeypatch.setattr(helios, "batch", batch)

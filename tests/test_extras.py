@@ -27,7 +27,7 @@ sys.meta_path[:] = [Without if finder is PathFinder else finder for finder in sy
     ("missing", "command", "message"),
     [
         ("aiobotocore", "deploy list", AWS),
-        ("google.cloud", "plan page.html --adapter gcp --service https://a.example --store gs://b", GCP),
+        ("google.cloud", "estimate page.html --adapter gcp --service https://a.example --store gs://b", GCP),
         ("google.cloud.run_v2", "deploy gcp --dry-run", GCP.replace("Google Cloud", "deploying")),
         ("starlette", "worker serve --behind-iam --port 0", HTTP),
         ("google", "worker serve --behind-iam --port 0", HTTP),

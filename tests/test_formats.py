@@ -19,7 +19,7 @@ import helios
 from helios.composition import FORMATS, image_name, named, parse_format
 from helios.composition.animated import gif_frame_ends, webp_frame_ends
 from helios.errors import UsageError
-from helios.orchestrator import RenderFinished
+from helios.orchestrator import RenderResult
 from support.videos import frame_times
 
 SIZE = (96, 64)
@@ -47,7 +47,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def rendered(page: Path, output: Path, **options: object) -> RenderFinished:
+def rendered(page: Path, output: Path, **options: object) -> RenderResult:
     return helios.render_sync(page, output, chunk_frames=5, workers=2, **options)  # type: ignore[arg-type]
 
 

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
         RenderOptions,
         batch,
         batch_sync,
+        create_job,
         estimate,
-        plan_job,
         render,
         render_events,
         render_sync,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     )
     from helios.batches import BatchEvent, VideoResult
     from helios.jobs.job import Job
-    from helios.orchestrator import RenderEvent, RenderFinished
+    from helios.orchestrator import RenderEvent, RenderFinished, RenderResult
     from helios.orchestrator.estimate import Estimate
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -89,6 +89,7 @@ __all__ = [
     "RenderEvent",
     "RenderFinished",
     "RenderOptions",
+    "RenderResult",
     "Stalled",
     "StitchError",
     "StoreError",
@@ -102,8 +103,8 @@ __all__ = [
     "__version__",
     "batch",
     "batch_sync",
+    "create_job",
     "estimate",
-    "plan_job",
     "render",
     "render_events",
     "render_sync",
@@ -117,6 +118,7 @@ _ELSEWHERE = {
     "VideoResult": "batches",
     "RenderEvent": "orchestrator",
     "RenderFinished": "orchestrator",
+    "RenderResult": "orchestrator",
     "Job": "jobs.job",
     "Estimate": "orchestrator.estimate",
 }

@@ -13,7 +13,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 
 import helios
-from helios.api import plan_job
+from helios.api import create_job
 from helios.audio import Track
 from helios.jobs import JobSpec
 from helios.renderer.browser.server import serve
@@ -49,7 +49,7 @@ def render(page: Path | str, output: Path, frames: int, **more: Any) -> list[str
 
 
 def planned(page: Path, frames: int = 30, **more: Any) -> JobSpec:
-    return asyncio.run(plan_job(page, page.with_suffix(".mov"), **SECOND, frames=frames, **more))
+    return asyncio.run(create_job(page, page.with_suffix(".mov"), **SECOND, frames=frames, **more))
 
 
 def tracks_of(page: Path, frames: int = 30, **more: Any) -> Sequence[Track]:
@@ -300,7 +300,7 @@ def test_only_videos_that_can_hold_sound_are_listened_to(tmp_path: Path) -> None
     assert track.source.startswith("data:audio/wav")
     assert render(page, tmp_path / "video.mov", 5) == []
     assert np.abs(read_samples(tmp_path / "video.mov")).max() > 0.5
-    job = asyncio.run(plan_job(page, tmp_path / "video.gif", width=64, height=48, fps=25, frames=3))
+    job = asyncio.run(create_job(page, tmp_path / "video.gif", width=64, height=48, fps=25, frames=3))
     assert job.audio is None
     assert warned(job) == ()
 

@@ -25,7 +25,7 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
-def render(page: Path, output: Path, **more: object) -> helios.RenderFinished:
+def render(page: Path, output: Path, **more: object) -> helios.RenderResult:
     options = {
         "width": 64,
         "height": 48,
@@ -44,13 +44,13 @@ def test_another_sound_draws_no_frame_again_and_comes_with_its_frames(page: Path
     silent = render(page, tmp_path / "silent.mp4", workers=2)
     events: list[helios.RenderEvent] = []
     video = render(page, tmp_path / "video.mp4", workers=2, audio=[track], on_event=events.append)
-    assert (video.hashes, video.cached, video.attempts) == (silent.hashes, 7, 0)
+    assert (video.hashes, video.cached_chunks, video.attempts) == (silent.hashes, 7, 0)
     found = read_samples(tmp_path / "video.mp4")
     assert [loudest_sample(found, click) for click in at] == pytest.approx(at, abs=1)
     assert_exact(tmp_path / "video.mp4", 35, FPS)
     other = str(write_audio(tmp_path / "tone.wav", tone(0.5)))
     louder = render(page, tmp_path / "video.mov", workers=2, audio=[f"{track}@0", f"{other}@0.5"], audio_codec="pcm")
-    assert (louder.hashes, louder.cached) == (silent.hashes, 7)
+    assert (louder.hashes, louder.cached_chunks) == (silent.hashes, 7)
     assert len(read_samples(tmp_path / "video.mov")) == nearest_sample(35, FPS)
     part = render(page, tmp_path / "part.mov", audio=[track], audio_codec="pcm", frame_range="4:20")
     assert part.frames == 16

@@ -64,17 +64,17 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def here(page: Path, tmp_path_factory: pytest.TempPathFactory) -> helios.RenderFinished:
+def here(page: Path, tmp_path_factory: pytest.TempPathFactory) -> helios.RenderResult:
     """What this machine draws, fast."""
     return render(page, tmp_path_factory.mktemp("here") / "here.mp4", [])
 
 
-def render(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.RenderFinished:
+def render(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.RenderResult:
     options = {"width": 320, "height": 180, "frames": 36, "chunk_frames": 6, "preset": "ultrafast", **more}
     return helios.render_sync(page, output, on_event=events.append, **options)  # type: ignore[arg-type]
 
 
-def remote(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.RenderFinished:
+def remote(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.RenderResult:
     return render(page, output, events, adapter="aws", function="helios", store=STORE, workers=3, **more)
 
 
@@ -91,7 +91,7 @@ def reports() -> list[str]:
 
 
 def test_a_fleet_draws_the_frames_that_this_machine_draws(
-    front: LambdaFront, page: Path, here: helios.RenderFinished, tmp_path: Path
+    front: LambdaFront, page: Path, here: helios.RenderResult, tmp_path: Path
 ) -> None:
     events: list[helios.RenderEvent] = []
     there = remote(page, tmp_path / "there.mp4", events)
@@ -104,13 +104,13 @@ def test_a_fleet_draws_the_frames_that_this_machine_draws(
     assert front.invokes == 7, "a probe and six chunks"
     assert front.most > 1
     again = remote(page, tmp_path / "again.mp4", events)
-    assert (again.hashes, again.cached, front.invokes) == (here.hashes, 6, 8), "only the probe"
+    assert (again.hashes, again.cached_chunks, front.invokes) == (here.hashes, 6, 8), "only the probe"
     joined = remote(page, tmp_path / "joined.mp4", events, stitch="remote")
-    assert (joined.hashes, joined.cached, front.invokes) == (here.hashes, 6, 10), "a probe, and what joins"
+    assert (joined.hashes, joined.cached_chunks, front.invokes) == (here.hashes, 6, 10), "a probe, and what joins"
     assert (tmp_path / "joined.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
     assert asyncio.run(ArtifactStore.at(STORE).sizes("videos")) == {}
     message = remote(page, tmp_path / "said.mp4", events, stitch="remote", metadata={"title": "Hello"})
-    assert (message.hashes, message.cached, front.invokes) == (here.hashes, 6, 12)
+    assert (message.hashes, message.cached_chunks, front.invokes) == (here.hashes, 6, 12)
     assert metadata(tmp_path / "said.mp4")["title"] == "Hello"
 
 
@@ -118,20 +118,20 @@ def test_a_page_that_was_changed_is_drawn_anew(front: LambdaFront, page: Path, t
     mine = tmp_path / "page"
     shutil.copytree(page, mine)
 
-    def two_chunks() -> helios.RenderFinished:
+    def two_chunks() -> helios.RenderResult:
         return remote(mine, tmp_path / "video.mp4", [], frame_range="0:12", capture="faithful")
 
     first, again = two_chunks(), two_chunks()
-    assert (first.cached, again.cached, again.hashes) == (0, 2, first.hashes)
+    assert (first.cached_chunks, again.cached_chunks, again.hashes) == (0, 2, first.hashes)
     assert first.hashes == render(mine, tmp_path / "a.mp4", [], frame_range="0:12", capture="faithful").hashes
     (mine / "deep" / "style.css").write_text("p { color: red }")
     changed = two_chunks()
-    assert (changed.cached, changed.hashes == first.hashes) == (0, False)
+    assert (changed.cached_chunks, changed.hashes == first.hashes) == (0, False)
     assert front.invokes == 3 + 4
 
 
 def test_environments_that_die_or_hang_and_throttling_cost_attempts_and_no_frame(
-    front: LambdaFront, page: Path, here: helios.RenderFinished, tmp_path: Path
+    front: LambdaFront, page: Path, here: helios.RenderResult, tmp_path: Path
 ) -> None:
     events: list[helios.RenderEvent] = []
     hit: list[int] = []
@@ -175,12 +175,12 @@ def test_a_plan_measures_workers_and_says_what_they_cost(front: LambdaFront, pag
 
 
 def test_what_workers_make_while_nobody_waits_is_taken_by_the_next_who_asks(
-    front: LambdaFront, page: Path, here: helios.RenderFinished, tmp_path: Path
+    front: LambdaFront, page: Path, here: helios.RenderResult, tmp_path: Path
 ) -> None:
     path = tmp_path / "job.json"
     options = {"width": 320, "height": 180, "frames": 36, "chunk_frames": 6, "preset": "ultrafast", "workers": 3}
     job = asyncio.run(
-        helios.plan_job(page, tmp_path / "video.mp4", adapter="aws", function="helios", store=STORE, **options)  # type: ignore[arg-type]
+        helios.create_job(page, tmp_path / "video.mp4", adapter="aws", function="helios", store=STORE, **options)  # type: ignore[arg-type]
     )
     path.write_text(job.model_dump_json())
     command = [sys.executable, "-m", "helios", "job", "run", str(path), "--json"]
@@ -198,7 +198,7 @@ def test_what_workers_make_while_nobody_waits_is_taken_by_the_next_who_asks(
     journal = Journal()
     status, *_ = journal.statuses()
     video = asyncio.run(run_job(journal, status.id))
-    assert (video.cached, video.attempts, front.invokes - invokes) == (3, 3, 3)
+    assert (video.cached_chunks, video.attempts, front.invokes - invokes) == (3, 3, 3)
     assert video.hashes == here.hashes
     journal.close()
 

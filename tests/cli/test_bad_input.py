@@ -209,13 +209,13 @@ def test_the_other_verbs_fail_as_clearly(args: list[str], page: Path, folder: Pa
         ("render", ["--webhook", b"http://a/\xff"], ["webhook"]),
         ("render", ["--store", b"\xff"], ["store"]),
         ("still", ["--props", '{"name": "\\ud800"}'], ["props"]),
-        ("plan", ["--props", '{"name": "\\ud800"}'], ["props"]),
+        ("estimate", ["--props", '{"name": "\\ud800"}'], ["props"]),
     ],
 )
 def test_a_text_that_is_no_unicode_is_refused(
     verb: str, options: list[str | bytes], words: list[str], page: Path, folder: Path
 ) -> None:
-    where = [] if verb == "plan" else ["-o", str(folder / ("a.png" if verb == "still" else "a.mp4"))]
+    where = [] if verb == "estimate" else ["-o", str(folder / ("a.png" if verb == "still" else "a.mp4"))]
     command: list[str | bytes] = [sys.executable, "-m", "helios", verb, str(page), *where, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert_one_line(done, 2, "is not valid Unicode", *words)

@@ -73,12 +73,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def here(page: Path, tmp_path_factory: pytest.TempPathFactory) -> helios.RenderFinished:
+def here(page: Path, tmp_path_factory: pytest.TempPathFactory) -> helios.RenderResult:
     """What this machine draws."""
     return render(page, tmp_path_factory.mktemp("here") / "here.mp4", [])
 
 
-def render(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.RenderFinished:
+def render(page: Path, output: Path, events: list[helios.RenderEvent], **more: object) -> helios.RenderResult:
     options = {"width": 320, "height": 180, "frames": 36, "chunk_frames": 6, "preset": "ultrafast", **more}
     return helios.render_sync(page, output, **{"on_event": events.append, **options})  # type: ignore[arg-type]
 
@@ -105,7 +105,7 @@ def failures(events: list[helios.RenderEvent]) -> set[str]:
 
 
 def test_instances_draw_the_frames_that_this_machine_draws(
-    front: CloudRunFront, page: Path, here: helios.RenderFinished, tmp_path: Path
+    front: CloudRunFront, page: Path, here: helios.RenderResult, tmp_path: Path
 ) -> None:
     there = {"adapter": "gcp", "service": front.url, "store": STORE, "workers": 3}
     events: list[helios.RenderEvent] = []
@@ -118,14 +118,14 @@ def test_instances_draw_the_frames_that_this_machine_draws(
     assert front.asked == 7, "a probe and six chunks"
     assert front.most > 1
     again = render(page, tmp_path / "again.mp4", events, **there)
-    assert (again.hashes, again.cached, front.asked) == (here.hashes, 6, 8), "only the probe"
+    assert (again.hashes, again.cached_chunks, front.asked) == (here.hashes, 6, 8), "only the probe"
     joined = render(page, tmp_path / "joined.mp4", events, **there, stitch="remote")
-    assert (joined.hashes, joined.cached, front.asked) == (here.hashes, 6, 10), "a probe, and what joins"
+    assert (joined.hashes, joined.cached_chunks, front.asked) == (here.hashes, 6, 10), "a probe, and what joins"
     assert (tmp_path / "joined.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
     damage()
     events.clear()
     mended = render(page, tmp_path / "mended.mp4", events, **there, stitch="remote")
-    assert (mended.hashes, mended.cached) == (here.hashes, 5)
+    assert (mended.hashes, mended.cached_chunks) == (here.hashes, 5)
     warned = [event.message for event in events if event.event == "warning-issued"]
     assert "The video is joined here" in warned[0]
     assert "It is made again" in warned[1]
@@ -134,7 +134,7 @@ def test_instances_draw_the_frames_that_this_machine_draws(
 
 
 def test_instances_that_die_are_shut_down_or_are_all_taken_cost_attempts_and_no_frame(
-    front: CloudRunFront, page: Path, here: helios.RenderFinished, tmp_path: Path
+    front: CloudRunFront, page: Path, here: helios.RenderResult, tmp_path: Path
 ) -> None:
     events: list[helios.RenderEvent] = []
     hit: dict[int, int] = {}
@@ -175,7 +175,7 @@ def test_a_plan_measures_an_instance_and_says_what_they_cost(front: CloudRunFron
 
 
 def test_this_machine_and_a_service_draw_from_one_queue(
-    front: CloudRunFront, page: Path, here: helios.RenderFinished, tmp_path: Path
+    front: CloudRunFront, page: Path, here: helios.RenderResult, tmp_path: Path
 ) -> None:
     events: list[helios.RenderEvent] = []
     video = render(
@@ -191,7 +191,7 @@ def test_this_machine_and_a_service_draw_from_one_queue(
 
 
 def test_a_chunk_that_failed_at_one_place_is_made_at_another(
-    front: CloudRunFront, page: Path, here: helios.RenderFinished, tmp_path: Path
+    front: CloudRunFront, page: Path, here: helios.RenderResult, tmp_path: Path
 ) -> None:
     events: list[helios.RenderEvent] = []
 
@@ -224,7 +224,7 @@ def test_a_place_that_lets_nobody_in_is_left_out(front: CloudRunFront, page: Pat
 
 
 def test_two_clouds_and_this_machine_make_one_video(
-    front: CloudRunFront, page: Path, here: helios.RenderFinished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    front: CloudRunFront, page: Path, here: helios.RenderResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each cloud keeps what it makes in its own store; what another has made is brought to the job's."""
     events: list[helios.RenderEvent] = []

@@ -17,7 +17,7 @@ from helios.errors import ChunkFailed, CommandNotFound, JobFailed, JobStopped, U
 from helios.jobs import JobSpec, Journal
 from helios.jobs.job import Job
 from helios.jobs.runner import Recorder, run_job
-from helios.orchestrator import ChunkCached, ChunkFinished, RenderEvent, RenderFinished
+from helios.orchestrator import ChunkCached, ChunkFinished, RenderEvent, RenderResult
 from helios.orchestrator.events import ChunkProgressed, CommandsPlanned
 from support.commands import expected, images, spec
 from support.processes import alive, named, wait_until
@@ -28,7 +28,7 @@ def journal() -> Journal:
     return Journal()
 
 
-def run(journal: Journal, job: JobSpec | str, events: list[RenderEvent] | None = None) -> RenderFinished:
+def run(journal: Journal, job: JobSpec | str, events: list[RenderEvent] | None = None) -> RenderResult:
     name = job if isinstance(job, str) else journal.add(job)
     return asyncio.run(run_job(journal, name, events.append if events is not None else lambda event: None))
 
@@ -41,7 +41,7 @@ def made(log: Path) -> list[int]:
 def test_a_job_of_commands_that_are_not_ours_makes_an_exact_video(journal: Journal, tmp_path: Path) -> None:
     events: list[RenderEvent] = []
     video = run(journal, spec(tmp_path / "video.mp4", chunks=7, frames=5), events)
-    assert (video.frames, video.attempts, video.cached) == (35, 7, 0)
+    assert (video.frames, video.attempts, video.cached_chunks) == (35, 7, 0)
     assert images(tmp_path / "video.mp4") == expected(35)
     assert [event.event for event in events][:1] == ["commands-planned"]
     assert len([event for event in events if isinstance(event, ChunkFinished)]) == 7
@@ -55,7 +55,7 @@ def test_the_same_job_twice_costs_one_stitch(journal: Journal, tmp_path: Path) -
     events: list[RenderEvent] = []
     again = run(journal, spec(tmp_path / "again.mp4", log=log), events)
     assert sorted(made(log)) == list(range(6))
-    assert (again.attempts, again.cached) == (0, 6)
+    assert (again.attempts, again.cached_chunks) == (0, 6)
     assert len([event for event in events if isinstance(event, ChunkCached)]) == 6
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "video.mp4").read_bytes()
 
@@ -177,7 +177,7 @@ def test_chunks_of_a_job_that_can_be_gone_on_with_are_not_pruned(
     run(journal, spec(tmp_path / "other.mp4", chunks=2))
     gate.touch()
     video = run(journal, job)
-    assert (video.cached, sorted(made(log))) == (2, [0, 1, 2])
+    assert (video.cached_chunks, sorted(made(log))) == (2, [0, 1, 2])
 
 
 def test_chunks_are_merged_by_a_command_where_there_is_one(journal: Journal, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_chunk_that_fails_keeps_the_others_and_says_what_to_do(journal: Journa
     assert not (tmp_path / "video.mp4").exists()
     mended.touch()
     video = run(journal, job)
-    assert (video.cached, video.attempts) == (3, 1)
+    assert (video.cached_chunks, video.attempts) == (3, 1)
     assert made(log) == [0, 1, 3]
     assert images(tmp_path / "video.mp4") == expected(20)
     assert journal.status(job).state == "done"
@@ -295,7 +295,7 @@ def test_a_job_is_stopped_within_a_second_and_gone_on_with(step: str, state: str
     gate.touch()
     job.resume()
     video = asyncio.run(job.result())
-    assert (video.cached, video.attempts) == (3, 1)
+    assert (video.cached_chunks, video.attempts) == (3, 1)
     assert images(tmp_path / "video.mp4") == expected(20)
     assert sorted(made(log)) == [0, 1, 3]
 
@@ -335,7 +335,7 @@ def test_another_machine_goes_on_with_the_store_alone(tmp_path: Path, monkeypatc
     there = Journal(tmp_path / "there")
     adopted = asyncio.run(Job.adopt(there, job, store))
     video = run(there, adopted.id)
-    assert (video.cached, video.attempts) == (2, 2)
+    assert (video.cached_chunks, video.attempts) == (2, 2)
     assert made(log) == [0, 1, 3]
     assert images(tmp_path / "video.mp4") == expected(20)
 
@@ -355,12 +355,12 @@ def test_a_page_is_a_job_too(tmp_path: Path) -> None:
         again = await helios.render(
             page, tmp_path / "again.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
         )
-        assert (again.cached, again.attempts) == (4, 0)
+        assert (again.cached_chunks, again.attempts) == (4, 0)
         page.write_text(page.read_text() + " ")
         changed = await helios.render(
             page, tmp_path / "c.mp4", width=320, height=180, frames=20, chunk_frames=5, workers=2
         )
-        assert (changed.cached, changed.attempts) == (0, 4)
+        assert (changed.cached_chunks, changed.attempts) == (0, 4)
         assert changed.hashes == again.hashes
 
     asyncio.run(work())

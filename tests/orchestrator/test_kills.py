@@ -20,7 +20,7 @@ PAGE = """<!doctype html><style>@keyframes k{to{transform:translateX(250px) rota
 p{width:60px;height:60px;background:linear-gradient(red,blue);animation:k 2s infinite alternate}</style><p>a</p>"""
 
 
-def render(page: Path, output: Path, **options: Any) -> helios.RenderFinished:
+def render(page: Path, output: Path, **options: Any) -> helios.RenderResult:
     return helios.render_sync(page, output, width=1280, height=720, **options)
 
 
@@ -33,7 +33,7 @@ def page(tmp_path: Path) -> Path:
 
 def render_killing(
     page: Path, output: Path, find: Callable[[], list[psutil.Process]], times: int
-) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
+) -> tuple[helios.RenderResult, list[helios.RenderEvent]]:
     """Renders 30 frames in 3 chunks, killing what `find` finds at the first progress of as many attempts."""
     events: list[helios.RenderEvent] = []
     killed: set[tuple[int, int]] = set()

@@ -62,7 +62,7 @@ def test_commands_that_tell_nothing_have_no_seams() -> None:
         seams.add(chunk, ChunkStats(frames=10))
 
 
-def render(page: Path, output: Path, **options: Any) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
+def render(page: Path, output: Path, **options: Any) -> tuple[helios.RenderResult, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     video = helios.render_sync(
         page, output, width=320, height=180, frames=FRAMES, on_event=events.append, fresh=True, **options
@@ -89,13 +89,13 @@ def test_a_long_video_is_looked_at_before_it_is_split(tmp_path: Path) -> None:
     page.write_text(COUNTS)
 
     async def plans() -> None:
-        spec = await helios.plan_job(page, tmp_path / "a.mp4", width=64, height=64, frames=300)
+        spec = await helios.create_job(page, tmp_path / "a.mp4", width=64, height=64, frames=300)
         assert isinstance(spec.plan, RenderPlan)
         (warning,) = spec.plan.warnings
         assert "frame 5 is another one" in warning
         assert spec.plan.probe.motion == "step"
         page.write_text(SAFE)
-        spec = await helios.plan_job(page, tmp_path / "a.mp4", width=64, height=64, frames=300)
+        spec = await helios.create_job(page, tmp_path / "a.mp4", width=64, height=64, frames=300)
         assert isinstance(spec.plan, RenderPlan)
         assert (spec.plan.warnings, spec.plan.probe.motion) == ((), "seek")
 

@@ -46,7 +46,7 @@ def write(folder: Path, page: str) -> Path:
     return path
 
 
-def render(source: Path | str, output: Path, **options: Any) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
+def render(source: Path | str, output: Path, **options: Any) -> tuple[helios.RenderResult, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     options = {"frames": FRAMES, "workers": 1, "preset": "ultrafast", "on_event": events.append, **options}
     return helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], **options), events

@@ -40,7 +40,7 @@ def numbers(video: Path, frames: int) -> list[int]:
     return seen
 
 
-def draw(page: Path, output: Path, **options: object) -> helios.RenderFinished:
+def draw(page: Path, output: Path, **options: object) -> helios.RenderResult:
     return helios.render_sync(page, output, encoder="browser", fresh=True, **{"width": 320, "height": 180, **options})  # type: ignore[arg-type]
 
 

@@ -27,7 +27,7 @@ OTHERWISE_ANTIALIASED = {"css-keyframes", "smil", "drift"}
 FRAMES = 21
 
 
-def draw(page: Path, output: Path, **options: object) -> helios.RenderFinished:
+def draw(page: Path, output: Path, **options: object) -> helios.RenderResult:
     return helios.render_sync(page, output, width=320, height=180, preset="ultrafast", workers=2, fresh=True, **options)  # type: ignore[arg-type]
 
 

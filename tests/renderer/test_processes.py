@@ -50,7 +50,7 @@ def site(folder: Path, page: str) -> Path:
     return folder
 
 
-def render(url: str, output: Path, **options: Any) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
+def render(url: str, output: Path, **options: Any) -> tuple[helios.RenderResult, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     options = {"frames": FRAMES, "workers": 1, "preset": "ultrafast", "on_event": events.append, **options}
     return helios.render_sync(url, output, width=320, height=180, **options), events

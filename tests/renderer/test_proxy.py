@@ -112,7 +112,7 @@ NOWHERE = [
 ]
 
 
-def draw(folder: Path, script: str, network: Network, **more: Any) -> tuple[helios.RenderFinished, list[str]]:
+def draw(folder: Path, script: str, network: Network, **more: Any) -> tuple[helios.RenderResult, list[str]]:
     """Renders a page with a script that is waited for."""
     page = folder / "page.html"
     page.write_text(

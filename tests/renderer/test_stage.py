@@ -89,7 +89,7 @@ def draw(
 
 def render(
     source: Path | str, output: Path, frames: int, **options: Any
-) -> tuple[helios.RenderFinished, list[helios.RenderEvent]]:
+) -> tuple[helios.RenderResult, list[helios.RenderEvent]]:
     events: list[helios.RenderEvent] = []
     options = {"workers": 1, "preset": "ultrafast", "fresh": True, "on_event": events.append, **options}
     video = helios.render_sync(source, output, width=SIZE[0], height=SIZE[1], frames=frames, **options)

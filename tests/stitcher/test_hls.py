@@ -128,7 +128,7 @@ def test_a_video_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None
     assert played(folder) == [k / Fraction(25) for k in range(225)]
     again: list[RenderEvent] = []
     kept = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, workers=1, on_event=again.append)
-    assert (kept.cached, kept.attempts) == (3, 0)
+    assert (kept.cached_chunks, kept.attempts) == (3, 0)
     assert len(played(folder)) == 225
     assert isinstance(again[-1], RenderFinished)
 

@@ -23,7 +23,7 @@ def page(tmp_path: Path) -> Path:
     return tmp_path / "page.html"
 
 
-def render(page: Path, output: Path, **more: object) -> tuple[helios.RenderFinished, list[str]]:
+def render(page: Path, output: Path, **more: object) -> tuple[helios.RenderResult, list[str]]:
     events: list[helios.RenderEvent] = []
     options = {"width": 96, "height": 54, "fps": 25, "frames": 25, "workers": 2, "preset": "ultrafast", **more}
     video = helios.render_sync(page, output, on_event=events.append, **options)  # type: ignore[arg-type]

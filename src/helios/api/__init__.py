@@ -2,7 +2,7 @@
 
 from helios.api.batches import batch, batch_sync
 from helios.api.options import BatchOptions, CompositionOptions, RenderOptions
-from helios.api.videos import estimate, plan_job, render, render_events, render_sync, still, stitch, submit
+from helios.api.videos import create_job, estimate, render, render_events, render_sync, still, stitch, submit
 
 __all__ = [
     "BatchOptions",
@@ -10,8 +10,8 @@ __all__ = [
     "RenderOptions",
     "batch",
     "batch_sync",
+    "create_job",
     "estimate",
-    "plan_job",
     "render",
     "render_events",
     "render_sync",

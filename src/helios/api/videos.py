@@ -24,7 +24,7 @@ from helios.jobs.journal import Journal
 from helios.jobs.runner import run_job
 from helios.jobs.spec import JobSpec
 from helios.jobs.webhook import check_webhook
-from helios.orchestrator import RenderEvent, RenderFinished, RenderOrchestrator
+from helios.orchestrator import RenderEvent, RenderOrchestrator, RenderResult
 from helios.orchestrator.dispatch import Workplace
 from helios.orchestrator.estimate import Estimate, is_worth_measuring, measure, predict
 from helios.orchestrator.events import EventSink
@@ -44,7 +44,7 @@ async def render(
     *,
     on_event: EventSink = lambda event: None,
     **options: Unpack[RenderOptions],
-) -> RenderFinished:
+) -> RenderResult:
     """Renders a page (a file, a folder with index.html, or an http(s) address) into a video, else out.mp4.
 
     The ending of its name says what it becomes: see docs/formats.md.
@@ -55,7 +55,7 @@ async def render(
         HeliosError: see ``helios.errors``; nothing is left half-written.
     """
     check_faults(options.get("inject"))
-    spec = await plan_job(source, output, **options)
+    spec = await create_job(source, output, **options)
     with closing(Journal()) as journal:
         spec = spec if is_split_by_hand(options) else journal.as_before(spec)
         return await run_job(journal, journal.add(spec), on_event, inject=options.get("inject"))
@@ -67,7 +67,7 @@ def render_sync(
     *,
     on_event: EventSink = lambda event: None,
     **options: Unpack[RenderOptions],
-) -> RenderFinished:
+) -> RenderResult:
     """``render`` for callers without an event loop."""
     return asyncio.run(render(source, output, on_event=on_event, **options))
 
@@ -97,12 +97,12 @@ async def submit(
     Raises:
         HeliosError: it can't be planned.
     """
-    spec = await plan_job(source, output, **options)
+    spec = await create_job(source, output, **options)
     journal = Journal()
     return Job.submit(journal, spec if is_split_by_hand(options) else journal.as_before(spec))
 
 
-async def plan_job(
+async def create_job(
     source: str | PathLike[str], output: str | PathLike[str] | None = None, **options: Unpack[RenderOptions]
 ) -> JobSpec:
     """The job that ``render`` would run: the page is looked at, and all that is to be drawn is settled.

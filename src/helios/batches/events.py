@@ -39,7 +39,7 @@ class BatchPlanned(_Event):
 class VideoRendered(_Event):
     """A row's video was drawn, and is at ``output``. It took ``seconds``, of them ``loading`` up to its first image.
 
-    ``hashes`` are those of its frames, as in ``RenderFinished``.
+    ``hashes`` are those of its frames, as in ``RenderResult``.
     """
 
     event: Literal["video-rendered"] = "video-rendered"

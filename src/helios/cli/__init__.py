@@ -12,7 +12,7 @@ from helios import logs
 from helios.cli import deploy, job, worker
 from helios.cli.batch import batch
 from helios.cli.doctor import doctor
-from helios.cli.plan import plan
+from helios.cli.estimate import estimate
 from helios.cli.render import render
 from helios.cli.still import still
 from helios.cli.stitch import stitch
@@ -24,7 +24,7 @@ app = typer.Typer(
 app.command()(render)
 app.command()(batch)
 app.command()(still)
-app.command()(plan)
+app.command()(estimate)
 app.command()(stitch)
 app.command()(doctor)
 app.add_typer(job.app, name="job")

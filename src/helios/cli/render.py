@@ -179,5 +179,5 @@ def render(
 
 
 async def _emit(source: str, output: Path | None, path: Path, wanted: helios.RenderOptions) -> None:
-    spec = await helios.plan_job(source, output, **wanted)
+    spec = await helios.create_job(source, output, **wanted)
     write_whole(path, f"{spec.model_dump_json(indent=1)}\n".encode())

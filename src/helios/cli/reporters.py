@@ -71,9 +71,9 @@ def summary(event: RenderFinished) -> str:
     """One line for a video that is there."""
     speed = event.frames / event.seconds
     length = "" if event.duration is None else f"{event.duration:.3f} s, "
-    kept = f"; {event.cached} chunks were cached" if event.cached else ""
+    cached = f"; {event.cached_chunks} chunks were cached" if event.cached_chunks else ""
     cost = "" if event.cost is None else f", for {event.cost:.4f} USD"
-    took = f"rendered in {event.seconds:.1f} s{cost} ({speed:.1f} frames/s{kept})"
+    took = f"rendered in {event.seconds:.1f} s{cost} ({speed:.1f} frames/s{cached})"
     return f"{event.output}: {event.frames} frames, {length}{took}"
 
 

@@ -13,7 +13,7 @@ from helios.jobs.journal import JobStatus, Journal
 from helios.jobs.runner import clear, leave_runner, open_store
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import ENDS, Step, after
-from helios.orchestrator import ChunkProgressed, ChunkStarted, RenderEvent, RenderFinished
+from helios.orchestrator import ChunkProgressed, ChunkStarted, RenderEvent, RenderFinished, RenderResult
 from helios.orchestrator.chunk_cache import CacheEntry
 from helios.storage import ArtifactStore
 
@@ -78,7 +78,7 @@ class Job:
                 return
             await asyncio.sleep(_BEAT)
 
-    async def result(self) -> RenderFinished:
+    async def result(self) -> RenderResult:
         """Waits for its end, and returns what came of it (its ``hashes`` are kept with its chunks).
 
         Raises:
@@ -88,7 +88,7 @@ class Job:
         rendered = None
         async for event in self.events():
             if isinstance(event, RenderFinished):
-                rendered = event
+                rendered = event.result()
         status = self.status()
         if status.state == "done" and rendered:
             return rendered

@@ -23,7 +23,7 @@ from helios.jobs.retention import forget_ended, kept_bytes, prune
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import Step
 from helios.jobs.webhook import Webhook
-from helios.orchestrator import RenderEvent, RenderFinished, RenderOrchestrator, WorkerPool
+from helios.orchestrator import RenderEvent, RenderFinished, RenderOrchestrator, RenderResult, WorkerPool
 from helios.orchestrator.events import (
     ChunkCached,
     ChunkFinished,
@@ -42,7 +42,7 @@ _BEAT = 0.2  # seconds between looks at what is wanted, and between writes
 
 async def run_job(
     journal: Journal, job: str, emit: EventSink = lambda event: None, *, inject: str | None = None
-) -> RenderFinished:
+) -> RenderResult:
     """Runs a job, or goes on with it, until it is done, fails, or somebody wants it to stop.
 
     However it ends, the journal says so, and no process of it is left; what is made is kept. ``inject`` has things go
@@ -78,7 +78,7 @@ async def run_job(
                 webhook = await telling.enter_async_context(Webhook(spec.webhook, job, warn))
                 webhook.tell("started", {})
 
-                async def work() -> RenderFinished:
+                async def work() -> RenderResult:
                     store = open_store(journal, spec, faulty.before_request if faulty else None)
                     await _describe(store, job, spec)
                     here = LocalWorkerAdapter()
@@ -125,8 +125,8 @@ def _stitcher(spec: JobSpec, here: LocalWorkerAdapter) -> VideoStitcher:
 
 
 async def _watched(
-    journal: Journal, job: str, work: asyncio.Task[RenderFinished], recorder: Recorder, webhook: Webhook
-) -> RenderFinished:
+    journal: Journal, job: str, work: asyncio.Task[RenderResult], recorder: Recorder, webhook: Webhook
+) -> RenderResult:
     """What comes of ``work``, which ends early if that is wanted; the journal and the webhook are told."""
     step: Step = "pause"
     try:

@@ -13,6 +13,7 @@ from helios.orchestrator.events import (
     RenderEvent,
     RenderFinished,
     RenderPlanned,
+    RenderResult,
     StitchStarted,
     WarningIssued,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "RenderPlan",
     "RenderPlanned",
     "RenderRequest",
+    "RenderResult",
     "StitchStarted",
     "WarningIssued",
     "WorkerPool",

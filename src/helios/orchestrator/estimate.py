@@ -86,7 +86,7 @@ def is_worth_measuring(frames: int, most: int | None) -> list[int]:
 
 
 async def _try(at: Workplace, plan: RenderPlan, chunk: Chunk, folder: Path) -> tuple[float, ChunkReport, float | None]:
-    key = f"forecasts/{secrets.token_hex(8)}"
+    key = f"estimates/{secrets.token_hex(8)}"
     name = f"segment{plan.suffix}"
     outputs = {name: f"{key}{plan.suffix}", f"{name}.json": f"{key}.json"}
     started = time.monotonic()

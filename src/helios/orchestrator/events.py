@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict
 from helios.renderer.messages import CaptureMethod, Comparison, Motion
 
 
-class _Event(BaseModel):
+class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RenderPlanned(_Event):
+class RenderPlanned(_Message):
     """The page was looked at, and what is to be drawn is settled. ``frames`` are those of the chunks.
 
     ``comparison`` says why ``capture`` was chosen, where the choice was left to Helios. It comes a second time if
@@ -36,7 +36,7 @@ class RenderPlanned(_Event):
     browser: str
 
 
-class CommandsPlanned(_Event):
+class CommandsPlanned(_Message):
     """A job of plain commands begins: so many chunks of so many frames in all, by so many workers."""
 
     event: Literal["commands-planned"] = "commands-planned"
@@ -45,14 +45,14 @@ class CommandsPlanned(_Event):
     workers: int
 
 
-class WarningIssued(_Event):
+class WarningIssued(_Message):
     """Something is off, but not so that the video can't be made."""
 
     event: Literal["warning-issued"] = "warning-issued"
     message: str
 
 
-class ChunkStarted(_Event):
+class ChunkStarted(_Message):
     """A worker took a chunk: frames ``start`` to ``stop`` (not included). ``attempt`` counts from 1."""
 
     event: Literal["chunk-started"] = "chunk-started"
@@ -63,7 +63,7 @@ class ChunkStarted(_Event):
     stop: int
 
 
-class ChunkProgressed(_Event):
+class ChunkProgressed(_Message):
     """``frames`` frames of a chunk are drawn and encoded."""
 
     event: Literal["chunk-progressed"] = "chunk-progressed"
@@ -72,7 +72,7 @@ class ChunkProgressed(_Event):
     frames: int
 
 
-class ChunkAttemptFailed(_Event):
+class ChunkAttemptFailed(_Message):
     """An attempt at a chunk failed with ``error``; it is tried again where ``retried`` says so.
 
     ``code`` is that of the error's class in ``helios.errors``.
@@ -87,7 +87,7 @@ class ChunkAttemptFailed(_Event):
     retried: bool
 
 
-class ChunkFinished(_Event):
+class ChunkFinished(_Message):
     """A chunk's segment is whole. ``repeated`` of its frames had no damage and cost no image."""
 
     event: Literal["chunk-finished"] = "chunk-finished"
@@ -99,7 +99,7 @@ class ChunkFinished(_Event):
     seconds: float
 
 
-class ChunkCached(_Event):
+class ChunkCached(_Message):
     """A chunk need not be made: the store holds it, made of the same."""
 
     event: Literal["chunk-cached"] = "chunk-cached"
@@ -109,7 +109,7 @@ class ChunkCached(_Event):
     stop: int
 
 
-class PlaylistUpdated(_Event):
+class PlaylistUpdated(_Message):
     """The first ``frames`` frames of the video can be played, at ``playlist``, or nearly: their last piece may be
     missing."""
 
@@ -118,33 +118,48 @@ class PlaylistUpdated(_Event):
     frames: int
 
 
-class StitchStarted(_Event):
+class StitchStarted(_Message):
     """All segments are there and are being joined."""
 
     event: Literal["stitch-started"] = "stitch-started"
     segments: int
 
 
-class RenderFinished(_Event):
-    """The video is whole: ``frames`` frames, ``duration`` seconds long (None of commands), made in ``seconds``.
+class RenderResult(_Message):
+    """A finished video: ``frames`` frames, ``duration`` seconds long (None for commands), rendered in ``seconds``.
 
-    It took ``attempts`` at chunks; ``cached`` chunks were there already.
-    ``hashes`` are its frames' XXH3-128 of their RGB pixels before encoding, in order: equal videos have equal
-    hashes, however they were split. ``cost`` is what workers have cost (US dollars), where they are paid for.
+    Workers made ``attempts`` attempts; the video consists of ``rendered_chunks`` new chunks and ``cached_chunks`` from
+    the store. ``hashes`` are the XXH3-128 of each frame's RGB pixels before encoding, in order: equal videos have equal
+    hashes, however they were split. ``cost`` is the price of the workers (US dollars), None where they are free.
     """
 
-    event: Literal["render-finished"] = "render-finished"
     output: Path
     frames: int
     duration: float | None
     seconds: float
     attempts: int
-    cached: int
+    rendered_chunks: int
+    cached_chunks: int
     hashes: tuple[str, ...]
     cost: float | None = None
 
 
-class RunFailed(_Event):
+class RenderFinished(RenderResult):
+    """The video is complete. The fields are those of ``RenderResult``."""
+
+    event: Literal["render-finished"] = "render-finished"
+
+    @classmethod
+    def from_result(cls, result: RenderResult) -> RenderFinished:
+        """The event that reports ``result``."""
+        return cls.model_validate(dict(result))
+
+    def result(self) -> RenderResult:
+        """What the event reports."""
+        return RenderResult.model_validate(self.model_dump(exclude={"event"}))
+
+
+class RunFailed(_Message):
     """The job ended with an error. ``code`` is that of ``helios.errors``. Printed by the command line only."""
 
     event: Literal["run-failed"] = "run-failed"

@@ -34,6 +34,7 @@ from helios.orchestrator.events import (
     EventSink,
     RenderFinished,
     RenderPlanned,
+    RenderResult,
     StitchStarted,
     WarningIssued,
 )
@@ -142,7 +143,7 @@ class RenderOrchestrator:
         audio: AudioSettings | None = None,
         hls: Path | None = None,
         text: Text | None = None,
-    ) -> RenderFinished:
+    ) -> RenderResult:
         """Makes a plan's chunks and joins them into ``output``, which appears whole or not at all.
 
         Chunks that the store holds are not made again. One whose worker fails is tried again. If fast capture, chosen
@@ -230,18 +231,19 @@ class RenderOrchestrator:
                 await self._stitcher.stitch([silent], output, await heard() if heard else None, read)
             hashes = [digest for chunk, record in zip(plan.parts, records, strict=True)
                       for digest in (await cache.stats(plan.place(chunk), record)).hashes]  # fmt: skip
-        rendered = RenderFinished(
+        result = RenderResult(
             output=output,
             frames=sum(chunk.frames for chunk in plan.parts),
             duration=plan.duration,
             seconds=time.monotonic() - started,
             attempts=attempts,
-            cached=run.cached,
+            rendered_chunks=len(plan.parts) - run.cached,
+            cached_chunks=run.cached,
             hashes=tuple(hashes),
             cost=total_cost(pool.adapter.spent for pool in self._crews),
         )
-        emit(rendered)
-        return rendered
+        emit(RenderFinished.from_result(result))
+        return result
 
     async def still(self, request: RenderRequest, frame: int, output: Path) -> None:
         """Draws one frame into a PNG or JPEG. A video without a length is taken to end with that frame.

@@ -1,4 +1,4 @@
-"""``helios plan`` chooses among what is forecast: the cheapest in time, or the fastest for the money."""
+"""``helios estimate`` chooses among estimates: the cheapest in time, or the fastest for the money."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ FOUND = [
 
 
 @pytest.fixture(autouse=True)
-def _forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+def _estimates(monkeypatch: pytest.MonkeyPatch) -> None:
     async def estimate(source: str, **options: object) -> Sequence[helios.Estimate]:
         return FOUND
 
@@ -40,15 +40,15 @@ def _forecast(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_cheapest_in_time_or_the_fastest_for_the_money_is_chosen(options: list[str], workers: int | None) -> None:
-    told = CliRunner().invoke(app, ["plan", "page.html", "--json", *options])
-    lines = [json.loads(line) for line in told.stdout.splitlines() if line.startswith("{")]
+    shown = CliRunner().invoke(app, ["estimate", "page.html", "--json", *options])
+    lines = [json.loads(line) for line in shown.stdout.splitlines() if line.startswith("{")]
     assert [line["workers"] for line in lines if line["chosen"]] == ([] if workers is None else [workers])
-    assert told.exit_code == (0 if workers else 1)
-    shown = CliRunner().invoke(app, ["plan", "page.html", *options])
+    assert shown.exit_code == (0 if workers else 1)
+    shown = CliRunner().invoke(app, ["estimate", "page.html", *options])
     assert (f"--workers {workers}" in shown.stdout) == bool(workers)
 
 
 def test_a_deadline_that_is_no_length_of_time_is_refused() -> None:
-    told = CliRunner().invoke(app, ["plan", "page.html", "--deadline", "soon"])
-    assert told.exit_code == 2
-    assert "soon is no length of time" in told.output
+    shown = CliRunner().invoke(app, ["estimate", "page.html", "--deadline", "soon"])
+    assert shown.exit_code == 2
+    assert "soon is no length of time" in shown.output

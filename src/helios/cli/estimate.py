@@ -1,4 +1,4 @@
-"""``helios plan``."""
+"""``helios estimate``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _seconds(text: str) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def plan(
+def estimate(
     source: options.Source,
     width: options.Width = None,
     height: options.Height = None,
@@ -56,9 +56,9 @@ def plan(
 
     Examples:
 
-        helios plan page.html --duration 60
+        helios estimate page.html --duration 60
 
-        helios plan page.html --adapter aws --deadline 60s --max-cost 0.50
+        helios estimate page.html --adapter aws --deadline 60s --max-cost 0.50
     """
     try:
         values = options.read_props(props)
