@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from helios.adapters.aws import AwsLambdaAdapter, open_lambda
+from helios.adapters.aws.adapter import AwsLambdaAdapter, open_lambda
 from helios.storage import ArtifactStore
 from helios.worker import WorkerJob
 from helios.worker.message import JobResponse

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "logs": set[str](),
     "composition": {"errors"},
     "worker": {"storage", "errors", "logs", "release"},
-    "adapters": {"worker", "storage", "errors", "extras", "release"},
+    "adapters": {"worker", "storage", "clouds", "errors", "extras", "release"},
     "stitcher": {"composition", "adapters", "output", "text", "worker", "errors"},
     "renderer": {"composition", "errors"},
     "storage": {"errors"},

@@ -13,8 +13,8 @@ import pytest
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
-from helios.adapters.aws import AwsLambdaAdapter, open_lambda
-from helios.adapters.aws_errors import aws_errors
+from helios.adapters.aws.adapter import AwsLambdaAdapter, open_lambda
+from helios.adapters.aws.errors import aws_errors
 from helios.errors import (
     AccessDenied,
     HeliosError,
@@ -150,7 +150,7 @@ def test_what_the_worker_refuses_it_says(
 def test_a_worker_of_another_version_is_named(
     front: LambdaFront, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("helios.adapters.aws.__version__", "99.0")
+    monkeypatch.setattr("helios.adapters.aws.adapter.__version__", "99.0")
     with pytest.raises(WorkerRefused, match=r"the worker is Helios 0\.1\.0, the job is of Helios 99\.0: deploy"):
         run(front, store)
 

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from google.auth import jwt
 
-from helios.adapters.cloud_run import CloudRunAdapter, Instance, open_cloud_run
-from helios.adapters.id_tokens import IdTokens
+from helios.adapters.gcp.adapter import CloudRunAdapter, Instance, open_cloud_run
+from helios.adapters.gcp.id_tokens import IdTokens
 from helios.adapters.prices import CloudRunPrices
 from helios.errors import AccessDenied, OutOfMemory, Throttled, WorkerLost, WorkerRefused, WorkerTimeout
 from helios.storage import ArtifactStore
@@ -125,7 +125,7 @@ def test_what_google_answers_is_an_error_of_its_class(
 def test_a_service_that_never_starts_an_instance_is_lost(
     front: CloudRunFront, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("helios.adapters.cloud_run._STARTING", 0.0)
+    monkeypatch.setattr("helios.adapters.gcp.adapter._STARTING", 0.0)
     front.statuses = [503]
     with pytest.raises(WorkerLost, match="its logs say why"):
         run(front, tmp_path, "true")
@@ -187,7 +187,7 @@ def test_a_worker_that_goes_in_mid_stream_is_lost(how: str, front: CloudRunFront
 def test_a_worker_that_says_nothing_any_more_is_lost(
     front: CloudRunFront, worker: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("helios.adapters.cloud_run._SILENT", 2.0)
+    monkeypatch.setattr("helios.adapters.gcp.adapter._SILENT", 2.0)
     stopped = psutil.Process(worker.process.pid)
     job = WorkerJob(SHELL, ("-c", "echo started; sleep 600"))
     try:
@@ -233,7 +233,7 @@ def test_the_metadata_server_gives_tokens(signer: Google, tmp_path: Path) -> Non
     }
     script = """if True:
         import asyncio
-        from helios.adapters.id_tokens import IdTokens
+        from helios.adapters.gcp.id_tokens import IdTokens
 
         async def ask():
             return await (await IdTokens.here("https://worker.example")).token()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from helios.adapters.aws import AwsLambdaAdapter
+from helios.adapters.aws.adapter import AwsLambdaAdapter
 from helios.errors import StoreError
 from helios.orchestrator.dispatch import Workplace
 from helios.storage import ArtifactStore

@@ -12,7 +12,7 @@ from typing import Any, Unpack, cast
 
 from helios.adapters import LocalWorkerAdapter, open_adapter
 from helios.api.options import BatchOptions, RenderOptions, check_rate, check_text, make_request
-from helios.api.targets import resolve_targets, with_workers
+from helios.api.targets import is_remote, resolve_targets, with_workers
 from helios.audio import supports_audio
 from helios.batches import (
     BatchRun,
@@ -59,7 +59,9 @@ async def batch(
     videos = name_videos(output, data, options.get("props"))
     targets, url = await resolve_targets(wanted)
     form = format_for(videos)
-    request = replace(make_request(template, wanted, form), listen=supports_audio(form.suffix))
+    request = replace(
+        make_request(template, wanted, form, fleet=is_remote(targets)), listen=supports_audio(form.suffix)
+    )
     make_room(videos)
     stitcher = create_stitcher(videos[0].output, LocalWorkerAdapter())
     async with AsyncExitStack() as stack:

@@ -7,12 +7,16 @@ from fractions import Fraction
 from os import PathLike
 from typing import TypedDict, cast, get_args
 
+from helios.adapters import Target, WorkerAdapter
 from helios.audio import AudioCodec
 from helios.composition import Declared, Format, Network, Source, parse_rate
 from helios.errors import UsageError
 from helios.orchestrator import RenderRequest
 from helios.orchestrator.orchestrator import StitchChoice
 from helios.renderer.messages import CaptureChoice, EncoderChoice, Encoding
+
+AdapterChoice = str | Target | WorkerAdapter | Sequence[str | Target | WorkerAdapter]
+"""Adapters by name (several with commas between), by their settings, or as objects."""
 
 
 class CompositionOptions(TypedDict, total=False):
@@ -48,7 +52,7 @@ class BatchOptions(CompositionOptions, total=False):
     attempts: int
     store: str | None
     fresh: bool
-    adapter: str
+    adapter: AdapterChoice
     function: str | None
     service: str | None
 
@@ -63,9 +67,10 @@ class RenderOptions(BatchOptions, total=False):
     ``capture`` is "auto", "fast" or "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be
     tried; ``store`` is the URL where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an
     address that is told what becomes of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is
-    "local", "aws" or "gcp", or several with commas between, which then draw from one queue; ``workers`` are then
-    those at each cloud. With a cloud, ``function`` (AWS), ``service`` (Google: its address) and ``store`` (for two
-    clouds: one of each, with a comma between) name what is deployed, if it is not what ``helios deploy`` has made,
+    "local", "aws", "gcp" or the name of an installed adapter, or several with commas between, which then draw from one
+    queue; or a ``WorkerAdapter`` object, or a list (see docs/adapters.md). ``workers`` are then those of each cloud.
+    With a cloud, ``function`` (AWS), ``service`` (Google: its address) and ``store`` (for two clouds: one of each,
+    with a comma between) name what is deployed, if it is not what ``helios deploy`` has made,
     and ``stitch`` "remote" has a worker join the chunks. See docs/aws.md and docs/gcp.md.
 
     ``audio`` are tracks such as "music.mp3@2.5,volume=0.6,fade-in=1,loop"; ``audio_codec`` is "aac", "opus" or "pcm";
@@ -92,8 +97,10 @@ class RenderOptions(BatchOptions, total=False):
     subtitles: Sequence[str]
 
 
-def make_request(source: str | PathLike[str], options: RenderOptions, form: Format) -> RenderRequest:
-    """What is asked for by ``options``, as a file of that ``form``.
+def make_request(
+    source: str | PathLike[str], options: RenderOptions, form: Format, *, fleet: bool = False
+) -> RenderRequest:
+    """What is asked for by ``options``, as a file of that ``form``; ``fleet`` if remote workers render it.
 
     Raises:
         UsageError: there is no such page, or they can't be so.
@@ -130,7 +137,7 @@ def make_request(source: str | PathLike[str], options: RenderOptions, form: Form
         network=options.get("network"),
         alpha=options.get("alpha", False),
         early=options.get("hls") is not None,
-        fleet=set(named_targets(options)) != {"local"},
+        fleet=fleet,
     )
 
 
@@ -161,11 +168,6 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for each in cast("Sequence[object]", value):
             yield from _texts(each)
-
-
-def named_targets(options: RenderOptions) -> list[str]:
-    """The places that are named."""
-    return [name.strip() for name in options.get("adapter", "local").split(",")]
 
 
 def is_split_by_hand(options: RenderOptions) -> bool:

@@ -1,115 +1,128 @@
-"""Where the work is done, as callers name it."""
+"""The adapters that callers choose, as targets of a job."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from helios.adapters import (
-    CloudRunTarget,
-    LambdaTarget,
-    LocalTarget,
+    AdapterKind,
     LocalWorkerAdapter,
-    Place,
-    check_aws,
-    check_gcp,
+    RemoteTarget,
+    Target,
+    WorkerAdapter,
+    find_kind,
+    object_target,
     open_adapter,
+    own_kinds,
 )
-from helios.api.options import RenderOptions, named_targets
+from helios.api.options import AdapterChoice, RenderOptions
 from helios.errors import MissingTool, StoreError, UsageError, WorkerError
 from helios.orchestrator import RenderOrchestrator, RenderRequest
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import cores
-from helios.release import __version__
 from helios.stitcher import FfmpegStitcher
 
-_PLACES = ("local", "aws", "gcp")
 _BUCKETS = ("s3://", "gs://", "az://")
+_OPTIONS = ("function", "service")
 
 
-async def resolve_targets(options: RenderOptions) -> tuple[tuple[Place, ...], str | None]:
-    """Where chunks are drawn, and the URL where they are kept."""
-    named, store = named_targets(options), options.get("store")
-    if unknown := [name for name in named if name not in _PLACES]:
-        raise UsageError(f"adapter is {', '.join(_PLACES)}, or several of them with commas between, not {unknown[0]!r}")
-    for name, option in (("aws", "function"), ("gcp", "service")):
-        if options.get(option) and name not in named:
-            raise UsageError(f"a {option} is for --adapter {name}")
-    if store and {"aws", "gcp"} & set(named) and any(not url.startswith(_BUCKETS) for url in store.split(",")):
+async def resolve_targets(options: RenderOptions) -> tuple[tuple[Target, ...], str | None]:
+    """The targets that the options name, and the URL of the store for chunks; None: the user's own folder.
+
+    Raises:
+        UsageError: there is no such adapter, or the options don't fit the adapters.
+        MissingTool: a package that an adapter needs is not installed.
+    """
+    choices = _choices(options.get("adapter", "local"))
+    kinds = {name: find_kind(name) for name in choices if isinstance(name, str)}
+    _check_options(options, kinds)
+    store = options.get("store")
+    clouds = [kind for kind in kinds.values() if kind.scheme]
+    if store and clouds and any(not url.startswith(_BUCKETS) for url in store.split(",")):
         raise UsageError(f"workers in a cloud can't reach {store}: --store s3://BUCKET/PREFIX, or gs:// with gcp")
-    targets: list[Place] = []
-    for name in dict.fromkeys(named):
-        match name:
-            case "aws":
-                targets.append(await _lambda(options.get("function"), _of(store, "s3", named)))
-            case "gcp":
-                targets.append(await _cloud_run(options.get("service"), _of(store, "gs", named)))
-            case _:
-                targets.append(LocalTarget())
-    clouds = resolve_clouds(targets)
-    if not clouds:
-        return tuple(targets), store and (store if "://" in store else str(Path(store).absolute()))
-    return tuple(targets), clouds[0].store
+    targets: list[Target] = []
+    for choice in choices:
+        if isinstance(choice, str):
+            own = _store_for(kinds[choice], store, shared=len(clouds) > 1)
+            targets.append(await _complete(choice, kinds[choice], options, own))
+        else:
+            targets.append(choice if isinstance(choice, Target) else object_target(choice))
+    stores = [target.store_url for target in targets if target.store_url]
+    if stores:
+        return tuple(targets), stores[0]
+    return tuple(targets), store and (store if "://" in store else str(Path(store).absolute()))
 
 
-def _of(store: str | None, scheme: str, named: Sequence[str]) -> str | None:
-    """The store for a cloud: where there are two, each has the one of its kind."""
-    if not store or not {"aws", "gcp"} <= set(named):
+def _choices(adapter: AdapterChoice) -> list[str | Target | WorkerAdapter]:
+    """The adapters that the option ``adapter`` names, each once."""
+    if isinstance(adapter, str):
+        return [*dict.fromkeys(name.strip() for name in adapter.split(","))]
+    if isinstance(adapter, Target | WorkerAdapter) and not isinstance(adapter, type):
+        return [adapter]
+    if not isinstance(adapter, list | tuple) or not adapter:
+        raise UsageError(f"{adapter!r} is no adapter: an adapter is a name, or an object with execute, store and spent")
+    found: list[str | Target | WorkerAdapter] = []
+    for choice in adapter:
+        found += [one for one in _choices(choice) if not any(one is other or one == other for other in found)]
+    return found
+
+
+def _check_options(options: RenderOptions, kinds: dict[str, AdapterKind[Any]]) -> None:
+    """Checks that an option of one adapter comes with that adapter."""
+    for option in _OPTIONS:
+        if options.get(option) and not any(option in kind.options for kind in kinds.values()):
+            names = [name for name, kind in own_kinds().items() if option in kind.options]
+            raise UsageError(f"a {option} is for --adapter {' or '.join(names)}")
+
+
+def _store_for(kind: AdapterKind[Any], store: str | None, *, shared: bool) -> str | None:
+    """The store for an adapter: where ``store`` is shared by clouds, each has the one of its own scheme."""
+    if not store or not shared or not kind.scheme:
         return store
-    return next((url for url in store.split(",") if url.startswith(f"{scheme}://")), None)
+    return next((url for url in store.split(",") if url.startswith(f"{kind.scheme}://")), None)
 
 
-async def _lambda(function: str | None, store: str | None) -> LambdaTarget:
-    if function and store:
-        return LambdaTarget(function=function, store=store)
-    check_aws()
-    from helios.clouds.aws import find_deployment, new_session
-
-    found = await find_deployment(new_session(), __version__)
-    return LambdaTarget(function=function or found.function, region=found.region, store=store or found.store)
-
-
-async def _cloud_run(service: str | None, store: str | None) -> CloudRunTarget:
-    if service and store:
-        return CloudRunTarget(service=service, store=store)
-    check_gcp()
-    from helios.clouds.gcp import find_deployment, open_project
-
-    found = await asyncio.to_thread(lambda: find_deployment(open_project(), __version__))
-    return CloudRunTarget(
-        service=service or found.service, store=store or found.store, memory_mb=found.memory_mb, cpus=found.cpus
-    )
+async def _complete(name: str, kind: AdapterKind[Any], options: RenderOptions, store: str | None) -> Target:
+    """The settings of an adapter, from the options that are its own."""
+    if not issubclass(kind.settings, RemoteTarget):
+        store = None
+    given = {option: options.get(option) for option in kind.options} | {"store": store}
+    own = {option: str(value) for option, value in given.items() if value}
+    if kind.complete:
+        return await kind.complete(own)
+    try:
+        return kind.settings.model_validate(own)
+    except ValueError as error:
+        raise UsageError(f"the adapter {name} needs settings: {error}") from None
 
 
-def resolve_clouds(targets: Sequence[Place]) -> list[LambdaTarget | CloudRunTarget]:
-    """Those that are not this machine."""
-    return [place for place in targets if not isinstance(place, LocalTarget)]
+def is_remote(targets: Sequence[Target]) -> bool:
+    """Whether workers of a target don't share this machine's disk."""
+    return any(target.store_url for target in targets)
 
 
-def with_workers(targets: Sequence[Place], planned: int) -> tuple[Place, ...]:
-    """Places with their shares: each cloud has as many workers as were planned, this machine what its cores can do."""
+def with_workers(targets: Sequence[Target], planned: int) -> tuple[Target, ...]:
+    """Targets with their numbers of workers: remote ones have ``planned``, those on this machine one for each core."""
     if len(targets) == 1:
         return tuple(targets)
     return tuple(
-        place.model_copy(update={"workers": cores() if isinstance(place, LocalTarget) else planned})
-        for place in targets
+        target.model_copy(update={"workers": target.workers or (planned if target.store_url else cores())})
+        for target in targets
     )
 
 
-async def plan_by(request: RenderRequest, targets: Sequence[Place]) -> RenderPlan:
-    """The plan by the first place that can look at the page, clouds before this machine. Why one can't is told when
-    chunks are given to it.
-    """
-    clouds = resolve_clouds(targets)
-    *others, last = *clouds, *(place for place in targets if place not in clouds)
-    for place in others:
+async def plan_by(request: RenderRequest, targets: Sequence[Target]) -> RenderPlan:
+    """The plan by the first target that can load the page, remote ones first. Chunks report why others can't."""
+    *others, last = sorted(targets, key=lambda target: target.store_url is None)
+    for target in others:
         with contextlib.suppress(WorkerError, StoreError, MissingTool):
-            return await _plan_at(place, request)
+            return await _plan_at(target, request)
     return await _plan_at(last, request)
 
 
-async def _plan_at(place: Place, request: RenderRequest) -> RenderPlan:
-    async with open_adapter(place) as adapter:
+async def _plan_at(target: Target, request: RenderRequest) -> RenderPlan:
+    async with open_adapter(target) as adapter:
         return await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)

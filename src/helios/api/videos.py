@@ -12,10 +12,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Unpack
 
-from helios.adapters import LocalTarget, LocalWorkerAdapter, open_adapter
+from helios.adapters import LocalWorkerAdapter, check_portable, open_adapter
 from helios.adapters.faults import check_faults
 from helios.api.options import CompositionOptions, RenderOptions, check_rate, check_text, is_split_by_hand, make_request
-from helios.api.targets import plan_by, resolve_clouds, resolve_targets, with_workers
+from helios.api.targets import is_remote, plan_by, resolve_targets, with_workers
 from helios.audio import AudioSettings, check_track, choose_audio_codec, parse_track, supports_audio
 from helios.composition import FORMATS, Format, named, parse_format
 from helios.errors import UsageError
@@ -98,6 +98,7 @@ async def submit(
         HeliosError: it can't be planned.
     """
     spec = await create_job(source, output, **options)
+    check_portable(spec.targets)
     journal = Journal()
     return Job.submit(journal, spec if is_split_by_hand(options) else journal.as_before(spec))
 
@@ -123,14 +124,18 @@ async def create_job(
         raise UsageError(f"a chunk must be tried at least once, not {options.get('attempts')} times")
     hls = _hls(options, form)
     targets, url = await resolve_targets(options)
-    if options.get("stitch", "local") not in ("local", *(["remote"] if resolve_clouds(targets) else [])):
+    if options.get("stitch", "local") not in ("local", *(["remote"] if is_remote(targets) else [])):
         raise UsageError(f"stitch is local, or, with a cloud, remote, not {options.get('stitch')!r}")
     if options.get("stitch") == "remote" and form.kind != "video":
         raise UsageError(f"{form.suffix} files are made here: leave --stitch remote out")
     text, burned = read_text(options.get("metadata"), options.get("chapters"), options.get("subtitles") or ())
     if text:
         check_container(text, path.suffix.lower())
-    request = replace(make_request(source, options, form), captions=burned, listen=supports_audio(form.suffix))
+    request = replace(
+        make_request(source, options, form, fleet=is_remote(targets)),
+        captions=burned,
+        listen=supports_audio(form.suffix),
+    )
     audio = await _audio(options, path.suffix.lower())
     plan = await plan_by(request, targets)
     found, warnings = await in_daemon(tracks_found, plan.probe, here=not request.fleet)
@@ -170,17 +175,18 @@ async def estimate(
         HeliosError: as ``render``.
     """
     check_text({"input": str(source), **options})
-    (place, *others), _ = await resolve_targets(options)
+    (target, *others), _ = await resolve_targets(options)
     if others:
         raise UsageError(f"what {options.get('adapter')} would take can't be told: name one place")
-    request = make_request(source, options, parse_format(named(None, options.get("format"))))
+    form = parse_format(named(None, options.get("format")))
+    request = make_request(source, options, form, fleet=is_remote([target]))
     with tempfile.TemporaryDirectory(prefix="helios-") as folder:
-        async with open_adapter(place) as adapter:
+        async with open_adapter(target) as adapter:
             plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
             pace = await measure(Workplace(adapter, plan.root), plan, Path(folder))
     frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
     found: list[Estimate] = []
-    for workers in counts or is_worth_measuring(len(frames), cores() if isinstance(place, LocalTarget) else None):
+    for workers in counts or is_worth_measuring(len(frames), None if is_remote([target]) else cores()):
         chunks = chunks_for(frames, plan.probe.motion, workers, request.chunk_frames)
         found.append(predict(pace, plan.probe.motion, chunks, workers))
     return found

@@ -30,8 +30,8 @@ Store = Annotated[
 Adapter = Annotated[
     str,
     typer.Option(
-        metavar="local|aws|gcp",
-        help="Where chunks are drawn, or several places with commas: see docs/aws.md, docs/gcp.md.",
+        metavar="NAME",
+        help="Adapter whose workers draw: local, aws, gcp or one of an installed package; several with commas.",
     ),
 ]
 Function = Annotated[

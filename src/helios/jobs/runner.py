@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from helios.adapters import LocalTarget, LocalWorkerAdapter, open_adapter
+from helios.adapters import LocalTarget, LocalWorkerAdapter, check_portable, check_target, open_adapter
 from helios.adapters.faults import FaultInjectingAdapter, Faults
 from helios.errors import ChunkFailed, HeliosError, JobFailed, JobStopped, OutputError, UsageError
 from helios.jobs.journal import Journal
@@ -56,6 +56,8 @@ async def run_job(
     spec = journal.spec(job)
     if inject and any(not isinstance(place, LocalTarget) for place in spec.targets):
         raise UsageError("faults can only be injected on this machine")
+    for target in spec.targets:
+        check_target(target)
     faulty = FaultInjectingAdapter(Faults.parse(inject)) if inject else None
     kept_bytes()  # what it says may be wrong: better now than afterwards
     with journal.running(job):
@@ -170,7 +172,9 @@ def leave_runner(journal: Journal, job: str) -> None:
 
     Raises:
         JobFailed: it could not begin.
+        UsageError: no other process can run it.
     """
+    check_portable(journal.spec(job).targets)
     with journal.log_path(job).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "helios.jobs", str(journal.folder), job],

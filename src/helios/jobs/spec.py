@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from helios.adapters import LocalTarget, Place
+from helios.adapters import AnyTarget
 from helios.audio import AudioSettings
 from helios.errors import UsageError
 from helios.jobs.webhook import check_webhook
@@ -38,7 +38,7 @@ class JobSpec(BaseModel):
     audio: AudioSettings | None = None
     hls: Path | None = None
     text: Text | None = None
-    targets: tuple[Place, ...] = ()
+    targets: tuple[AnyTarget, ...] = ()
     stitch: StitchChoice = "local"
     attempts: int = Field(default=4, ge=1)
     store: str | None = None
@@ -55,7 +55,7 @@ class JobSpec(BaseModel):
             raise ValueError("only videos of pages can be played before their end")
         if self.text and not self.page:
             raise ValueError("only videos of pages have metadata, chapters and subtitles")
-        stores = [place.store for place in self.targets if not isinstance(place, LocalTarget)]
+        stores = [target.store_url for target in self.targets if target.store_url]
         if self.stitch == "remote" and not (self.page and self.store in stores):
             raise ValueError("only chunks of a page that are kept at a place to run can be joined there")
         return self

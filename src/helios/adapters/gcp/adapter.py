@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from helios.adapters.id_tokens import IdTokens
+from helios.adapters.gcp.id_tokens import IdTokens
 from helios.adapters.prices import prices
 from helios.errors import (
     AccessDenied,

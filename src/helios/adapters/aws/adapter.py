@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import Any
 
-from helios.adapters.aws_errors import Report, advised, aws_errors, failure_of_function, full_disk
+from helios.adapters.aws.errors import Report, advised, aws_errors, failure_of_function, full_disk
 from helios.adapters.prices import prices
 from helios.errors import HeliosError, UsageError, WorkerLost, WorkerRefused
 from helios.release import __version__
