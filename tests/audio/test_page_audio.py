@@ -287,7 +287,7 @@ def test_what_begins_unforeseen_is_named_by_whoever_draws_it(tmp_path: Path) -> 
     warnings = render(page, tmp_path / "video.mov", 20)
     assert [warning.partition(" is left out of the audio")[0] for warning in warnings] == [
         "late.wav",
-        "what the page plays by AudioContext",
+        "AudioContext",
     ]
     with av.open(str(tmp_path / "video.mov")) as clip:
         assert not clip.streams.audio

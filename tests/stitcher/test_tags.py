@@ -1,4 +1,4 @@
-"""Metadata, chapters and subtitles stand in the video as they were given, and change nothing else of it."""
+"""The video contains the metadata, chapters and subtitles that were given; its frames stay the same."""
 
 import asyncio
 from fractions import Fraction
@@ -12,7 +12,7 @@ from helios.errors import UsageError
 from helios.stitcher import FfmpegStitcher
 from helios.stitcher.ffmpeg import concat_arguments
 from helios.stitcher.segment import Format
-from helios.stitcher.tags import Tags, ffmetadata, write_tags
+from helios.stitcher.tags import Tags, format_ffmetadata, write_tags
 from helios.text import Chapter, Subtitles, Text
 from support.segments import make_segment, make_video, read_duration
 from support.tags import chapters, metadata, subtitles
@@ -47,11 +47,11 @@ def segments(tmp_path: Path) -> list[Path]:
 
 
 OVERLAPPING = [(0, 1000, "one"), (500, 1500, "two")]
-IN_TURN = [(0, 500, "one"), (500, 1000, "one\ntwo"), (1000, 1500, "two")]
+MERGED = [(0, 500, "one"), (500, 1000, "one\ntwo"), (1000, 1500, "two")]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
-def test_what_is_given_is_read_back(suffix: str, segments: list[Path], tmp_path: Path) -> None:
+def test_text_is_read_back(suffix: str, segments: list[Path], tmp_path: Path) -> None:
     if suffix == ".webm":
         segments = [make_segment(tmp_path / f"v{k}.mp4", 24, FPS, first=24 * k, codec="libvpx-vp9") for k in range(2)]
     video = tmp_path / f"video{suffix}"
@@ -66,7 +66,7 @@ def test_what_is_given_is_read_back(suffix: str, segments: list[Path], tmp_path:
     )
     assert (english, first) == ("eng", [(100, 500, hello), (500, 1200, "42")])
     assert (german, second) == ("ger" if suffix == ".mov" else "deu", [(1999, 2002, "שלום")])
-    assert third == (IN_TURN if quicktime else OVERLAPPING)
+    assert third == (MERGED if quicktime else OVERLAPPING)
     if quicktime:
         assert_exact(video, FRAMES, FPS)
         assert read_duration(video) == FRAMES / FPS
@@ -97,7 +97,7 @@ KEYS = (
         (".mkv", KEYS + " mood director x_y9"),
     ],
 )
-def test_all_metadata_that_is_taken_is_there(suffix: str, keys: str, segments: list[Path], tmp_path: Path) -> None:
+def test_all_accepted_metadata_is_in_the_file(suffix: str, keys: str, segments: list[Path], tmp_path: Path) -> None:
     wanted = {key: f"the {key}" for key in keys.split()}
     stitch(segments, tmp_path / f"video{suffix}", Text(metadata=wanted))
     found = metadata(tmp_path / f"video{suffix}")
@@ -111,7 +111,7 @@ def test_parts_with_text_are_joined(segments: list[Path], tmp_path: Path) -> Non
     assert_exact(tmp_path / "video.mp4", FRAMES, FPS)
 
 
-def test_what_the_container_can_not_hold_is_refused(segments: list[Path], tmp_path: Path) -> None:
+def test_text_that_the_container_can_not_hold_is_refused(segments: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.ts can't hold subtitles"):
         stitch(segments, tmp_path / "video.ts", TEXT)
     assert not (tmp_path / "video.ts").exists()
@@ -121,10 +121,10 @@ H264 = Format("h264", 64, 48, "yuv420p", Fraction(1, 24_000), b"")
 
 
 def test_the_arguments_of_ffmpeg() -> None:
-    labels = Tags((("subtitles-0.srt", "eng"), ("subtitles-1.srt", None)), "mov_text")
-    assert concat_arguments(".mov", H264, None, "sound.mka", labels) == (
-        "-f", "concat", "-i", "list.txt", "-i", "sound.mka",
-        "-i", "subtitles-0.srt", "-i", "subtitles-1.srt", "-f", "ffmetadata", "-i", "labels.txt",
+    tags = Tags((("subtitles-0.srt", "eng"), ("subtitles-1.srt", None)), "mov_text")
+    assert concat_arguments(".mov", H264, None, "audio.mka", tags) == (
+        "-f", "concat", "-i", "list.txt", "-i", "audio.mka",
+        "-i", "subtitles-0.srt", "-i", "subtitles-1.srt", "-f", "ffmetadata", "-i", "tags.txt",
         "-map", "0:v", "-map", "1:a", "-c", "copy",
         "-map", "2:s", "-metadata:s:s:0", "language=eng", "-map", "3:s", "-c:s", "mov_text",
         "-map_metadata", "4", "-map_chapters", "4",
@@ -133,15 +133,15 @@ def test_the_arguments_of_ffmpeg() -> None:
     assert Tags((), "subrip").outputs(1) == ["-map_metadata", "1", "-map_chapters", "1"]
 
 
-def test_what_ffmpeg_reads(tmp_path: Path) -> None:
-    labels = write_tags(TEXT, tmp_path, ".webm", FRAMES / FPS)
-    assert labels == Tags((("subtitles-0.vtt", "eng"), ("subtitles-1.vtt", "deu"), ("subtitles-2.vtt", None)), "copy")
+def test_the_files_that_ffmpeg_reads(tmp_path: Path) -> None:
+    tags = write_tags(TEXT, tmp_path, ".webm", FRAMES / FPS)
+    assert tags == Tags((("subtitles-0.vtt", "eng"), ("subtitles-1.vtt", "deu"), ("subtitles-2.vtt", None)), "copy")
     assert (tmp_path / "subtitles-0.vtt").read_text("utf-8") == (
         "WEBVTT\n\n00:00:00.100 --> 00:00:00.500\n<i>Hello</i>\na &lt; b &amp; {c}\n"
         "\n00:00:00.500 --> 00:00:01.200\n42\n"
     )
     text = Text(metadata={"title": "a=b\nc"}, chapters=TEXT.chapters)
-    assert ffmetadata(text, 2002) == (
+    assert format_ffmetadata(text, 2002) == (
         ";FFMETADATA1\ntitle=a\\=b\\\nc\n"
         "[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=501\ntitle=One\\; \\= \\#\n"
         "[CHAPTER]\nTIMEBASE=1/1000\nSTART=501\nEND=2002\ntitle=שתיים\n"

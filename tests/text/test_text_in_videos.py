@@ -30,7 +30,7 @@ def render(page: Path, output: Path, **more: object) -> tuple[helios.RenderResul
     return video, [event.message for event in events if event.event == "warning-issued"]
 
 
-def test_what_is_muxed_draws_no_frame_again_and_follows_the_range(page: Path, tmp_path: Path) -> None:
+def test_text_in_the_file_renders_no_frame_again_and_follows_the_range(page: Path, tmp_path: Path) -> None:
     silent, _ = render(page, tmp_path / "silent.mp4", chunk_frames=5)
     text = {
         "metadata": {"title": "Hello"},
@@ -42,14 +42,14 @@ def test_what_is_muxed_draws_no_frame_again_and_follows_the_range(page: Path, tm
     assert metadata(tmp_path / "video.mp4")["title"] == "Hello"
     assert chapters(tmp_path / "video.mp4") == [(0, 600, "One"), (600, 1000, "Two")]
     assert subtitles(tmp_path / "video.mp4") == [("und", [(200, 400, "Hello"), (600, 1000, "you")])]
-    assert warned == ["1 of 3 subtitles begin after the video's end, at 1 s, and are left out"]
+    assert warned == ["1 of 3 subtitles start after the video's end at 1 s, and are left out"]
     part, _ = render(page, tmp_path / "part.mkv", chunk_frames=5, frame_range="10:25", **text)
     assert part.attempts == 0
     assert chapters(tmp_path / "part.mkv") == [(0, 200, "One"), (200, 600, "Two")]
     assert subtitles(tmp_path / "part.mkv") == [(None, [(200, 600, "you")])]
 
 
-def test_what_is_burned_is_seen_from_its_first_frame_to_its_last(page: Path, tmp_path: Path) -> None:
+def test_burned_subtitles_show_from_their_first_frame_to_their_last(page: Path, tmp_path: Path) -> None:
     plain, _ = render(page, tmp_path / "plain.mp4", chunk_frames=25)
     burned = [f"{page.with_name('video.srt')},burn"]
     one, warned = render(page, tmp_path / "one.mp4", chunk_frames=25, subtitles=burned)
@@ -58,11 +58,11 @@ def test_what_is_burned_is_seen_from_its_first_frame_to_its_last(page: Path, tmp
     shown = [k for k in range(25) if one.hashes[k] != plain.hashes[k]]
     assert shown == [*range(5, 10), *range(15, 25)]
     assert subtitles(tmp_path / "one.mp4") == []
-    assert warned == ["1 of 3 subtitles begin after the video's end, at 1 s, and are left out"]
+    assert warned == ["1 of 3 subtitles start after the video's end at 1 s, and are left out"]
     assert frame_pixels(tmp_path / "one.mp4", 6)[40:].min() < 80 < frame_pixels(tmp_path / "plain.mp4", 6)[40:].min()
 
 
-def test_a_job_file_holds_all_of_it(page: Path, tmp_path: Path) -> None:
+def test_a_job_file_contains_all_text(page: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "helios", "render", "page.html", "-o", "video.webm", "--codec", "vp9", "--frames", "5",
                "--fps", "5", "--width", "64", "--height", "48", "--metadata", "title=a=b", "--metadata", "artist=Ada",
                "--chapters", "chapters.txt", "--subtitles", "video.srt,language=en", "--subtitles", "video.srt,burn",
@@ -82,18 +82,16 @@ def test_a_job_file_holds_all_of_it(page: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--metadata", "title"], "--metadata title: it is KEY=VALUE"),
-        (["--metadata", "mood=good"], ".mp4 can't hold metadata named mood"),
+        (["--metadata", "mood=good"], ".mp4 can't hold metadata mood: it takes title, artist"),
         (["--chapters", "none.txt"], "none.txt can't be read: No such file"),
-        (["--chapters", "video.srt"], "video.srt:1: '1' is no chapter"),
-        (["--subtitles", "page.html"], "page.html is no subtitle file"),
+        (["--chapters", "video.srt"], "video.srt:1: '1' is not a chapter such as 1:02.500 Title"),
+        (["--subtitles", "page.html"], "page.html has no subtitles"),
         (["--subtitles", "video.srt", "-o", "a.ts"], ".ts can't hold subtitles"),
         (["--chapters", "chapters.txt", "-o", "a.ts"], ".ts can't hold chapters"),
         (["--subtitles", "video.srt,bold"], "video.srt,bold can't be read: No such file"),
     ],
 )
-def test_what_can_not_be_said_is_told_before_anything_is_drawn(
-    options: list[str], message: str, page: Path, tmp_path: Path
-) -> None:
+def test_wrong_text_is_refused_before_rendering(options: list[str], message: str, page: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "helios", "render", str(page), "--frames", "5", *options]
     finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == 2, finished.stderr

@@ -49,7 +49,7 @@ from helios.output import beside, check_output, place
 from helios.renderer.messages import FAST, CaptureChoice, CaptureMethod, Probe, ProbeSpec, StillSpec
 from helios.stitcher import VideoStitcher
 from helios.storage import ArtifactStore
-from helios.text import Text, check_container, left_out
+from helios.text import Text, check_container, find_late_text
 from helios.worker import Artifact
 
 _DAMAGES = 3
@@ -177,7 +177,7 @@ class RenderOrchestrator:
             read = None
             if isinstance(plan, RenderPlan):
                 read = text and text.within(*plan.span)
-                for warning in left_out(text, plan.composition.captions, plan.composition.duration):
+                for warning in find_late_text(text, plan.composition.captions, plan.composition.duration):
                     emit(WarningIssued(message=warning))
             thread.submit(import_module, "av")  # takes a while, and joining needs it: meanwhile others draw
             store = self._store or ArtifactStore.at(folder / "store")

@@ -51,8 +51,8 @@ class FfmpegStitcher:
             heard = f"audio{audio.suffix}" if audio else None
             if audio and heard:
                 (folder / heard).symlink_to(audio.absolute())
-            labels = text and write_tags(text, folder, suffix, length)
-            arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard, labels)
+            tags = text and write_tags(text, folder, suffix, length)
+            arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard, tags)
             await self._ffmpeg.run(folder, arguments, joined.name)
             await asyncio.to_thread(_check, segments, joined)
             if audio:
@@ -82,17 +82,17 @@ def concat_arguments(
     format: Format,
     packet_filter: str | None = None,
     audio: str | None = None,
-    labels: Tags | None = None,
+    tags: Tags | None = None,
 ) -> tuple[str, ...]:
     """ffmpeg's arguments, but for the output, in a folder where segments of that ``format`` are laid out, and with them
-    the ``audio`` and the ``labels``.
+    the ``audio`` and the ``tags``.
     """
     heard = ["-i", audio] if audio else []
-    read = labels.inputs() if labels else []
+    read = tags.inputs() if tags else []
     streams = ["-map", "0:v", "-map", "1:a"] if audio else ["-map", "0"]
     arguments = [*SEGMENTS, *heard, *read, *streams, "-c", "copy"]
-    if labels:
-        arguments += labels.outputs(2 if audio else 1)
+    if tags:
+        arguments += tags.outputs(2 if audio else 1)
     if suffix in _MOV:
         if packet_filter:  # the others keep no decoding times, or say no duration by them
             arguments += ["-bsf:v", packet_filter]

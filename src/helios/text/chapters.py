@@ -1,4 +1,4 @@
-"""Chapter files: a line for each, its time and its title."""
+"""Reads chapter files: one line for each chapter, with its start time and title."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from helios.text.times import parse_time
 
 
 def read_chapters(path: Path) -> tuple[Chapter, ...]:
-    """The chapters in a file of lines such as ``1:02.500 Title``; blank lines say nothing.
+    """Reads the chapters in a file of lines such as ``1:02.500 Title``; blank lines are ignored.
 
     Raises:
-        UsageError: it can't be read, or a line is no chapter, or not behind the one before; the first begins later
-            than 0:00, which players of some containers don't know.
+        UsageError: the file can't be read, a line is not a chapter, a chapter does not start after the one before
+            it, or the first one does not start at 0:00, which some containers can't express.
     """
     found: list[Chapter] = []
     for number, line in enumerate(read_lines(path), 1):
@@ -24,12 +24,12 @@ def read_chapters(path: Path) -> tuple[Chapter, ...]:
             continue
         start = parse_time(time)
         if start is None or not title.strip():
-            raise UsageError(f"{path}:{number}: {line.strip()[:60]!r} is no chapter: write 1:02.500 Title")
+            raise UsageError(f"{path}:{number}: {line.strip()[:60]!r} is not a chapter such as 1:02.500 Title")
         if not found and start > 0:
-            raise UsageError(f"{path}:{number}: the first chapter begins at {time}, and must begin at 0:00")
+            raise UsageError(f"{path}:{number}: the first chapter must start at 0:00, not {time}")
         if found and start <= found[-1].start_ms:
-            raise UsageError(f"{path}:{number}: the chapter at {time} is not behind the one before it")
+            raise UsageError(f"{path}:{number}: the chapter at {time} does not start after the one before it")
         found.append(Chapter(start_ms=start, title=title.strip()))
     if not found:
-        raise UsageError(f"{path} has no chapters: write a line such as 1:02.500 Title for each")
+        raise UsageError(f"{path} has no chapters: write a line such as 1:02.500 Title for each one")
     return tuple(found)

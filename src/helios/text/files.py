@@ -1,4 +1,4 @@
-"""Reading the files that texts come from."""
+"""Reads text files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from helios.errors import UsageError
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a file in UTF-8, however they end, without a byte order mark.
+    """Reads the lines of a UTF-8 file, with any line ends, without a byte order mark.
 
     Raises:
-        UsageError: it can't be read, or is not UTF-8.
+        UsageError: the file can't be read, or is not UTF-8.
     """
     try:
         data = path.expanduser().read_bytes()
@@ -22,7 +22,7 @@ def read_lines(path: Path) -> list[str]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}:{line}: this is not UTF-8: save the file in that encoding") from None
+        raise UsageError(f"{path}:{line}: not valid UTF-8: save the file in UTF-8") from None
     if "\0" in text:
-        raise UsageError(f"{path} is no text")
+        raise UsageError(f"{path} is a binary file, not a text")
     return re.split(r"\r\n|\n|\r", text)

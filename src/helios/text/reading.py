@@ -1,4 +1,4 @@
-"""From what a caller says to a video's text."""
+"""Reads metadata, chapters and subtitles as the user gives them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from helios.composition import Cue
 from helios.errors import UsageError
 from helios.text.chapters import read_chapters
-from helios.text.cues import in_turn, read_cues
+from helios.text.cues import merge_overlaps, read_cues
 from helios.text.languages import parse_language
 from helios.text.text import Subtitles, Text
 
@@ -20,12 +20,12 @@ _FORM = "FILE[,burn][,language=en]"
 def read_text(
     metadata: Mapping[str, str] | None, chapters: str | PathLike[str] | None, subtitles: Sequence[str]
 ) -> tuple[Text | None, tuple[Cue, ...]]:
-    """What goes into the video's file, if anything does, and the subtitles that are drawn into its image.
+    """Returns the text to store in the video file, None if there is none, and the subtitles to draw into its frames.
 
-    ``chapters`` is a file, ``subtitles`` are such as ``video.srt,language=en`` or ``video.srt,burn``.
+    ``chapters`` is a file; ``subtitles`` are files with settings: ``video.srt,language=en`` or ``video.srt,burn``.
 
     Raises:
-        UsageError: a file is missing or can't be understood, or a setting is none.
+        UsageError: a file is missing or malformed, or a setting is unknown.
     """
     burned: list[Cue] = []
     muxed: list[Subtitles] = []
@@ -34,26 +34,26 @@ def read_text(
         burn = "burn" in settings
         language = settings.get("language")
         if burn and language is not None:
-            raise UsageError(f"--subtitles {text}: what is drawn into the image has no language. It is {_FORM}")
+            raise UsageError(f"--subtitles {text}: burned subtitles take no language. Syntax: {_FORM}")
         cues = read_cues(Path(source))
         if burn:
             burned += cues
         else:
             muxed.append(Subtitles(cues=cues, language=None if language is None else parse_language(language)))
     found = Text(
-        metadata=_checked(metadata or {}),
+        metadata=_check_metadata(metadata or {}),
         chapters=read_chapters(Path(chapters)) if chapters is not None else (),
         subtitles=tuple(muxed),
     )
-    return found if found != Text() else None, in_turn(burned)
+    return found if found != Text() else None, merge_overlaps(burned)
 
 
-def _checked(metadata: Mapping[str, str]) -> dict[str, str]:
+def _check_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     for key, value in metadata.items():
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", key):
-            raise UsageError(f"metadata is named by letters, digits and _, as in title=Hello, not {key!r}")
+            raise UsageError(f"metadata key {key!r} is invalid: use letters, digits and _, as in title=Hello")
         if not _is_text(value):
-            raise UsageError(f"metadata {key}={value!r} is no text")
+            raise UsageError(f"metadata {key}={value!r} is empty or not valid text")
     return {key.lower(): value for key, value in metadata.items()}
 
 
@@ -65,12 +65,12 @@ def _is_text(value: str) -> bool:
 
 
 def _split(text: str) -> tuple[str, dict[str, str]]:
-    """A file's name, and its settings."""
+    """Splits a file's name from its settings."""
     source, *settings = text.split(",")
     while settings and not _is_setting(settings[0]):
-        source = f"{source},{settings.pop(0)}"  # a comma of the file's name
+        source = f"{source},{settings.pop(0)}"  # the comma is part of the file's name
     if wrong := [setting for setting in settings if not _is_setting(setting)]:
-        raise UsageError(f"--subtitles {text}: {wrong[0]!r} is no setting. It is {_FORM}")
+        raise UsageError(f"--subtitles {text}: {wrong[0]!r} is not a setting. Syntax: {_FORM}")
     return source, {key.strip(): value for key, _, value in (setting.partition("=") for setting in settings)}
 
 

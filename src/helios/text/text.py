@@ -1,4 +1,4 @@
-"""Metadata, chapters and subtitles, as they go into a video's file."""
+"""Metadata, chapters and subtitles that a video file stores."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ class _Frozen(BaseModel):
 
 
 class Chapter(_Frozen):
-    """A part of the video, from ``start_ms`` (milliseconds) to where the next begins."""
+    """A part of the video, from ``start_ms`` (milliseconds) to the start of the next chapter."""
 
     start_ms: int = Field(ge=0)
     title: str
 
 
 class Subtitles(_Frozen):
-    """Subtitles that a player can show. ``language`` is a code of ISO 639-2 (three letters)."""
+    """A subtitle track. ``language`` is a three-letter ISO 639 code."""
 
     cues: tuple[Cue, ...]
     language: str | None = Field(default=None, pattern="^[a-z]{3}$")
 
 
 class Text(_Frozen):
-    """What a video's file says beside its image and its sound. Times are the video's."""
+    """The text in a video file. Times count from the start of the video."""
 
     metadata: dict[str, str] = {}
     chapters: tuple[Chapter, ...] = ()
     subtitles: tuple[Subtitles, ...] = ()
 
-    def within(self, begin: Fraction, end: Fraction) -> Text:
-        """The same for the part of the video from ``begin`` to ``end`` (seconds), whose times begin anew there."""
+    def within(self, start: Fraction, end: Fraction) -> Text:
+        """Returns the text for the part from ``start`` to ``end`` (seconds), with times counted from ``start``."""
 
         def moved(ms: int) -> int:
-            return min(max(0, round(ms - 1000 * begin)), length)
+            return min(max(0, round(ms - 1000 * start)), length)
 
-        length = round(1000 * (end - begin))
+        length = round(1000 * (end - start))
         stops = [chapter.start_ms for chapter in self.chapters[1:]] + [round(1000 * end) + 1]
         chapters = (
             Chapter(start_ms=moved(chapter.start_ms), title=chapter.title)
@@ -63,8 +63,8 @@ class Text(_Frozen):
         return Text(metadata=self.metadata, chapters=tuple(chapters), subtitles=subtitles)
 
 
-def left_out(text: Text | None, burned: Sequence[Cue], duration: Fraction) -> list[str]:
-    """Warnings of what begins after the end of a video of ``duration`` seconds."""
+def find_late_text(text: Text | None, burned: Sequence[Cue], duration: Fraction) -> list[str]:
+    """Returns warnings about chapters and subtitles that start after the end of a video of ``duration`` seconds."""
     text = text or Text()
     kinds: dict[str, Sequence[Cue | Chapter]] = {
         "chapters": text.chapters,
@@ -72,7 +72,7 @@ def left_out(text: Text | None, burned: Sequence[Cue], duration: Fraction) -> li
     }
     late = {name: sum(one.start_ms >= 1000 * duration for one in found) for name, found in kinds.items()}
     return [
-        f"{count} of {len(kinds[name])} {name} begin after the video's end, at {float(duration):g} s, and are left out"
+        f"{count} of {len(kinds[name])} {name} start after the video's end at {float(duration):g} s, and are left out"
         for name, count in late.items()
         if count
     ]

@@ -1,4 +1,4 @@
-"""Times as people write them."""
+"""Times in text files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _TIME = re.compile(r"(?:(\d{1,5}):)?(\d{1,5}):(\d{1,2})(?:[.,](\d{1,3})\d*)?", r
 
 
 def parse_time(text: str) -> int | None:
-    """The milliseconds that ``[H:]M:SS[.mmm]`` means, a comma being as good as the dot; None if it is no time."""
+    """Returns the milliseconds of ``[H:]M:SS[.mmm]``, with a dot or a comma; None if the text is not a time."""
     match = _TIME.fullmatch(text.strip())
     if match is None or int(match[3]) > 59 or (match[1] and int(match[2]) > 59):
         return None
@@ -16,7 +16,7 @@ def parse_time(text: str) -> int | None:
     return (minutes * 60 + int(match[3])) * 1000 + int((match[4] or "0").ljust(3, "0"))
 
 
-def time_text(ms: int, point: str = ".") -> str:
-    """The time as subtitle files have it: 00:01:02.500."""
+def format_time(ms: int, point: str = ".") -> str:
+    """Formats milliseconds as subtitle files do: 00:01:02.500."""
     seconds, ms = divmod(ms, 1000)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{point}{ms:03}"
