@@ -82,6 +82,7 @@ def test_success_and_failure(args: list[str], code: int, lines: list[str], term:
     ("args", "word"),
     [
         (["render", "loops.html", "-o", "a.mp4", "--frames", "9999", "--workers", "1"], "worker 0"),
+        (["render", "loops.html", "-o", "a.mp4", "--frames", "9999", "--workers", "1"], "frames/s"),  # the widest bar
         (["batch", "loops.html", "rows.csv", "-o", "{id}.mp4", "--frames", "9999"], "videos by"),
         (["job", "run", "waiting.json"], "worker 1"),
     ],

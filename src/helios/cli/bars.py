@@ -6,9 +6,18 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from helios.cli.reporters import failed, summary
 from helios.orchestrator import (
@@ -27,20 +36,35 @@ from helios.orchestrator import (
 )
 
 
+class NarrowProgress(Progress):
+    """Progress bars that leave two columns of the terminal free.
+
+    A terminal echoes ^C at the end of the last bar. If that wrapped, one line of the bars would stay on the screen.
+    """
+
+    _ECHO = 2
+
+    def __init__(self, *columns: ProgressColumn, console: Console, disable: bool = False) -> None:
+        self._terminal = console
+        super().__init__(*columns, console=console, transient=True, disable=disable)
+
+    def get_renderable(self) -> RenderableType:
+        return Constrain(super().get_renderable(), max(1, self._terminal.width - self._ECHO))
+
+
 class Bars:
     """For terminals: one bar for the video, one line for each worker."""
 
     def __init__(self) -> None:
         self._console = console = Console(stderr=True)
         self._stack = ExitStack()
-        self._bars = Progress(
+        self._bars = NarrowProgress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=console,
-            transient=True,
         )
         self._video: TaskID | None = None
         self._workers: dict[int, TaskID] = {}

@@ -10,11 +10,12 @@ from typing import Self
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import helios
 from helios.batches import BatchEvent, BatchFinished, BatchPlanned, VideoCached, VideoFailed, VideoRendered
+from helios.cli.bars import NarrowProgress
 from helios.orchestrator import WarningIssued
 
 _COLOURS = {"rendered": "green", "cached": "blue", "failed": "red"}
@@ -51,13 +52,12 @@ class Lines(NullReporter):
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
-        self._bars = Progress(
+        self._bars = NarrowProgress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=self._console,
-            transient=True,
             disable=not self._console.is_terminal,
         )
         self._videos = self._bars.add_task("looking at the page", total=None)
