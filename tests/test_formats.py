@@ -271,7 +271,7 @@ def test_only_the_last_folder_of_images_is_made(page: Path, tmp_path: Path) -> N
         (["-o", "a.mov", "--alpha", "--pixel-format", "yuv422p10le"], "yuv422p10le keeps no transparency"),
         (["-o", "a.gif", "--codec", "h264"], ".gif files have one codec only"),
         (["-o", "a.gif", "--fps", "60"], ".gif files have at most 50 frames a second"),
-        (["-o", "a.gif", "--audio", "a.wav"], ".gif files have no sound"),
+        (["-o", "a.gif", "--audio", "a.wav"], ".gif files can't hold audio"),
         (["-o", "a.png"], "helios still draws one; for one of each frame, say a-%05d.png"),
         (["-o", "a.xyz"], "a.xyz: the name must end in .mp4"),
         (["-o", "a.mp4", "--format", "gif"], "a.mp4 is no name for gif"),

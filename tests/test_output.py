@@ -113,7 +113,7 @@ def test_one_chunk_alone_replaces_no_device(special: Make, tmp_path: Path) -> No
 def test_a_stream_removes_no_device(special: Make, name: str, tmp_path: Path) -> None:
     special(tmp_path / name)
     before = kind(tmp_path / name)
-    with pytest.raises(OutputError, match=f"{name} is no file of a stream"):
+    with pytest.raises(OutputError, match=f"{name} is not a file of a stream"):
         HlsStream(tmp_path, 25)
     assert kind(tmp_path / name) == before
 

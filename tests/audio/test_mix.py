@@ -1,4 +1,4 @@
-"""What is heard is there to the sample: in every container, at every rate, from every kind of source."""
+"""Audio is exact to the sample: in every container, at every rate, from every kind of source."""
 
 import asyncio
 import resource
@@ -26,7 +26,7 @@ FRAMES = sum(CHUNKS)
 
 
 def mixed(folder: Path, *tracks: Track, seconds: float = 4, **more: object) -> Mixed:
-    """Tracks, mixed for a video of 30 frames a second, as PCM."""
+    """Mixes tracks for a video of 30 frames a second, as PCM."""
     frames = range(round(seconds * 30))
     audio = AudioSettings(tracks=tracks, codec="pcm", **more)  # type: ignore[arg-type]
     return mix(audio, frames, len(frames), Fraction(30), folder / "mixed", ".mov")
@@ -97,9 +97,7 @@ def test_a_tone_has_no_break_anywhere(container: str, codec: str, tmp_path: Path
         ("a.mp4", "aac", 48_000, 2),
     ],
 )
-def test_every_kind_of_source_is_heard_at_its_time(
-    name: str, codec: str, rate: int, exact: int, tmp_path: Path
-) -> None:
+def test_every_kind_of_source_plays_at_its_time(name: str, codec: str, rate: int, exact: int, tmp_path: Path) -> None:
     source = clicks(2 * rate, [rate // 2, rate])
     if name == "a.mp3":  # a click is too short for it
         source = np.concatenate([np.zeros((rate // 2, 1), np.float32), tone(1.5, rate)])
@@ -122,7 +120,7 @@ def video_with(audio: Path, video: Path) -> Path:
     return video
 
 
-def test_one_channel_is_heard_on_both_sides_and_six_are_mixed_down(tmp_path: Path) -> None:
+def test_mono_plays_on_both_channels_and_six_channels_are_mixed_down(tmp_path: Path) -> None:
     mono = samples(tmp_path, Track(source=str(write_audio(tmp_path / "mono.wav", tone(1)))))
     assert np.abs(mono[:, 0]).max() == pytest.approx(0.25, abs=0.001)
     assert (mono[:, 0] == mono[:, 1]).all()
@@ -150,7 +148,7 @@ def test_fades_are_linear(tmp_path: Path) -> None:
     assert found[-1, 0] == pytest.approx(0, abs=0.001)
 
 
-def test_a_loop_begins_anew_to_the_sample(tmp_path: Path) -> None:
+def test_a_loop_restarts_at_the_exact_sample(tmp_path: Path) -> None:
     path = str(write_audio(tmp_path / "a.wav", clicks(RATE, [100])))
     found = samples(tmp_path, Track(source=path, start=0.5, loop=True))
     assert np.flatnonzero(found[:, 0] > 0.1).tolist() == [RATE // 2 + 100 + k * RATE for k in range(4)][: len(found)]
@@ -171,11 +169,11 @@ def test_an_envelope_is_linear_between_its_points_and_level_around_them(tmp_path
         assert found[round(second * RATE), 0] == pytest.approx(level, abs=0.001)
 
 
-def test_what_was_found_in_a_page_and_breaks_is_left_out(tmp_path: Path) -> None:
+def test_a_broken_source_of_a_page_is_left_out(tmp_path: Path) -> None:
     good = Track(source=str(write_audio(tmp_path / "a.wav", tone(1))))
     found = mixed(tmp_path, good, Track(source=str(tmp_path / "gone.wav"), found=True))
     (warning,) = found.warnings
-    assert "gone.wav: there is no such file: it is left out" in warning
+    assert "gone.wav: no such file: left out of the audio" in warning
     assert np.abs(read_samples(found.path)).max() == pytest.approx(0.25, abs=0.01)
 
 
@@ -190,14 +188,14 @@ def test_a_rate_changes_the_length_and_not_the_pitch(rate: float, tmp_path: Path
     assert spectrum.argmax() * RATE / len(inside) == pytest.approx(1000, abs=15)
 
 
-def test_tracks_add_up_and_what_is_too_loud_is_said(tmp_path: Path) -> None:
+def test_tracks_add_up_and_clipping_is_a_warning(tmp_path: Path) -> None:
     path = str(write_audio(tmp_path / "a.wav", tone(4)))
     assert np.abs(samples(tmp_path, Track(source=path), Track(source=path))).max() == pytest.approx(0.5, abs=0.001)
     (warning,) = mixed(tmp_path, *[Track(source=path)] * 5).warnings
     assert "1.9 dB too loud" in warning
 
 
-def test_a_part_of_a_video_sounds_as_it_does_in_the_whole(tmp_path: Path) -> None:
+def test_a_part_of_a_video_has_the_audio_of_the_whole(tmp_path: Path) -> None:
     rate = Fraction(30000, 1001)
     path = str(write_audio(tmp_path / "a.wav", tone(4)))
     audio = AudioSettings(tracks=(Track(source=path, fade_out=1),), codec="pcm")
@@ -206,17 +204,17 @@ def test_a_part_of_a_video_sounds_as_it_does_in_the_whole(tmp_path: Path) -> Non
     assert np.array_equal(part, whole[nearest_sample(31, rate) : nearest_sample(77, rate)])
 
 
-def test_loudness_is_brought_to_what_was_asked_for(tmp_path: Path) -> None:
+def test_loudness_reaches_its_target(tmp_path: Path) -> None:
     path = str(write_audio(tmp_path / "a.wav", tone(4, level=0.05)))
     found = samples(tmp_path, Track(source=path), loudness=-14)
     # A sine of -18 dBFS in both channels has -18 LUFS (EBU Tech 3341), and this one is 8 dB below that.
     assert np.abs(found).max() == pytest.approx(0.05 * 10 ** ((-14 + 26.02) / 20), rel=0.02)
     quiet = str(write_audio(tmp_path / "b.wav", np.concatenate([tone(3.9, level=0.02), tone(0.1, level=0.9)])))
     (warning,) = mixed(tmp_path, Track(source=quiet), loudness=-5).warnings
-    assert "its peaks allow no more" in warning
+    assert "louder peaks would clip" in warning
 
 
-def test_what_is_silent_or_never_heard_is_said(tmp_path: Path) -> None:
+def test_silent_and_late_tracks_are_warnings(tmp_path: Path) -> None:
     silent = str(write_audio(tmp_path / "silent.wav", np.zeros((RATE, 1), np.float32)))
     (warning,) = mixed(tmp_path, Track(source=silent)).warnings
     assert "silent.wav is silent" in warning
@@ -225,21 +223,21 @@ def test_what_is_silent_or_never_heard_is_said(tmp_path: Path) -> None:
     assert "late.wav is left out of the audio" in warning
 
 
-def test_what_is_no_sound_is_refused_by_name(tmp_path: Path) -> None:
+def test_sources_without_audio_are_refused_by_name(tmp_path: Path) -> None:
     text = tmp_path / "words.mp3"
-    text.write_text("no sound")
+    text.write_text("no audio")
     mute = make_segment(tmp_path / "mute.mp4", 5)
-    with pytest.raises(UsageError, match=r"words.mp3 can't be read as sound"):
+    with pytest.raises(UsageError, match=r"words.mp3 can't be read as audio"):
         check_track(Track(source=str(text)))
-    with pytest.raises(UsageError, match=r"mute.mp4 has no sound in it"):
+    with pytest.raises(UsageError, match=r"mute.mp4 has no audio"):
         check_track(Track(source=str(mute)))
-    with pytest.raises(UsageError, match=r"none.mp3: there is no such file"):
+    with pytest.raises(UsageError, match=r"none.mp3: no such file"):
         check_track(Track(source=str(tmp_path / "none.mp3")))
-    with pytest.raises(UsageError, match="webm can't hold sound in aac"):
+    with pytest.raises(UsageError, match="webm files can't hold aac audio"):
         choose_audio_codec(".webm", "aac")
 
 
-def test_whoever_stops_it_need_not_wait(tmp_path: Path) -> None:
+def test_a_mix_stops_promptly(tmp_path: Path) -> None:
     path = str(write_audio(tmp_path / "a.wav", tone(1)))
     stopped = threading.Event()
     stopped.set()
@@ -259,17 +257,17 @@ def test_whoever_stops_it_need_not_wait(tmp_path: Path) -> None:
         ("a@1@2", Track(source="a@1", start=2)),
     ],
 )  # fmt: skip
-def test_tracks_are_written_in_one_line(text: str, track: Track) -> None:
+def test_tracks_are_parsed(text: str, track: Track) -> None:
     assert parse_track(text) == track
 
 
 @pytest.mark.parametrize("text", ["a.mp3@-1", "a.mp3,volume=loud", "a.mp3,length=0", "a.mp3@inf", "a.mp3,rate=0"])
-def test_a_track_that_is_none_is_said(text: str) -> None:
+def test_an_invalid_track_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"--audio a\.mp3.*FILE\[@SECONDS\]"):
         parse_track(text)
 
 
-def test_a_videos_sound_is_as_long_as_its_images_to_a_player(tmp_path: Path) -> None:
+def test_a_videos_audio_is_as_long_as_its_frames(tmp_path: Path) -> None:
     path = str(write_audio(tmp_path / "a.wav", tone(1)))
     rate = Fraction(24000, 1001)
     file = mix(AudioSettings(tracks=(Track(source=path),)), range(50), 50, rate, tmp_path / "audio", ".mp4").path
@@ -284,7 +282,7 @@ def test_a_videos_sound_is_as_long_as_its_images_to_a_player(tmp_path: Path) -> 
 
 @pytest.fixture
 def few_files() -> Iterator[None]:
-    """This process may open a few files more: at least 20, and far from 100."""
+    """Limits this process to some more open files: at least 20, and far below 100."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, hard))
     yield
@@ -292,7 +290,7 @@ def few_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("few_files")
-def test_a_sound_may_be_played_more_often_than_files_may_be_open(tmp_path: Path) -> None:
+def test_there_may_be_more_tracks_than_open_files(tmp_path: Path) -> None:
     source = write_audio(tmp_path / "click.wav", clicks(480, [0]))
     starts = [k / 50 for k in range(100)]
     looped = Track(source=str(source), start=2.1, loop=True, period=0.1, length=1.0)

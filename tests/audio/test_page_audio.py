@@ -1,4 +1,4 @@
-"""What a page plays is heard, to the sample."""
+"""The audio that a page plays is in the video, exact to the sample."""
 
 import asyncio
 import base64
@@ -67,7 +67,7 @@ def clicked(folder: Path, name: str, seconds: float, at: Sequence[float]) -> Pat
 
 
 def write_clip(folder: Path, name: str, at: Sequence[float]) -> Path:
-    """A second of video, with sound."""
+    """Writes a second of video with audio."""
     clip = write_video(folder / "silent.mov", 30)
     audio = clicked(folder, "clip.wav", 1, at)
     with av.open(str(clip)) as images, av.open(str(audio)) as samples, av.open(str(folder / name), "w") as clip:
@@ -87,8 +87,8 @@ def write_clip(folder: Path, name: str, at: Sequence[float]) -> Path:
     return folder / name
 
 
-def test_all_that_a_page_plays_is_heard_at_its_sample_in_any_chunks(tmp_path: Path) -> None:
-    clicked(tmp_path, "at once.wav", 1, [0.1])
+def test_all_audio_of_a_page_is_at_its_sample_for_any_chunks(tmp_path: Path) -> None:
+    clicked(tmp_path, "at start.wav", 1, [0.1])
     clicked(tmp_path, "declared.wav", 1, [0.05, 0.2])
     clicked(tmp_path, "looped.wav", 0.5, [0.23])
     clicked(tmp_path, "played.wav", 1, [0.31, 0.62])
@@ -97,7 +97,7 @@ def test_all_that_a_page_plays_is_heard_at_its_sample_in_any_chunks(tmp_path: Pa
     write_clip(tmp_path, "clip.mov", [0.4])
     page = write_page(
         tmp_path,
-        """<audio src="at once.wav" autoplay></audio>
+        """<audio src="at start.wav" autoplay></audio>
         <audio src=declared.wav data-start=0.5 data-duration=0.1></audio>
         <audio src=looped.wav autoplay loop></audio>
         <audio id=played src=played.wav></audio>
@@ -122,7 +122,7 @@ def test_all_that_a_page_plays_is_heard_at_its_sample_in_any_chunks(tmp_path: Pa
     assert np.abs(whole[round(1.4 * RATE), 0]) == pytest.approx(0.45, abs=0.01)
 
 
-def test_a_script_that_fades_is_followed_without_a_step(tmp_path: Path) -> None:
+def test_a_fade_by_script_has_no_steps(tmp_path: Path) -> None:
     write_audio(tmp_path / "steady.wav", np.full((2 * RATE, 1), 0.5, np.float32))
     page = write_page(
         tmp_path,
@@ -137,7 +137,7 @@ def test_a_script_that_fades_is_followed_without_a_step(tmp_path: Path) -> None:
     assert np.abs(audio - expected).max() < 0.001
 
 
-def test_another_rate_is_heard_at_the_same_pitch_and_beside_the_users_tracks(tmp_path: Path) -> None:
+def test_another_rate_keeps_the_pitch_and_mixes_with_the_users_tracks(tmp_path: Path) -> None:
     write_audio(tmp_path / "tone.wav", tone(1))
     user = clicked(tmp_path, "user.wav", 1, [0.75])
     page = write_page(
@@ -224,7 +224,7 @@ SPANS: dict[str, tuple[str, list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("kind", SPANS)
-def test_each_time_that_something_plays_is_a_track(kind: str, tmp_path: Path) -> None:
+def test_each_playback_is_a_track(kind: str, tmp_path: Path) -> None:
     html, expected = SPANS[kind]
     for name in ("a.wav", "b.wav"):
         clicked(tmp_path, name, 1, [0.1])
@@ -240,11 +240,11 @@ def test_each_time_that_something_plays_is_a_track(kind: str, tmp_path: Path) ->
                 assert told[name] == (pytest.approx(value, abs=1e-6) if isinstance(value, float) else value), name
 
 
-def test_what_can_not_be_heard_is_named_and_the_video_is_made(tmp_path: Path) -> None:
+def test_unusable_audio_is_named_and_the_video_is_rendered(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     clicked(folder, "good.wav", 1, [0.1])
-    (folder / "words.mp3").write_text("no sound")
+    (folder / "words.mp3").write_text("no audio")
     clicked(tmp_path, "secret.wav", 1, [0.2])
     (folder / "link.wav").symlink_to(tmp_path / "secret.wav")
     (folder / "list.mp3").write_text(
@@ -275,7 +275,7 @@ def test_what_can_not_be_heard_is_named_and_the_video_is_made(tmp_path: Path) ->
     assert np.flatnonzero(np.abs(read_samples(tmp_path / "video.mov")[:, 0]) > 0.1).tolist() == [RATE // 10]
 
 
-def test_what_begins_unforeseen_is_named_by_whoever_draws_it(tmp_path: Path) -> None:
+def test_audio_that_starts_unexpectedly_is_a_warning_of_the_render(tmp_path: Path) -> None:
     clicked(tmp_path, "late.wav", 1, [0.1])
     page = write_page(
         tmp_path,
@@ -293,7 +293,7 @@ def test_what_begins_unforeseen_is_named_by_whoever_draws_it(tmp_path: Path) -> 
         assert not clip.streams.audio
 
 
-def test_only_videos_that_can_hold_sound_are_listened_to(tmp_path: Path) -> None:
+def test_only_outputs_that_can_hold_audio_are_checked_for_it(tmp_path: Path) -> None:
     data = base64.b64encode(clicked(tmp_path, "a.wav", 0.1, [0.05]).read_bytes()).decode()
     page = write_page(tmp_path, f"<audio src='data:audio/wav;base64,{data}' autoplay></audio>")
     (track,) = tracks_of(page)
@@ -305,7 +305,7 @@ def test_only_videos_that_can_hold_sound_are_listened_to(tmp_path: Path) -> None
     assert warned(job) == ()
 
 
-def test_a_page_from_an_address_is_heard_with_what_lies_beside_it(tmp_path: Path) -> None:
+def test_a_page_at_an_address_plays_audio_beside_it(tmp_path: Path) -> None:
     clicked(tmp_path, "a.wav", 0.2, [0.1])
     write_page(tmp_path, "<audio src=a.wav autoplay></audio>")
     with serve(tmp_path, {}) as port:

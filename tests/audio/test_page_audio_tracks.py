@@ -1,4 +1,4 @@
-"""Videos with sound: mixed beside the chunks, muxed at the join."""
+"""Videos with audio tracks: mixed while the chunks render, muxed at the join."""
 
 import json
 import subprocess
@@ -38,7 +38,7 @@ def render(page: Path, output: Path, **more: object) -> helios.RenderResult:
     return helios.render_sync(page, output, **options)  # type: ignore[arg-type]
 
 
-def test_another_sound_draws_no_frame_again_and_comes_with_its_frames(page: Path, tmp_path: Path) -> None:
+def test_other_audio_renders_no_frame_again_and_matches_its_frames(page: Path, tmp_path: Path) -> None:
     at = [nearest_sample(frame, FPS) for frame in (4, 5, 20, 30)]
     track = str(write_audio(tmp_path / "clicks.wav", clicks(100_000, at)))
     silent = render(page, tmp_path / "silent.mp4", workers=2)
@@ -63,7 +63,7 @@ def test_another_sound_draws_no_frame_again_and_comes_with_its_frames(page: Path
     ]
 
 
-def test_a_job_file_finds_sound_beside_it(page: Path, tmp_path: Path) -> None:
+def test_a_job_file_finds_audio_beside_it(page: Path, tmp_path: Path) -> None:
     write_audio(tmp_path / "silence-and-tone.wav", tone(0.2))
     command = [sys.executable, "-m", "helios", "render", str(page), "-o", "video.mp4", "--frames", "5", "--width", "64",
                "--height", "48", "--audio", "silence-and-tone.wav@0.05", "--emit-job", "job.json"]  # fmt: skip
@@ -81,15 +81,15 @@ def test_a_job_file_finds_sound_beside_it(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--audio", "page.html"], "page.html can't be read as sound"),
-        (["--audio", "none.mp3"], "none.mp3: there is no such file"),
+        (["--audio", "page.html"], "page.html can't be read as audio"),
+        (["--audio", "none.mp3"], "none.mp3: no such file"),
         (["--audio", "a.wav,volume=x"], "volume"),
-        (["--audio", "a.wav", "--audio-codec", "opus", "-o", "a.mov"], ".mov can't hold sound in opus"),
+        (["--audio", "a.wav", "--audio-codec", "opus", "-o", "a.mov"], ".mov files can't hold opus audio"),
         (["--audio", "a.wav", "--audio-codec", "mp3"], "audio codec"),
         (["--audio", "a.wav", "--loudness", "3"], "loudness is from -70 to -5 LUFS"),
     ],
 )
-def test_what_can_not_be_heard_is_said_before_anything_is_drawn(
+def test_unusable_audio_is_refused_before_rendering(
     options: list[str], message: str, page: Path, tmp_path: Path
 ) -> None:
     write_audio(tmp_path / "a.wav", tone(0.1))

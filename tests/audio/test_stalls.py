@@ -1,4 +1,4 @@
-"""A server of sound that stops to answer is given up, in every phase, and holds nobody up meanwhile."""
+"""An audio server that stops responding is an error in every phase, and blocks nothing else meanwhile."""
 
 import asyncio
 import os
@@ -33,36 +33,34 @@ CODECS = [
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "SILENCE", 0.5)
+    monkeypatch.setattr(source, "SERVER_TIMEOUT", 0.5)
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("scheme", "phase"), [("http", accepted), ("https", accepted), ("http", headers)], ids=["open", "tls", "headers"]
 )
-def test_a_server_that_never_sends_a_body_is_given_up(scheme: str, phase: Phase) -> None:
+def test_a_server_that_never_sends_a_body_is_an_error(scheme: str, phase: Phase) -> None:
     with stalling(phase, bytes(1_000_000)) as (host, _):
         address = f"{scheme}://{host}/music.wav"
-        with pytest.raises(UsageError, match=r"sent nothing for 0\.5 s: check that the server answers") as caught:
+        with pytest.raises(UsageError, match=r"sent no data for 0\.5 s: check that the server answers") as caught:
             check_track(Track(source=address))
     assert str(caught.value).startswith(address)
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("ending", "codec"), CODECS)
-def test_a_body_that_stops_in_the_middle_is_an_error_and_no_shorter_sound(
-    ending: str, codec: str, tmp_path: Path
-) -> None:
+def test_a_body_that_stops_in_the_middle_is_an_error_not_shorter_audio(ending: str, codec: str, tmp_path: Path) -> None:
     data = write_audio(tmp_path / f"music.{ending}", tone(20), codec=codec).read_bytes()
     with stalling(half, data) as (host, _):
         audio = AudioSettings(tracks=(Track(source=f"http://{host}/music.{ending}"),))
-        with pytest.raises(UsageError, match=r"sent nothing for 0\.5 s"):
+        with pytest.raises(UsageError, match=r"sent no data for 0\.5 s"):
             mix(audio, range(500), 500, Fraction(25), tmp_path / "mix", ".mp4")
 
 
 @pytest.mark.usefixtures("impatient")
-def test_redirects_without_an_end_are_an_error() -> None:
-    with stalling(redirects) as (host, _), pytest.raises(UsageError, match="can't be read as sound"):
+def test_endless_redirects_are_an_error() -> None:
+    with stalling(redirects) as (host, _), pytest.raises(UsageError, match="can't be read as audio"):
         check_track(Track(source=f"http://{host}/music.wav"))
 
 
@@ -77,12 +75,12 @@ def test_a_name_that_is_not_resolved_in_time_is_an_error(monkeypatch: pytest.Mon
         asked.set()
 
 
-def test_a_name_that_does_not_exist_is_said() -> None:
+def test_a_name_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(UsageError, match=r"the name nowhere\.invalid can't be resolved"):
         check_track(Track(source="https://nowhere.invalid/music.wav"))
 
 
-def test_the_loop_goes_on_while_an_address_is_opened_and_a_cancelled_render_is_over(tmp_path: Path) -> None:
+def test_opening_an_address_blocks_neither_the_event_loop_nor_a_cancelled_render(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(PAGE)
 
     async def work(host: str, stalled: threading.Event) -> None:
@@ -100,7 +98,7 @@ def test_the_loop_goes_on_while_an_address_is_opened_and_a_cancelled_render_is_o
 
 
 def command(*args: object, silence: float = 600) -> list[str]:
-    script = f"from helios.audio import source; source.SILENCE = {silence}; from helios.cli import main; main()"
+    script = f"from helios.audio import source; source.SERVER_TIMEOUT = {silence}; from helios.cli import main; main()"
     return [sys.executable, "-c", script, *map(str, args)]
 
 
@@ -123,7 +121,7 @@ def test_a_signal_stops_a_command_that_waits_for_a_server(
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
-def test_a_command_says_which_server_was_silent_and_what_to_do(tmp_path: Path) -> None:
+def test_a_command_reports_the_silent_server_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "page.html").write_text(PAGE)
     with stalling(headers, bytes(1_000_000)) as (host, _):
         address = f"http://{host}/music.wav"
@@ -131,11 +129,11 @@ def test_a_command_says_which_server_was_silent_and_what_to_do(tmp_path: Path) -
         done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.returncode == 2
     (message,) = done.stderr.splitlines()
-    assert message.startswith(f"helios: {address} sent nothing for 0.5 s")
+    assert message.startswith(f"helios: {address} sent no data for 0.5 s")
 
 
 def test_a_job_whose_server_stalls_while_it_mixes_is_stopped(tmp_path: Path) -> None:
-    """The server was fine when the job was planned, and stalls when it runs."""
+    """The server responds while the job is planned, and stalls while it runs."""
     (tmp_path / "page.html").write_text(PAGE)
     write_audio(tmp_path / "music.wav", tone(1))
     line = command("render", "page.html", "-o", "a.mp4", "--audio", tmp_path / "music.wav", "--emit-job", "job.json")

@@ -1,4 +1,4 @@
-"""An animation is accepted for its times, whatever bytes its compressed pixels are."""
+"""An animation is accepted for its times, for any bytes of compressed pixels."""
 
 import asyncio
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""ffmpeg is found where the user says, else on PATH, else in the wheel."""
+"""ffmpeg comes from HELIOS_FFMPEG, else from PATH, else from the imageio-ffmpeg package."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from helios.stitcher.binary import find_ffmpeg
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A program called ffmpeg, in a folder that is not on PATH; PATH and HELIOS_FFMPEG are empty."""
+    """An executable called ffmpeg in a folder that is not on PATH; PATH and HELIOS_FFMPEG are empty."""
     path = tmp_path / "bin" / "ffmpeg"
     path.parent.mkdir()
     path.write_text("#!/bin/sh\n")
@@ -22,7 +22,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_one_that_the_user_names_comes_first(tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_helios_ffmpeg_comes_first(tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tool.with_name("own")
     own.write_bytes(tool.read_bytes())
     own.chmod(0o755)
@@ -32,7 +32,7 @@ def test_the_one_that_the_user_names_comes_first(tool: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("name", ["bin/ffmpeg", "./bin/ffmpeg"])
-def test_a_relative_name_is_made_absolute_because_ffmpeg_runs_elsewhere(
+def test_a_relative_path_becomes_absolute_because_ffmpeg_runs_elsewhere(
     name: str, tool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HELIOS_FFMPEG", name)
@@ -52,7 +52,7 @@ def test_then_the_one_in_the_wheel() -> None:
     assert "imageio_ffmpeg" in found.parts
 
 
-def test_a_name_that_is_no_program_is_told(tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_not_executable_is_refused(tool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool.chmod(0o644)
     monkeypatch.setenv("HELIOS_FFMPEG", str(tool))
     with pytest.raises(MissingTool, match=r"HELIOS_FFMPEG is .*bin/ffmpeg.*apt-get install ffmpeg"):
@@ -60,7 +60,7 @@ def test_a_name_that_is_no_program_is_told(tool: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("tool")
-def test_where_there_is_none_it_is_told_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ffmpeg_is_an_error_that_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(MissingTool, match=r"no ffmpeg was found.*apt-get install ffmpeg"):
+    with pytest.raises(MissingTool, match=r"ffmpeg was not found*apt-get install ffmpeg"):
         find_ffmpeg()

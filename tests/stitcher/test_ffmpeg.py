@@ -40,8 +40,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kept(folder: Path) -> Iterator[Path]:
-    """A video that is there already; after the test it must be as it was, and alone."""
+def existing(folder: Path) -> Iterator[Path]:
+    """An existing video, which must be unchanged and alone in its folder after the test."""
     path = folder / "video.mp4"
     path.write_bytes(b"of before")
     yield path
@@ -56,7 +56,7 @@ def pair(tmp_path: Path) -> list[Path]:
 
 
 def fake_ffmpeg(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has the stitcher run a shell script, where $real is ffmpeg and $last the output."""
+    """Makes the stitcher run a shell script in place of ffmpeg; $real is ffmpeg and $last the output."""
     path.write_text(f"#!/bin/sh\nPATH={os.defpath}; real={find_ffmpeg()}; for last; do :; done\n{script}\n")
     path.chmod(0o755)
     monkeypatch.setenv("HELIOS_FFMPEG", str(path))
@@ -73,7 +73,7 @@ def fake_ffmpeg(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Non
         ),
     ],
 )
-def test_every_frame_is_there_once_and_on_time(lengths: list[int], fps: Fraction, tmp_path: Path) -> None:
+def test_every_frame_appears_once_and_on_time(lengths: list[int], fps: Fraction, tmp_path: Path) -> None:
     video = tmp_path / "video.mp4"
     stitch(make_video(tmp_path, lengths, fps), video)
     count = sum(lengths)
@@ -84,7 +84,7 @@ def test_every_frame_is_there_once_and_on_time(lengths: list[int], fps: Fraction
     assert steps == {1 / fps}
 
 
-def test_the_segments_have_frames_out_of_order(tmp_path: Path) -> None:
+def test_the_segments_have_reordered_frames(tmp_path: Path) -> None:
     (path,) = make_video(tmp_path, [12], FILM)
     assert read_segment(path).delay > 0, "else the tests here would say nothing of them"
 
@@ -123,7 +123,7 @@ def test_thousands_of_segments_are_joined_exactly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mov", ".m4v", ".MP4"])
 @pytest.mark.parametrize("lengths", [MIXED, [5, 5]])
-def test_quicktimes_kin_are_exact(suffix: str, lengths: list[int], tmp_path: Path) -> None:
+def test_mp4_and_quicktime_are_exact(suffix: str, lengths: list[int], tmp_path: Path) -> None:
     video = tmp_path / f"video{suffix}"
     stitch(make_video(tmp_path, lengths, FILM), video)
     assert_exact(video, sum(lengths), FILM)
@@ -131,7 +131,7 @@ def test_quicktimes_kin_are_exact(suffix: str, lengths: list[int], tmp_path: Pat
 
 @pytest.mark.parametrize(("suffix", "tick"), [(".mkv", Fraction(1, 1000)), (".ts", Fraction(1, 90_000))])
 @pytest.mark.parametrize("lengths", [MIXED, [5, 5]])
-def test_containers_with_ticks_of_their_own_round_to_the_nearest(
+def test_containers_with_their_own_time_base_round_to_the_nearest(
     suffix: str, tick: Fraction, lengths: list[int], tmp_path: Path
 ) -> None:
     video = tmp_path / f"video{suffix}"
@@ -194,7 +194,7 @@ def test_a_name_may_be_anything(name: str, tmp_path: Path, monkeypatch: pytest.M
     assert set(folder.iterdir()) == {first, second, folder / f"{name}.video.mp4"}
 
 
-def test_the_output_appears_whole_and_alone(pair: list[Path], folder: Path) -> None:
+def test_the_output_appears_complete_and_alone(pair: list[Path], folder: Path) -> None:
     video = folder / "video.mp4"
     video.write_bytes(b"of before")
     stitch(pair, video)
@@ -202,7 +202,7 @@ def test_the_output_appears_whole_and_alone(pair: list[Path], folder: Path) -> N
     assert list(folder.iterdir()) == [video]
 
 
-def test_inputs_are_left_as_they_were(pair: list[Path], folder: Path) -> None:
+def test_inputs_are_unchanged(pair: list[Path], folder: Path) -> None:
     before = [path.read_bytes() for path in pair]
     stitch(pair, folder / "video.mp4")
     assert [path.read_bytes() for path in pair] == before
@@ -213,27 +213,27 @@ def test_the_output_may_be_one_of_the_inputs(pair: list[Path]) -> None:
     assert frame_numbers(pair[0]) == list(range(6))
 
 
-def test_nothing_to_stitch_is_an_error(kept: Path) -> None:
-    with pytest.raises(StitchError, match="nothing to stitch"):
-        stitch([], kept)
+def test_no_segments_is_an_error(existing: Path) -> None:
+    with pytest.raises(StitchError, match="there are no segments to join"):
+        stitch([], existing)
 
 
-def test_a_missing_segment_is_told(pair: list[Path], kept: Path) -> None:
+def test_a_missing_segment_is_refused(pair: list[Path], existing: Path) -> None:
     pair[1].unlink()
     with pytest.raises(StitchError, match=r"1\.mp4 is missing"):
-        stitch(pair, kept)
+        stitch(pair, existing)
 
 
-def test_a_truncated_segment_is_told(pair: list[Path], kept: Path) -> None:
+def test_a_truncated_segment_is_refused(pair: list[Path], existing: Path) -> None:
     pair[1].write_bytes(pair[1].read_bytes()[:-200])
     with pytest.raises(StitchError, match=r"1\.mp4"):
-        stitch(pair, kept)
+        stitch(pair, existing)
 
 
-def test_a_text_file_is_no_segment(pair: list[Path], kept: Path) -> None:
+def test_a_text_file_is_not_a_segment(pair: list[Path], existing: Path) -> None:
     pair[0].write_text("this is no video\n")
     with pytest.raises(StitchError, match=r"0\.mp4 can't be read"):
-        stitch(pair, kept)
+        stitch(pair, existing)
 
 
 @pytest.mark.parametrize(
@@ -246,28 +246,28 @@ def test_a_text_file_is_no_segment(pair: list[Path], kept: Path) -> None:
         ({"options": {"bf": "0"}}, "it was encoded with other settings"),
     ],
 )
-def test_the_odd_one_out_is_named_with_what_differs(
-    unlike: dict[str, str], message: str, pair: list[Path], kept: Path
+def test_the_segment_that_differs_is_named_with_the_difference(
+    unlike: dict[str, str], message: str, pair: list[Path], existing: Path
 ) -> None:
     odd = make_segment(pair[0].with_name("odd.mp4"), 3, **unlike)  # pyright: ignore[reportArgumentType]
     with pytest.raises(StitchError) as caught:
-        stitch([*pair, odd, *pair], kept)
-    assert f"{odd} does not fit to {pair[0]}: {message}" in str(caught.value)
+        stitch([*pair, odd, *pair], existing)
+    assert f"{odd} does not match {pair[0]}: {message}" in str(caught.value)
 
 
-def test_a_codec_that_the_container_can_not_hold_is_told(pair: list[Path], folder: Path) -> None:
+def test_a_codec_that_the_container_can_not_hold_is_refused(pair: list[Path], folder: Path) -> None:
     with pytest.raises(StitchError, match="could not join"):
         stitch(pair, folder / "video.webm")
     assert list(folder.iterdir()) == []
 
 
-def test_a_missing_output_folder_is_told(pair: list[Path], folder: Path) -> None:
+def test_a_missing_output_folder_is_refused(pair: list[Path], folder: Path) -> None:
     with pytest.raises(OutputError, match="none"):
         stitch(pair, folder / "none" / "video.mp4")
     assert list(folder.iterdir()) == []
 
 
-def test_an_output_that_is_a_folder_is_told(pair: list[Path], folder: Path) -> None:
+def test_an_output_that_is_a_folder_is_refused(pair: list[Path], folder: Path) -> None:
     (folder / "video.mp4").mkdir()
     with pytest.raises(OutputError, match=r"video\.mp4"):
         stitch(pair, folder / "video.mp4")
@@ -275,7 +275,7 @@ def test_an_output_that_is_a_folder_is_told(pair: list[Path], folder: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["video.doc", "video", "mp4", ".mp4"])
-def test_an_unknown_container_is_told(name: str, pair: list[Path], folder: Path) -> None:
+def test_an_unknown_container_is_refused(name: str, pair: list[Path], folder: Path) -> None:
     with pytest.raises(UsageError, match=r"must end in \.mp4, \.m4v, \.mov, \.mkv, \.webm"):
         stitch(pair, folder / name)
     assert list(folder.iterdir()) == []
@@ -292,27 +292,29 @@ def test_an_unknown_container_is_told(name: str, pair: list[Path], folder: Path)
         ('cp 000000 "$last"; kill -9 $$', "exit code -9"),
     ],
 )
-def test_a_join_that_is_off_is_never_kept(
-    script: str, message: str, pair: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_inexact_join_is_discarded(
+    script: str, message: str, pair: list[Path], existing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_ffmpeg(tmp_path / "tool", script, monkeypatch)
     with pytest.raises(StitchError, match=message):
-        stitch(pair, kept)
+        stitch(pair, existing)
 
 
-def test_a_full_disk_is_told(pair: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported(
+    pair: list[Path], existing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake_ffmpeg(tmp_path / "tool", "echo 'av_write_frame(): No space left on device' >&2; exit 1", monkeypatch)
     with pytest.raises(OutputError, match="disk is full"):
-        stitch(pair, kept)
+        stitch(pair, existing)
 
 
 def test_a_cancelled_stitch_leaves_nothing(
-    pair: list[Path], kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair: list[Path], existing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_ffmpeg(tmp_path / "tool", f': > "$last"; mkfifo {tmp_path}/gate; read x < {tmp_path}/gate', monkeypatch)
 
     async def main() -> None:
-        task = asyncio.create_task(FfmpegStitcher(LocalWorkerAdapter()).stitch(pair, kept))
+        task = asyncio.create_task(FfmpegStitcher(LocalWorkerAdapter()).stitch(pair, existing))
         await asyncio.to_thread(wait_until, (tmp_path / "gate").exists, "ffmpeg to run")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -360,16 +362,16 @@ def segment(frames: int, delay: int, frame: Fraction = 1 / FILM) -> Segment:
     return Segment(Path("x"), kind, tuple(k * frame for k in range(frames)), frames * frame, delay * frame)
 
 
-def test_decoding_times_are_left_alone_where_they_fit() -> None:
+def test_decoding_times_that_fit_are_unchanged() -> None:
     assert steady_decoding([segment(1, 0)]) is None
     assert steady_decoding([segment(2, 0), segment(1, 0)]) is None
     assert steady_decoding([segment(9, 2), segment(3, 2)]) is None
 
 
-def test_decoding_times_are_given_anew_where_delays_are_unlike() -> None:
+def test_decoding_times_are_rewritten_where_delays_differ() -> None:
     wanted = "setts=pts=PTS:dts=round((N*1001/24000-1001/12000)/TB)"
     assert steady_decoding([segment(2, 0), segment(9, 2), segment(3, 1)]) == wanted
 
 
-def test_decoding_times_are_left_alone_where_frames_are_of_unlike_lengths() -> None:
+def test_decoding_times_are_unchanged_where_frame_durations_differ() -> None:
     assert steady_decoding([segment(2, 0), segment(9, 2, 2 / FILM)]) is None

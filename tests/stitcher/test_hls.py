@@ -1,4 +1,4 @@
-"""A stream has each frame that is finished, at its time, while the rest is still made."""
+"""A stream contains each finished frame, at its time, while other frames are still rendered."""
 
 import shutil
 from fractions import Fraction
@@ -31,7 +31,7 @@ def pieces(folder: Path) -> list[str]:
 
 
 def played(folder: Path) -> list[Fraction]:
-    """The times of the frames in the pieces that the playlist names, from the first on."""
+    """Returns the times of the frames in the playlist's pieces."""
     data = b"".join((folder / name).read_bytes() for name in ["init.mp4", *pieces(folder)])
     with av.open(BytesIO(data), "r") as container:
         stream = container.streams.video[0]
@@ -45,7 +45,7 @@ def is_whole(folder: Path) -> bool:
 
 
 @pytest.mark.parametrize("fps", [FILM, Fraction(25)])
-def test_what_is_finished_is_played_before_the_rest_is_there(fps: Fraction, tmp_path: Path) -> None:
+def test_finished_segments_are_playable_before_the_others_exist(fps: Fraction, tmp_path: Path) -> None:
     stream = HlsStream(tmp_path / "stream", timescale(fps))
     done = 0
     for number, segment in enumerate(make_video(tmp_path, LENGTHS, fps)):
@@ -61,7 +61,7 @@ def test_what_is_finished_is_played_before_the_rest_is_there(fps: Fraction, tmp_
     assert is_whole(tmp_path / "stream")
 
 
-def test_sound_comes_with_its_frames(tmp_path: Path) -> None:
+def test_audio_comes_with_its_frames(tmp_path: Path) -> None:
     frames = sum(LENGTHS)
     at = [nearest_sample(frame, FILM) for frame in range(5, frames, 20)]
     source = write_audio(tmp_path / "clicks.wav", clicks(nearest_sample(frames, FILM), at))
@@ -79,7 +79,7 @@ def test_sound_comes_with_its_frames(tmp_path: Path) -> None:
     assert [loudest_sample(found, click) for click in at] == pytest.approx(at, abs=1)
 
 
-def test_a_new_stream_takes_the_place_of_an_old_one(tmp_path: Path) -> None:
+def test_a_new_stream_replaces_an_old_one(tmp_path: Path) -> None:
     folder = tmp_path / "stream"
     for lengths in (LENGTHS, [30]):
         stream = HlsStream(folder, timescale(FILM))
@@ -90,7 +90,7 @@ def test_a_new_stream_takes_the_place_of_an_old_one(tmp_path: Path) -> None:
     assert len(played(folder)) == 30
 
 
-def test_what_can_not_be_streamed_is_said(tmp_path: Path) -> None:
+def test_segments_that_can_not_be_streamed_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OutputError, match=r"the stream in .*file can't be written"):
         HlsStream(tmp_path / "file", timescale(FILM))
@@ -98,7 +98,7 @@ def test_what_can_not_be_streamed_is_said(tmp_path: Path) -> None:
     (tmp_path / "broken.mp4").write_text("no segment")
     with pytest.raises(StitchError, match="can't be read"):
         stream.add(tmp_path / "broken.mp4")
-    stream.leave()
+    stream.abandon()
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_video_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None:
+def test_a_video_is_playable_during_rendering(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "stream"
     finished: list[int] = []
     seen: list[tuple[int, int, int]] = []
@@ -134,13 +134,13 @@ def test_a_video_is_played_while_it_is_drawn(page: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("options", [{"codec": "vp9"}, {"format": "gif"}, {"format": "mov", "codec": "prores"}])
-def test_only_what_players_know_is_streamed(options: dict[str, str], page: Path, tmp_path: Path) -> None:
+def test_only_codecs_that_players_support_are_streamed(options: dict[str, str], page: Path, tmp_path: Path) -> None:
     with pytest.raises(helios.UsageError, match="--hls plays h264, h265 and av1 only"):
         helios.render_sync(page, tmp_path / "video", hls=tmp_path / "stream", **({"format": "mp4"} | options))  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
 
 
-def test_a_stream_that_can_not_be_written_costs_no_video(page: Path, tmp_path: Path) -> None:
+def test_a_stream_that_can_not_be_written_does_not_fail_the_video(page: Path, tmp_path: Path) -> None:
     folder = tmp_path / "stream"
     printed: list[str] = []
 

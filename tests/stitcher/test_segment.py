@@ -1,4 +1,4 @@
-"""Segments are read as they are, and what is none is told by name."""
+"""Segments are read exactly, and other files are refused by name."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -37,20 +37,20 @@ def test_the_set_up_does_not_depend_on_the_images_or_their_count(tmp_path: Path)
     assert one.format == other.format
 
 
-def test_a_segment_with_frames_out_of_order_is_decoded_ahead(tmp_path: Path) -> None:
+def test_a_segment_with_reordered_frames_is_decoded_ahead(tmp_path: Path) -> None:
     assert read_segment(make_segment(tmp_path / "a.mp4", 10)).delay == Fraction(2, 25)
     assert read_segment(make_segment(tmp_path / "b.mp4", 10, options={"bf": "0"})).delay == 0
 
 
 @pytest.mark.parametrize("name", ["missing.mp4", "folder"])
-def test_a_missing_segment_is_told(name: str, tmp_path: Path) -> None:
+def test_a_missing_segment_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(StitchError, match=f"{name} is missing"):
         read_segment(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", [b"", b"some text\n", b"\0" * 4096])
-def test_a_file_that_is_no_video_is_told(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_video_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
     with pytest.raises(StitchError, match=r"a\.mp4 can't be read"):
@@ -59,7 +59,7 @@ def test_a_file_that_is_no_video_is_told(content: bytes, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("muxing", [{}, {"movflags": "+faststart"}])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.95])
-def test_a_truncated_segment_is_told(muxing: dict[str, str], part: float, tmp_path: Path) -> None:
+def test_a_truncated_segment_is_refused(muxing: dict[str, str], part: float, tmp_path: Path) -> None:
     path = make_segment(tmp_path / "cut.mp4", 40, options={"g": "4"}, muxing=muxing)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * part)])
@@ -67,14 +67,14 @@ def test_a_truncated_segment_is_told(muxing: dict[str, str], part: float, tmp_pa
         read_segment(path)
 
 
-def test_a_file_with_sound_alone_has_no_video(tmp_path: Path) -> None:
-    path = tmp_path / "sound.mp4"
+def test_a_file_with_audio_only_has_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "audio.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=48_000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
         frame.sample_rate = 48_000
         container.mux([*stream.encode(frame), *stream.encode(None)])  # pyright: ignore[reportArgumentType, reportCallIssue]
-    with pytest.raises(StitchError, match=r"sound\.mp4 has no video"):
+    with pytest.raises(StitchError, match=r"audio\.mp4 has no video"):
         read_segment(path)
 
 
@@ -90,5 +90,5 @@ def test_a_file_with_sound_alone_has_no_video(tmp_path: Path) -> None:
         (replace(FORMAT, setup=b""), "it was encoded with other settings (its h264 set-up differs)"),
     ],
 )
-def test_formats_differ_in_words(other: Format, message: str | None) -> None:
+def test_the_difference_of_formats_is_described(other: Format, message: str | None) -> None:
     assert FORMAT.difference(other) == message

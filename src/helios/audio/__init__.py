@@ -1,4 +1,4 @@
-"""What a video sounds like: tracks, mixed to the sample."""
+"""The audio of a video: tracks, mixed exactly to the sample."""
 
 from helios.audio.track import (
     AudioCodec,

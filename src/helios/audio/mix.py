@@ -1,4 +1,4 @@
-"""Tracks into one file of sound, at full length, on the video's sample grid."""
+"""Mixes tracks into one audio file as long as the video, aligned to its frames."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 _BLOCK = RATE
 _SAMPLE_BYTES = 8
-"""Of a stereo sample: two floats of 4 bytes."""
+"""The size of a stereo sample: two floats of 4 bytes."""
 _CEILING = 10 ** (-1 / 20)
-"""The highest sample that raising the loudness may lead to (-1 dBFS: EBU R128)."""
+"""The highest peak after raising the loudness (-1 dBFS: EBU R128)."""
 _SILENCE = 10 ** (-80 / 20)
 
 
 @dataclass(frozen=True, slots=True)
-class Coding:
-    """How sound is written: ffmpeg's encoder, its sample format, and bits per second."""
+class AudioEncoding:
+    """How audio is encoded: ffmpeg's encoder, its sample format, and bits per second (0: the encoder's default)."""
 
     encoder: str
     form: str
     bitrate: int
 
 
-CODINGS: dict[AudioCodec, Coding] = {
-    "aac": Coding("aac", "fltp", 192_000),
-    "opus": Coding("libopus", "flt", 160_000),
-    "pcm": Coding("pcm_s16le", "s16", 0),
+ENCODINGS: dict[AudioCodec, AudioEncoding] = {
+    "aac": AudioEncoding("aac", "fltp", 192_000),
+    "opus": AudioEncoding("libopus", "flt", 160_000),
+    "pcm": AudioEncoding("pcm_s16le", "s16", 0),
 }
 
 
@@ -48,19 +48,19 @@ _MATROSKA = {".mkv", ".webm"}
 
 
 class Stopped(Exception):
-    """Nobody wants the mix any more."""
+    """The mix was stopped by its caller."""
 
 
 @dataclass(slots=True)
 class Mixed:
-    """A file of sound that is as long as the video, and what was odd about it."""
+    """The mixed audio file, and warnings about it."""
 
     path: Path
     warnings: list[str]
 
 
 def nearest_sample(frame: int, fps: Fraction) -> int:
-    """The sample at which a frame begins."""
+    """Returns the sample at which a frame starts."""
     return round(frame * RATE / fps)
 
 
@@ -73,19 +73,18 @@ def mix(
     container: str,
     stopped: threading.Event | None = None,
 ) -> Mixed:
-    """Mixes what is heard during ``frames`` of a video of ``whole`` frames, into a file in ``folder``, which is made.
+    """Mixes the audio of ``frames`` of a video of ``whole`` frames into a file in ``folder``, which is created.
 
-    ``container`` is the ending of the video's name.
-    Once for the whole video, so there is no seam. It blocks: call it from a thread.
+    ``container`` is the suffix of the video, such as ``.mp4``. It blocks: call it from a thread.
 
     Raises:
         UsageError: a source can't be read.
-        OutputError: it can't be written.
+        OutputError: the file can't be written.
         Stopped: ``stopped`` was set.
     """
-    coding = CODINGS[audio.codec]
+    encoding = ENCODINGS[audio.codec]
     window = range(nearest_sample(frames.start, fps), nearest_sample(frames.stop, fps))
-    mixed = Mixed(folder / f"audio{_ending(audio.codec, container)}", [])
+    mixed = Mixed(folder / f"audio{_intermediate_suffix(audio.codec, container)}", [])
     try:
         folder.mkdir(parents=True, exist_ok=True)
         voices = _voices(audio, folder / "samples.f32", nearest_sample(whole, fps), mixed.warnings, stopped)
@@ -95,34 +94,34 @@ def mix(
         gain = 1.0
         if audio.loudness is not None:
             gain = _gain(_blocks(voices, window, stopped), audio.loudness, mixed.warnings)
-        peak = _write(_blocks(voices, window, stopped), mixed.path, coding, gain)
+        peak = _write(_blocks(voices, window, stopped), mixed.path, encoding, gain)
         if peak > 1:
-            mixed.warnings.append(f"the sound is {_db(peak):.1f} dB too loud where it is loudest: lower a volume")
+            mixed.warnings.append(f"the audio clips: its peak is {_db(peak):.1f} dB too loud; lower a volume")
     except OSError as error:
-        raise OutputError(f"the sound can't be mixed in {folder}: {error.strerror}") from error
+        raise OutputError(f"the audio can't be mixed in {folder}: {error.strerror}") from error
     return mixed
 
 
 @dataclass(frozen=True, slots=True)
 class _Voice:
-    """A track's samples, and where on the video's grid they are heard: from ``begin``, ``last`` samples long, that at
-    ``phase`` first.
+    """A track's samples, which play from sample ``start`` of the video for ``length`` samples. The first one to play is
+    at ``phase``.
     """
 
     track: Track
     samples: Samples
-    begin: int
-    last: int
+    start: int
+    length: int
     phase: int = 0
 
-    def add_to(self, block: Samples, start: int) -> None:
-        """Adds what is heard of it in a block that begins at sample ``start`` of the video."""
-        first, stop = max(0, start - self.begin), min(self.last, start + len(block) - self.begin)
+    def add_to(self, block: Samples, block_start: int) -> None:
+        """Adds the track's part of a block of the video that starts at sample ``block_start``."""
+        first, stop = max(0, block_start - self.start), min(self.length, block_start + len(block) - self.start)
         at = first
         while at < stop:
             inside = (at + self.phase) % len(self.samples)
             count = min(stop - at, len(self.samples) - inside)
-            into = at + self.begin - start
+            into = at + self.start - block_start
             block[into : into + count] += self.samples[inside : inside + count] * self._gains(at, at + count)
             at += count
 
@@ -135,11 +134,11 @@ class _Voice:
         if self.track.fade_in:
             gains *= np.minimum(1, at / (self.track.fade_in * RATE))
         if self.track.fade_out:
-            gains *= np.minimum(1, (self.last - at) / (self.track.fade_out * RATE))
+            gains *= np.minimum(1, (self.length - at) / (self.track.fade_out * RATE))
         return gains.astype(np.float32)[:, np.newaxis]
 
     def warning(self) -> str | None:
-        if self.last <= 0:
+        if self.length <= 0:
             return (
                 f"{self.track.source} is left out of the audio: it starts after the video's end, "
                 "or its offset is after its own end"
@@ -154,9 +153,7 @@ class _Voice:
 def _voices(
     audio: AudioSettings, path: Path, end: int, warnings: list[str], stopped: threading.Event | None
 ) -> list[_Voice]:
-    """The tracks of a video of ``end`` samples, decoded into one file at ``path``: open files are few, tracks may be
-    thousands.
-    """
+    """Decodes the tracks into one file at ``path``: there may be more tracks than a process can have open files."""
     decoded: list[_Decoded] = []
     with path.open("wb") as file:
         for track in audio.tracks:
@@ -165,48 +162,48 @@ def _voices(
             except UsageError as error:
                 if not track.found:
                     raise
-                warnings.append(f"{error}: it is left out")
+                warnings.append(f"{error}: left out of the audio")
         size = file.tell() // _SAMPLE_BYTES
     samples = np.memmap(path, np.float32, "r", shape=(size, 2)) if size else np.zeros((0, 2), np.float32)
     return [
-        _Voice(found.track, samples[found.at : found.at + found.count], found.begin, found.last, found.phase)
+        _Voice(found.track, samples[found.at : found.at + found.count], found.start, found.length, found.phase)
         for found in decoded
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
-    """Where a track's ``count`` samples are in the file. For the rest see ``_Voice``."""
+    """The position of a track's ``count`` samples in the file. For the other fields see ``_Voice``."""
 
     track: Track
     at: int
     count: int
-    begin: int
-    last: int
+    start: int
+    length: int
     phase: int = 0
 
 
 def _decode(track: Track, file: BinaryIO, end: int, stopped: threading.Event | None) -> _Decoded:
-    """Decodes a track into ``file`` as far as a video of ``end`` samples needs it."""
+    """Decodes the part of a track that a video of ``end`` samples needs into ``file``."""
     at = file.tell() // _SAMPLE_BYTES
-    begin = round(track.start * RATE)
-    lasts = max(0, end - begin)
+    start = round(track.start * RATE)
+    length = max(0, end - start)
     if track.length is not None:
-        lasts = min(lasts, round(track.length * RATE))
+        length = min(length, round(track.length * RATE))
     skipped = round(track.offset * RATE / track.rate)
     if track.loop and track.period:
         count = round(track.period * RATE / track.rate)
         found = _write_samples(track, file, range(count), stopped)
         file.write(bytes(_SAMPLE_BYTES * (count - found)))
-        return _Decoded(track, at, count, begin, lasts if found else 0, skipped % count)
-    found = _write_samples(track, file, range(skipped, skipped + lasts), stopped)
-    return _Decoded(track, at, found, begin, lasts if track.loop and found else found)
+        return _Decoded(track, at, count, start, length if found else 0, skipped % count)
+    found = _write_samples(track, file, range(skipped, skipped + length), stopped)
+    return _Decoded(track, at, found, start, length if track.loop and found else found)
 
 
 def _write_samples(track: Track, file: BinaryIO, wanted: range, stopped: threading.Event | None) -> int:
-    """Writes the samples that are ``wanted``, as far as there are any; returns how many there are."""
+    """Writes the samples in the range ``wanted`` that exist, and returns their number."""
     passed = 0
-    with open_source(track.source, plain=track.found) as source:
+    with open_source(track.source, self_contained=track.found) as source:
         for block in source.blocks(track.rate):
             _check(stopped)
             file.write(block[max(0, wanted.start - passed) : max(0, wanted.stop - passed)].tobytes())
@@ -231,21 +228,21 @@ def _check(stopped: threading.Event | None) -> None:
 
 
 def _gain(blocks: Iterator[Samples], loudness: float, warnings: list[str]) -> float:
-    """The factor that brings the whole to ``loudness``, as far as its peaks allow it."""
-    measured, peak = _measured(blocks)
+    """Returns the factor that gives the mix the ``loudness`` (LUFS), limited by its peaks."""
+    measured, peak = _measure(blocks)
     if not math.isfinite(measured) or measured <= -70:
-        warnings.append(f"the sound can't be brought to {loudness:g} LUFS: there is hardly any")
+        warnings.append(f"the loudness can't be set to {loudness:g} LUFS: the audio is nearly silent")
         return 1.0
     wanted = 10 ** ((loudness - measured) / 20)
     allowed = max(1.0, _CEILING / peak) if peak else wanted
     if wanted > allowed:
         reached = measured + _db(allowed)
-        warnings.append(f"the sound is brought to {reached:.1f} LUFS, not to {loudness:g}: its peaks allow no more")
+        warnings.append(f"the loudness is {reached:.1f} LUFS instead of {loudness:g}: louder peaks would clip")
     return min(wanted, allowed)
 
 
-def _measured(blocks: Iterator[Samples]) -> tuple[float, float]:
-    """Integrated loudness (LUFS) and the highest sample. Source: EBU R128, ITU-R BS.1770, by ffmpeg's ebur128."""
+def _measure(blocks: Iterator[Samples]) -> tuple[float, float]:
+    """Returns the integrated loudness (LUFS) and the highest sample. Source: EBU R128, by ffmpeg's ebur128."""
     from av.error import BlockingIOError as AgainError
     from av.error import EOFError as EndError
     from av.filter import Graph
@@ -268,35 +265,35 @@ def _measured(blocks: Iterator[Samples]) -> tuple[float, float]:
     return loudness, peak
 
 
-def _ending(codec: AudioCodec, container: str) -> str:
-    """The kind of file from which ffmpeg copies sound into such a container with exact times."""
+def _intermediate_suffix(codec: AudioCodec, container: str) -> str:
+    """Returns the suffix of the file from which ffmpeg can copy the audio into the container with exact times."""
     if codec == "opus" and container in _MATROSKA:
         return ".mka"
     return ".mov" if codec == "pcm" else ".mp4"
 
 
-def _write(blocks: Iterator[Samples], path: Path, coding: Coding, gain: float) -> float:
-    """Encodes the sound; returns its highest sample."""
+def _write(blocks: Iterator[Samples], path: Path, encoding: AudioEncoding, gain: float) -> float:
+    """Encodes the audio, and returns its highest sample."""
     import av
     from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream
 
     peak, at = 0.0, 0
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(coding.encoder, rate=RATE)
+        stream = container.add_stream(encoding.encoder, rate=RATE)
         assert isinstance(stream, AudioStream)
         stream.layout = "stereo"
-        stream.format = coding.form
+        stream.format = encoding.form
         stream.time_base = Fraction(1, RATE)
-        if coding.bitrate:
-            stream.bit_rate = coding.bitrate
-        shaped = AudioResampler(coding.form, "stereo", RATE, frame_size=0)
+        if encoding.bitrate:
+            stream.bit_rate = encoding.bitrate
+        resampler = AudioResampler(encoding.form, "stereo", RATE, frame_size=0)
         for block in chain(blocks, (None,)):
             if block is not None:
                 block *= np.float32(gain)
                 peak = max(peak, float(np.abs(block).max()))
                 at += len(block)
-            for frame in shaped.resample(None if block is None else _frame(block, at - len(block))):
+            for frame in resampler.resample(None if block is None else _frame(block, at - len(block))):
                 container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return peak

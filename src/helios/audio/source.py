@@ -1,4 +1,4 @@
-"""Sources of sound, decoded: whatever they are coded in, as stereo samples at one rate."""
+"""Decodes audio sources of any format into stereo samples at one rate."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RATE = 48_000
-"""Samples per second, of all that is mixed."""
+"""Samples per second of all mixed audio."""
 Samples = NDArray[np.float32]
 """Samples x 2 channels; 1 is full scale."""
 _GAP = RATE // 50
-"""Samples by which a source's times may be off before it is taken for a gap."""
-SILENCE = 30.0
-"""Seconds without a byte after which a server is given up."""
+"""Tolerance, in samples, before a difference between a source's times counts as a gap."""
+SERVER_TIMEOUT = 30.0
+"""Seconds without data from a server after which reading fails."""
 
-_PLAIN = "mov,matroska,webm,ogg,mp3,wav,w64,flac,aac,aiff,caf,au,ac3,eac3,avi,mpegts,mpeg,flv,asf"
-"""Formats that hold all of their sound themselves."""
+_SELF_CONTAINED = "mov,matroska,webm,ogg,mp3,wav,w64,flac,aac,aiff,caf,au,ac3,eac3,avi,mpegts,mpeg,flv,asf"
+"""Formats that contain their audio and refer to no other file."""
 _ADVICE = "check that the server answers, or download the file and name that"
 _PROTOCOLS = {"": "file", "http://": "http,tcp", "https://": "https,tls,tcp", "data:": "data"}
 
 
 class NoAudio(UsageError):
-    """A source that is all right, but has nothing to be heard in it."""
+    """A source is readable, but has no audio."""
 
     code = "no-audio"
 
 
 class Source:
-    """A file or address that has sound."""
+    """A file or address that has audio."""
 
     def __init__(self, container: InputContainer, label: str) -> None:
         self._container = container
@@ -56,12 +56,12 @@ class Source:
         self._stream = container.streams.audio[0]
 
     def blocks(self, rate: float = 1.0) -> Iterator[Samples]:
-        """Its samples from its beginning to its end, ``rate`` times as fast.
+        """Yields all samples, played ``rate`` times as fast.
 
-        A mono source is as loud on both sides as it is; more than two channels are mixed down.
+        A mono source plays on both channels at its own level; more than two channels are mixed down.
 
         Raises:
-            UsageError: it is broken.
+            UsageError: the source is broken.
         """
         from av.audio.resampler import AudioResampler
         from av.error import FFmpegError
@@ -70,11 +70,11 @@ class Source:
         resampler = AudioResampler("fltp", "mono" if mono else "stereo", RATE)
         position = 0
         try:
-            for frame in _paced(self._frames(), rate):
+            for frame in _change_tempo(self._frames(), rate):
                 for block in resampler.resample(frame):
                     data = _stereo(block)
-                    if position == 0 and rate == 1 and (late := self._lateness(frame)) > _GAP:
-                        yield np.zeros((late, 2), np.float32)
+                    if position == 0 and rate == 1 and (silence := self._leading_silence(frame)) > _GAP:
+                        yield np.zeros((silence, 2), np.float32)
                     position += len(data)
                     yield data
             for block in resampler.resample(None):
@@ -84,48 +84,48 @@ class Source:
 
     def _frames(self) -> Iterator[AudioFrame]:
         frames = self._container.decode(self._stream)
-        patient = _Patient(self._label)
-        following = iter(lambda: patient.ask(lambda: next(frames, None)), None)
+        watch = _ServerWatch(self._label)
+        following = iter(lambda: watch.call(lambda: next(frames, None)), None)
         first = next(following, None)
         if first is None:
-            raise UsageError(f"{self._label} has no sound in it")
+            raise UsageError(f"{self._label} has no audio")
         yield from chain((first,), following)
 
-    def _lateness(self, frame: AudioFrame | None) -> int:
-        """Samples by which the sound begins after the rest of the source."""
+    def _leading_silence(self, frame: AudioFrame | None) -> int:
+        """Returns the samples between the start of the source and the start of its audio."""
         if frame is None or frame.pts is None or frame.time_base is None:
             return 0
-        begins = Fraction(self._container.start_time or 0, 1_000_000)
-        return max(0, round((frame.pts * frame.time_base - begins) * RATE))
+        start = Fraction(self._container.start_time or 0, 1_000_000)
+        return max(0, round((frame.pts * frame.time_base - start) * RATE))
 
 
 @contextmanager
-def open_source(label: str, *, plain: bool = False) -> Generator[Source]:
-    """The source at a path or an address. A ``plain`` one leads to no other file or address, as playlists do.
+def open_source(label: str, *, self_contained: bool = False) -> Generator[Source]:
+    """Opens a path or an address. ``self_contained`` refuses formats that refer to other files, such as playlists.
 
     Raises:
-        NoAudio: there is no sound in it.
-        UsageError: there is no such source, or it can't be read.
+        NoAudio: the source has no audio.
+        UsageError: the source is missing, or can't be read.
     """
     import av
 
     scheme = re.match(r"data:|[a-z0-9+.-]+://", label, re.IGNORECASE)
     if not scheme and not Path(label).is_file():
-        raise UsageError(f"{label}: there is no such file")
+        raise UsageError(f"{label}: no such file")
     protocols = _PROTOCOLS.get(scheme[0].lower() if scheme else "", "none")
-    only = {"format_whitelist": _PLAIN, "protocol_whitelist": protocols} if plain else {}
-    patience = {_patience(scheme[0].lower()): str(round(SILENCE * 1_000_000))} if scheme else {}
+    only = {"format_whitelist": _SELF_CONTAINED, "protocol_whitelist": protocols} if self_contained else {}
+    timeout = {_timeout_option(scheme[0].lower()): str(round(SERVER_TIMEOUT * 1_000_000))} if scheme else {}
     address, label = label, label[:40] if protocols == "data" else label
     if scheme:
-        _look_up(address, label)
-    with _Patient(label).ask(lambda: av.open(address, options=only | patience)) as container:
+        _resolve_host(address, label)
+    with _ServerWatch(label).call(lambda: av.open(address, options=only | timeout)) as container:
         if not container.streams.audio:
-            raise NoAudio(f"{label} has no sound in it")
+            raise NoAudio(f"{label} has no audio")
         yield Source(container, label)
 
 
-def _paced(frames: Iterator[AudioFrame], rate: float) -> Iterator[AudioFrame | None]:
-    """The frames, played ``rate`` times as fast at the same pitch."""
+def _change_tempo(frames: Iterator[AudioFrame], rate: float) -> Iterator[AudioFrame | None]:
+    """Yields the frames, played ``rate`` times as fast at the same pitch."""
     if rate == 1:
         yield from frames
         return
@@ -138,7 +138,7 @@ def _paced(frames: Iterator[AudioFrame], rate: float) -> Iterator[AudioFrame | N
     source = graph.add_abuffer(
         sample_rate=first.sample_rate, format=first.format.name, layout=first.layout.name, time_base=first.time_base
     )
-    steps = [graph.add("atempo", f"{part:.9f}") for part in _tempos(rate)]
+    steps = [graph.add("atempo", f"{part:.9f}") for part in _split_tempo(rate)]
     sink = graph.add("abuffersink")
     graph.link_nodes(source, *steps, sink).configure()
     for frame in chain((first,), frames, (None,)):
@@ -151,8 +151,8 @@ def _paced(frames: Iterator[AudioFrame], rate: float) -> Iterator[AudioFrame | N
             yield pulled  # type: ignore[misc]
 
 
-def _tempos(rate: float) -> list[float]:
-    """Factors that atempo takes (0.5 and more), and whose product is ``rate``."""
+def _split_tempo(rate: float) -> list[float]:
+    """Splits ``rate`` into factors that ffmpeg's atempo filter accepts (0.5 and more)."""
     parts: list[float] = []
     while rate < 0.5:
         parts.append(0.5)
@@ -165,25 +165,25 @@ def _stereo(frame: AudioFrame) -> Samples:
     return np.ascontiguousarray(np.broadcast_to(data, (2, data.shape[1])).T, np.float32)
 
 
-def _patience(scheme: str) -> str:
-    """ffmpeg's option for the microseconds after which a silent server is an error.
+def _timeout_option(scheme: str) -> str:
+    """Returns ffmpeg's option for the microseconds without data after which reading fails.
 
     Source: https://ffmpeg.org/ffmpeg-protocols.html
     """
     return "timeout" if scheme.startswith("rtsp") else "rw_timeout"
 
 
-def _look_up(address: str, label: str) -> None:
-    """Makes sure that the name of an address's host can be looked up in time, for ffmpeg waits without an end.
+def _resolve_host(address: str, label: str) -> None:
+    """Checks that an address's host name resolves in time, because ffmpeg waits for that without limit.
 
     Raises:
-        UsageError: it can't.
+        UsageError: the address is malformed, or its host name does not resolve.
     """
     try:
         host = urlsplit(address).hostname
     except ValueError as error:
         raise UsageError(f"{label} is not a valid address: {error}") from None
-    if not host or getproxies():  # a proxy looks names up itself
+    if not host or getproxies():  # a proxy resolves names itself
         return
     outcome: list[Exception | None] = []
 
@@ -197,29 +197,29 @@ def _look_up(address: str, label: str) -> None:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(SILENCE)
+    thread.join(SERVER_TIMEOUT)
     if not outcome:
-        raise UsageError(f"{label}: the name {host} was not resolved within {SILENCE:g} s: {_ADVICE}")
+        raise UsageError(f"{label}: the name {host} was not resolved within {SERVER_TIMEOUT:g} s: {_ADVICE}")
     if error := outcome[0]:
         raise UsageError(f"{label}: the name {host} can't be resolved: {_error_text(error)}")
 
 
-class _Patient:
-    """Asks ffmpeg for parts of a source, and notices when its server has stopped to send.
+class _ServerWatch:
+    """Calls ffmpeg for parts of a source, and detects that the server has stopped sending.
 
-    ffmpeg's formats hide that: they call what they have so far broken, or complete. So what fails or ends after a wait
-    as long as a silent server gets, has failed or ended because of it.
+    ffmpeg's formats hide that: they report the data so far as broken, or as complete. So if a call takes as long as the
+    time-out, a failure or the end of the data is put down to the server.
     """
 
     def __init__(self, label: str) -> None:
         self._label = label
         self._waited = False
 
-    def ask(self, request: Callable[[], T]) -> T:
-        """What ``request`` returns.
+    def call(self, request: Callable[[], T]) -> T:
+        """Returns the result of ``request``.
 
         Raises:
-            UsageError: the source can't be read, or its server has stopped to send.
+            UsageError: the source can't be read, or its server has stopped sending.
         """
         from av.error import FFmpegError
 
@@ -230,16 +230,16 @@ class _Patient:
             found = request()
         except (FFmpegError, OSError, ValueError) as error:
             failure = error
-        self._waited |= isinstance(failure, TimeoutError) or time.monotonic() - started >= SILENCE
+        self._waited |= isinstance(failure, TimeoutError) or time.monotonic() - started >= SERVER_TIMEOUT
         if found is None and self._waited and "://" in self._label:
-            raise UsageError(f"{self._label} sent nothing for {SILENCE:g} s: {_ADVICE}")
+            raise UsageError(f"{self._label} sent no data for {SERVER_TIMEOUT:g} s: {_ADVICE}")
         if failure:
             raise _unreadable(self._label, failure)
         return cast("T", found)
 
 
 def _unreadable(label: str, error: Exception) -> UsageError:
-    return UsageError(f"{label} can't be read as sound: {_error_text(error)}")
+    return UsageError(f"{label} can't be read as audio: {_error_text(error)}")
 
 
 def _error_text(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Tracks: what is heard, when, and how loud."""
+"""Audio tracks, and the audio codecs of containers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from helios.errors import UsageError
 
 AudioCodec = Literal["aac", "opus", "pcm"]
 
-_FITTING: dict[str, tuple[AudioCodec, ...]] = {
+_CODECS: dict[str, tuple[AudioCodec, ...]] = {
     ".mp4": ("aac", "opus"),
     ".m4v": ("aac",),
     ".mov": ("aac", "pcm"),
-    ".mkv": ("opus", "pcm"),  # its times are whole milliseconds, with which AAC would begin too late
+    ".mkv": ("opus", "pcm"),  # its times are whole milliseconds, so AAC would start too late
     ".webm": ("opus",),
     ".ts": ("aac",),
 }
-"""What each container carries, the usual one first."""
+"""The audio codecs that each container can hold, the default first."""
 _SETTINGS = frozenset(("volume", "fade_in", "fade_out", "offset", "length", "rate", "loop", "source", "start"))
 _FORM = "FILE[@SECONDS][,volume=0.6][,fade-in=1][,fade-out=2][,offset=5][,length=10][,rate=1.5][,loop]"
 
@@ -28,15 +28,15 @@ SLOWEST, FASTEST = 0.1, 10.0
 
 
 class Track(BaseModel):
-    """A source of sound in a video. Times are seconds.
+    """An audio source in a video. Times are seconds.
 
-    It begins at ``start`` of the video with what the source has at ``offset``, and lasts for ``length``, or as long as
-    the source and the video; a ``loop`` begins anew when the source ends. ``volume`` is a factor, ``rate`` is how much
-    faster than recorded it is played, at the same pitch. ``fade_in`` and ``fade_out`` are linear, and so is the
-    ``envelope`` between its points, which are seconds from ``start`` and factors.
+    The track starts at ``start`` of the video and at ``offset`` of the source. It plays for ``length``, or until the
+    source or the video ends; a ``loop`` starts again when the source ends. ``volume`` is a factor. ``rate`` is the
+    playback speed, at the same pitch. ``fade_in`` and ``fade_out`` are linear, and so is the ``envelope`` between its
+    points, which are pairs of seconds from ``start`` and a factor.
 
-    With a ``period``, a loop repeats all of the source, each time for as many of its seconds. ``found`` is for what was
-    not given but found in a page: it leads to no other file, and what is wrong with it is no error.
+    With a ``period``, a loop repeats the whole source, each time for this many of its seconds. ``found`` marks a track
+    that a page plays: its source can't refer to other files, and a fault in it is a warning, not an error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +56,7 @@ class Track(BaseModel):
 
 
 class AudioSettings(BaseModel):
-    """All that is heard in a video. ``loudness`` is what the whole is brought to (LUFS, EBU R128)."""
+    """The audio of a video. ``loudness`` is the target for the whole mix (LUFS, EBU R128); None leaves it unchanged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +65,7 @@ class AudioSettings(BaseModel):
     loudness: float | None = Field(default=None, ge=-70, le=-5)
 
     def from_folder(self, folder: Path) -> AudioSettings:
-        """The same, whose files are taken from ``folder``."""
+        """Returns the settings with relative file paths resolved against ``folder``."""
         tracks = (
             track if is_address(track.source) else track.model_copy(update={"source": str(folder / track.source)})
             for track in self.tracks
@@ -74,14 +74,14 @@ class AudioSettings(BaseModel):
 
 
 def parse_track(text: str) -> Track:
-    """The track that ``music.mp3@2.5,volume=0.6,fade-in=1,loop`` describes.
+    """Parses a track such as ``music.mp3@2.5,volume=0.6,fade-in=1,loop``.
 
     Raises:
-        UsageError: it is none.
+        UsageError: a setting is unknown or out of range.
     """
     source, *settings = text.split(",")
     while settings and not _is_setting(settings[0]):
-        source = f"{source},{settings.pop(0)}"  # a comma of the file's name
+        source = f"{source},{settings.pop(0)}"  # the comma is part of the file's name
     name, at, start = source.rpartition("@")
     values: dict[str, str | bool] = {"source": source}
     if at and _is_number(start):
@@ -94,49 +94,49 @@ def parse_track(text: str) -> Track:
     except ValidationError as error:
         (first, *_) = error.errors()
         where = str(first["loc"][0]).replace("_", "-")
-        raise UsageError(f"--audio {text}: {where}: {first['msg']}. It is {_FORM}") from None
+        raise UsageError(f"--audio {text}: {where}: {first['msg']}. Syntax: {_FORM}") from None
 
 
 def check_track(track: Track) -> Track:
-    """The same track, its file with its full path, once it is sure that there is sound in it.
+    """Checks that the source has audio, and returns the track with the full path of its file.
 
     Raises:
-        UsageError: there is no such file, or no sound in it, or it can't be read.
+        UsageError: the source is missing, has no audio, or can't be read.
     """
-    from helios.audio.source import open_source  # here, for numpy takes a while, and most videos are silent
+    from helios.audio.source import open_source  # here: importing numpy takes a while, and most videos have no audio
 
     if not is_address(track.source):
         path = Path(track.source).expanduser().absolute()
         track = track.model_copy(update={"source": str(path)})
-    with open_source(track.source, plain=track.found) as source:
+    with open_source(track.source, self_contained=track.found) as source:
         next(source.blocks(), None)
     return track
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is no file's path."""
+    """Whether a source is an address, not the path of a file."""
     return "://" in source or source.startswith("data:")
 
 
-def supports_audio(container: str) -> bool:
-    """Whether such a file, by its ending, can hold sound."""
-    return container in _FITTING
+def supports_audio(suffix: str) -> bool:
+    """Whether files with this suffix can hold audio."""
+    return suffix in _CODECS
 
 
 def choose_audio_codec(suffix: str, wanted: AudioCodec | None) -> AudioCodec:
-    """How sound is coded in a container, by its ending.
+    """Returns the audio codec for files with this suffix: ``wanted``, or their default.
 
     Raises:
-        UsageError: it can't hold what is wanted.
+        UsageError: the files can't hold audio, or not in this codec.
     """
     if wanted not in (None, *get_args(AudioCodec)):
-        raise UsageError(f"an audio codec is one of {', '.join(get_args(AudioCodec))}, not {wanted!r}")
-    fitting = _FITTING.get(suffix)
-    if fitting is None:
-        raise UsageError(f"{suffix} files have no sound: leave --audio out")
-    if wanted and wanted not in fitting:
-        raise UsageError(f"{suffix} can't hold sound in {wanted}: it takes {', '.join(fitting)}")
-    return wanted or fitting[0]
+        raise UsageError(f"the audio codec {wanted!r} is unknown: use {', '.join(get_args(AudioCodec))}")
+    codecs = _CODECS.get(suffix)
+    if codecs is None:
+        raise UsageError(f"{suffix} files can't hold audio: drop --audio")
+    if wanted and wanted not in codecs:
+        raise UsageError(f"{suffix} files can't hold {wanted} audio: use {', '.join(codecs)}")
+    return wanted or codecs[0]
 
 
 def _is_setting(text: str) -> bool:

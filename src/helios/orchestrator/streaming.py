@@ -96,4 +96,4 @@ async def _stream(
         emit(WarningIssued(message=f"the video can't be played before its end: {error}"))
     finally:
         if stream:
-            stream.leave()
+            stream.abandon()

@@ -1,4 +1,4 @@
-"""Segments into what was asked for, checked."""
+"""Joins segments into the output file, and checks it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["AnimationStitcher", "FfmpegStitcher", "ImageSequenceStitcher", "Vide
 
 
 def create_stitcher(output: Path, adapter: WorkerAdapter, first: int = 0) -> VideoStitcher:
-    """Who makes such a file of segments, with ffmpeg, run through ``adapter``. ``first`` is the first frame's number.
+    """Returns the stitcher for ``output``. It runs ffmpeg through ``adapter``; ``first`` is the first frame's number.
 
     Raises:
-        UsageError: there is no such kind of file.
-        MissingTool: there is no ffmpeg.
+        UsageError: the output's format is unknown.
+        MissingTool: ffmpeg is not installed.
     """
     match parse_format(output).kind:
         case "video":

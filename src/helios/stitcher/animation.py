@@ -1,4 +1,4 @@
-"""Images that move by themselves: GIF and WebP, encoded of segments that were kept without loss."""
+"""Encodes animated GIF and WebP files from lossless segments."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ _PALETTE = "palette.png"
 
 
 class AnimationStitcher:
-    """Encodes an animation, which repeats for ever, of all segments at once."""
+    """Encodes all segments into one animation, which repeats forever."""
 
     def __init__(self, adapter: WorkerAdapter) -> None:
-        """Finds ffmpeg. Raises MissingTool where there is none."""
+        """Finds ffmpeg. Raises MissingTool if it is not installed."""
         self._ffmpeg = Ffmpeg(adapter)
 
     async def stitch(
         self, inputs: Sequence[Path], output: Path, audio: Path | None = None, text: Text | None = None
     ) -> None:
-        """Makes ``output`` of ``inputs``. See ``VideoStitcher.stitch``; neither ``audio`` nor ``text`` is in it."""
-        assert audio is text is None, "animations are silent"
+        """Encodes ``inputs`` into ``output``. See ``VideoStitcher.stitch``; ``audio`` and ``text`` must be None."""
+        assert audio is text is None, "animations hold neither audio nor text"
         segments = await asyncio.to_thread(read_alike, inputs)
         gif = output.suffix.lower() == ".gif"
         alpha = "a" in segments[0].format.pixel_format
         with beside(output) as folder:
-            made = folder / f"animation{output.suffix.lower()}"
+            animation = folder / f"animation{output.suffix.lower()}"
             lay_out(segments, folder)
             if gif:
                 await self._ffmpeg.run(folder, palette_arguments(alpha=alpha), _PALETTE)
             arguments = gif_arguments() if gif else webp_arguments(alpha=alpha)
-            await self._ffmpeg.run(folder, arguments, made.name)
-            _check(segments, _frame_ends(made), Fraction(1, 100 if gif else 1000))
-            await asyncio.to_thread(place, made, output)
+            await self._ffmpeg.run(folder, arguments, animation.name)
+            _check(segments, _frame_ends(animation), Fraction(1, 100 if gif else 1000))
+            await asyncio.to_thread(place, animation, output)
 
 
 def palette_arguments(*, alpha: bool) -> tuple[str, ...]:
-    """ffmpeg's arguments for the colours that suit the whole video best; one of them may be none."""
+    """Returns ffmpeg's arguments to choose a palette for the whole video, with a transparent entry for ``alpha``."""
     return *SEGMENTS, "-vf", f"palettegen=reserve_transparent={alpha:d}"
 
 
 def gif_arguments() -> tuple[str, ...]:
-    """ffmpeg's arguments for a GIF of those colours.
+    """Returns ffmpeg's arguments for a GIF with that palette.
 
-    Error diffusion stays inside of what has changed, so that what stands still does not flicker.
+    Error diffusion is limited to the changed rectangle, so that static areas do not flicker.
     """
     dither = "paletteuse=dither=sierra2_4a:diff_mode=rectangle"
     return *SEGMENTS, "-i", _PALETTE, "-lavfi", dither, "-loop", "0"
 
 
 def webp_arguments(*, alpha: bool) -> tuple[str, ...]:
-    """ffmpeg's arguments for an animated WebP."""
+    """Returns ffmpeg's arguments for an animated WebP."""
     form = "yuva420p" if alpha else "yuv420p"
     return *SEGMENTS, "-c:v", "libwebp_anim", "-pix_fmt", form, "-quality", "80", "-loop", "0"
 
@@ -73,9 +73,9 @@ def _frame_ends(path: Path) -> list[Fraction]:
 
 
 def _check(segments: Sequence[Segment], found: Sequence[Fraction], tick: Fraction) -> None:
-    """Makes sure that each image ends where a frame does, and the last one with the video.
+    """Checks that each image ends with a frame, and the last one with the video.
 
-    An image may stand for several frames that are alike. How long the last one lasts, encoders guess.
+    One image may stand for several equal frames. Encoders estimate the duration of the last one.
     """
     ends: list[Fraction] = []
     start = Fraction(0)

@@ -1,4 +1,4 @@
-"""The contract of a stitcher."""
+"""The interface of stitchers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ class VideoStitcher(Protocol):
     async def stitch(
         self, inputs: Sequence[Path], output: Path, audio: Path | None = None, text: Text | None = None
     ) -> None:
-        """Joins ``inputs``, in order, into ``output``, which appears whole or not at all. ``audio`` is a file with what
-        is heard, and ``text`` what is to be read, from the video's beginning.
+        """Joins ``inputs``, in order, into ``output``, which appears complete or not at all.
+
+        ``audio`` is a file, ``text`` the metadata, chapters and subtitles; both count from the start of the video.
 
         Raises:
-            StitchError: an input is missing, broken or unlike the others, or the video is not exact.
+            StitchError: an input is missing, broken or of another format, or a frame's time is wrong.
             OutputError: the output can't be written.
         """
         ...

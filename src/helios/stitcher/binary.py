@@ -1,4 +1,4 @@
-"""Finding ffmpeg."""
+"""Finds ffmpeg."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ HINT = "apt-get install ffmpeg, or pip install imageio-ffmpeg, or set HELIOS_FFM
 
 
 def find_ffmpeg() -> Path:
-    """The ffmpeg to join with: ``$HELIOS_FFMPEG``, else the one on PATH, else the one in imageio-ffmpeg's wheel.
+    """Returns the path of ffmpeg: ``$HELIOS_FFMPEG``, else the one on PATH, else the one in the imageio-ffmpeg package.
 
     Raises:
-        MissingTool: there is none.
+        MissingTool: none of them exists.
     """
     if named := os.environ.get("HELIOS_FFMPEG"):
         path = shutil.which(named)
         if path is None:
-            raise MissingTool(f"HELIOS_FFMPEG is {named}, which is no program on this machine. Mend it: {HINT}")
+            raise MissingTool(f"HELIOS_FFMPEG is {named}, which is not an executable on this machine: {HINT}")
         return Path(path).absolute()
     if path := shutil.which("ffmpeg"):
         return Path(path).absolute()
@@ -29,4 +29,4 @@ def find_ffmpeg() -> Path:
 
         return Path(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):
-        raise MissingTool(f"no ffmpeg was found. Install it: {HINT}") from None
+        raise MissingTool(f"ffmpeg was not found: {HINT}") from None

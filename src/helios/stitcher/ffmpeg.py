@@ -1,4 +1,4 @@
-"""Joining by ffmpeg's concat demuxer: streams are copied, nothing is encoded again."""
+"""Joins segments with ffmpeg's concat demuxer: it copies streams and encodes nothing again."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from helios.text import Text, check_container
 
 _MOV = frozenset({".mp4", ".m4v", ".mov"})
 _ROUNDED = Fraction(21, 10_000)
-"""Seconds by which a time and a length may be off in containers that count milliseconds."""
+"""Tolerance (s) of times and durations in containers that count milliseconds."""
 _PACKET = Fraction(25, 1000)
-"""Seconds of a whole packet of sound: some containers can't say that their last one is shorter."""
+"""Duration (s) of a full audio packet: some containers can't store that the last one is shorter."""
 
 
 class FfmpegStitcher:
     """Joins segments with ffmpeg, run through ``adapter``.
 
-    Before, every segment is read and compared with the first; after, every frame's time is checked.
+    It first compares the format of every segment with the first one's, and finally checks the time of every frame.
     """
 
     def __init__(self, adapter: WorkerAdapter) -> None:
-        """Finds ffmpeg. Raises MissingTool where there is none."""
+        """Finds ffmpeg. Raises MissingTool if it is not installed."""
         self._ffmpeg = Ffmpeg(adapter)
 
     async def stitch(
@@ -39,7 +39,7 @@ class FfmpegStitcher:
         """Joins ``inputs`` into ``output``. See ``VideoStitcher.stitch``."""
         form = parse_format(output)
         if form.kind != "video":
-            raise UsageError(f"{output.name}: {form.suffix} files are no videos, which this stitcher joins")
+            raise UsageError(f"{output.name}: {form.suffix} files are not videos: this stitcher joins videos only")
         suffix = output.suffix.lower()
         if text:
             check_container(text, suffix)
@@ -48,11 +48,11 @@ class FfmpegStitcher:
         with beside(output) as folder:
             joined = folder / f"joined{suffix}"
             lay_out(segments, folder)
-            heard = f"audio{audio.suffix}" if audio else None
-            if audio and heard:
-                (folder / heard).symlink_to(audio.absolute())
+            audio_name = f"audio{audio.suffix}" if audio else None
+            if audio and audio_name:
+                (folder / audio_name).symlink_to(audio.absolute())
             tags = text and write_tags(text, folder, suffix, length)
-            arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), heard, tags)
+            arguments = concat_arguments(suffix, segments[0].format, steady_decoding(segments), audio_name, tags)
             await self._ffmpeg.run(folder, arguments, joined.name)
             await asyncio.to_thread(_check, segments, joined)
             if audio:
@@ -61,10 +61,10 @@ class FfmpegStitcher:
 
 
 def steady_decoding(segments: Sequence[Segment]) -> str | None:
-    """The filter that gives every packet a new decoding time, where the segments' own don't fit together.
+    """Returns the filter that gives every packet a new decoding time, or None if the segments' own times fit together.
 
-    A segment of 1 or 2 frames has nothing out of order and no delay; between others that have, decoding times
-    would overlap, ffmpeg would squeeze them, and the video would be said to end too early.
+    A segment of 1 or 2 frames has no reordered frames and no delay. Next to segments with a delay, its decoding times
+    would overlap; ffmpeg would squeeze them, and the file would give too short a duration.
     """
     delays = {segment.delay for segment in segments}
     if len(delays) == 1:
@@ -73,7 +73,7 @@ def steady_decoding(segments: Sequence[Segment]) -> str | None:
     for segment in segments:
         steady = (segment.times[0] + k * frame for k in range(len(segment.times)))
         if segment.duration != len(segment.times) * frame or segment.times != tuple(steady):
-            return None  # frames of unlike lengths: ffmpeg does what it can
+            return None  # frames of different durations: left to ffmpeg
     return f"setts=pts=PTS:dts=round((N*{frame}-{max(delays)})/TB)"
 
 
@@ -84,24 +84,24 @@ def concat_arguments(
     audio: str | None = None,
     tags: Tags | None = None,
 ) -> tuple[str, ...]:
-    """ffmpeg's arguments, but for the output, in a folder where segments of that ``format`` are laid out, and with them
-    the ``audio`` and the ``tags``.
+    """Returns ffmpeg's arguments, without the output, for a folder with segments of this ``format`` and with the files
+    ``audio`` and ``tags``.
     """
-    heard = ["-i", audio] if audio else []
-    read = tags.inputs() if tags else []
+    audio_input = ["-i", audio] if audio else []
+    tag_inputs = tags.inputs() if tags else []
     streams = ["-map", "0:v", "-map", "1:a"] if audio else ["-map", "0"]
-    arguments = [*SEGMENTS, *heard, *read, *streams, "-c", "copy"]
+    arguments = [*SEGMENTS, *audio_input, *tag_inputs, *streams, "-c", "copy"]
     if tags:
         arguments += tags.outputs(2 if audio else 1)
     if suffix in _MOV:
-        if packet_filter:  # the others keep no decoding times, or say no duration by them
+        if packet_filter:  # other containers store no decoding times, or derive no duration from them
             arguments += ["-bsf:v", packet_filter]
         if format.codec == "hevc":
-            arguments += ["-tag:v", "hvc1"]  # QuickTime and Safari play no other
-        # The segments' own ticks, so that no time is rounded; the index first, so that players can start.
+            arguments += ["-tag:v", "hvc1"]  # the only tag that QuickTime and Safari play
+        # The segments' time base, so that no time is rounded; the index first, so that playback can start early.
         arguments += ["-video_track_timescale", str(format.time_base.denominator), "-movflags", "+faststart"]
     elif audio and suffix != ".ts":
-        # What an encoder says ahead of time stands in the track's header: nothing is to be shifted for it.
+        # The track's header holds the encoder's delay: no times must be shifted for it.
         arguments += ["-avoid_negative_ts", "disabled"]
     return tuple(arguments)
 
@@ -123,11 +123,11 @@ def _check(segments: Sequence[Segment], joined: Path) -> None:
 
 
 def _check_audio(audio: Path, joined: Path) -> None:
-    """Makes sure that the sound begins and ends where it should."""
+    """Checks the start and the end of the audio."""
     wanted, found = read_audio(audio), read_audio(joined)
-    if abs(found.begins - wanted.begins) > _ROUNDED:
+    if abs(found.start - wanted.start) > _ROUNDED:
         raise StitchError(
-            f"the video's sound begins at {float(found.begins):.4f} s instead of {float(wanted.begins):.4f} s"
+            f"the video's audio starts at {float(found.start):.4f} s instead of {float(wanted.start):.4f} s"
         )
-    if not -_ROUNDED < found.ends - wanted.ends < _PACKET:
-        raise StitchError(f"the video's sound ends at {float(found.ends):.4f} s instead of {float(wanted.ends):.4f} s")
+    if not -_ROUNDED < found.end - wanted.end < _PACKET:
+        raise StitchError(f"the video's audio ends at {float(found.end):.4f} s instead of {float(wanted.end):.4f} s")

@@ -1,4 +1,4 @@
-"""A video that can be played while it is made: HTTP Live Streaming, of the segments that are there (RFC 8216)."""
+"""Writes finished segments as an HTTP Live Streaming playlist (RFC 8216), for playback during rendering."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-_SOUND = 48_000
-"""Samples in a second of all that Helios mixes."""
+_AUDIO_RATE = 48_000
+"""Samples per second of all audio that Helios mixes."""
 PLAYLIST = "index.m3u8"
-_PIECE_S = 0.5
-"""Seconds after which a piece ends, at the next key frame."""
-_TAGS = {"hevc": "hvc1"}  # Safari plays no other
+_PIECE_SECONDS = 0.5
+"""A piece ends at the first key frame after this time."""
+_TAGS = {"hevc": "hvc1"}  # the only tag that Safari plays
 
 
 class HlsStream:
-    """A playlist in ``folder``, which is made, and the pieces that it names: fragmented MP4.
+    """Writes a playlist and its pieces (fragmented MP4) into ``folder``, which is created if missing.
 
-    Segments are added in order; a piece is there as soon as the next begins, so up to half a second
-    of the last segment is not, until there is another. Pieces of an earlier stream in that
-    folder are removed. It blocks: call it from a thread, and from one at a time.
+    Add segments in order. A piece appears when the next one starts, so up to half a second of the last segment is
+    missing until the next is added. Pieces of an earlier stream in the folder are deleted. All methods block: call
+    them from a thread, and from one at a time.
     """
 
     def __init__(self, folder: Path, ticks: int, audio: Path | None = None) -> None:
-        """``ticks`` are those of a second in segments. ``audio`` is what is heard, from the video's beginning.
+        """Opens the stream. Segments have ``ticks`` per second; ``audio`` is a file that starts with the video.
 
         Raises:
-            OutputError: the folder can't be written to.
+            OutputError: the folder is not writable, or holds other files under the stream's names.
         """
         import av
         from av.error import FFmpegError
@@ -55,7 +55,7 @@ class HlsStream:
             former = [folder / PLAYLIST, folder / "init.mp4", *folder.glob("piece-*.m4s")]
             for old in former:
                 if old.is_symlink() or (old.exists() and not old.is_file()):
-                    raise OutputError(f"{old} is no file of a stream: remove it, or name another folder")
+                    raise OutputError(f"{old} is not a file of a stream: remove it, or choose another folder")
             for old in former:
                 old.unlink(missing_ok=True)
             self._output = av.open(
@@ -65,12 +65,12 @@ class HlsStream:
                 options={
                     "hls_playlist_type": "event",
                     "hls_segment_type": "fmp4",
-                    "hls_time": str(_PIECE_S),
+                    "hls_time": str(_PIECE_SECONDS),
                     "hls_flags": "temp_file+independent_segments",
                     "hls_segment_filename": str(folder / "piece-%05d.m4s"),
                     "hls_fmp4_init_filename": "init.mp4",
-                    # In which both begin without rounding.
-                    "hls_segment_options": f"movie_timescale={lcm(_SOUND, ticks)}",
+                    # A multiple of both time bases, so that neither start is rounded.
+                    "hls_segment_options": f"movie_timescale={lcm(_AUDIO_RATE, ticks)}",
                 },
             )
             if audio:
@@ -79,10 +79,10 @@ class HlsStream:
             raise self._unwritable(error) from error
 
     def add(self, segment: Path) -> None:
-        """Appends a segment, and what is heard meanwhile.
+        """Appends a segment and the audio of its time.
 
         Raises:
-            StitchError: it can't be read.
+            StitchError: the segment can't be read.
             OutputError: the stream can't be written.
         """
         import av
@@ -95,9 +95,9 @@ class HlsStream:
         try:
             with container:
                 stream = container.streams.video[0]
-                video = self._video or self._begin(stream)
+                video = self._video or self._start(stream)
                 base = stream.time_base
-                assert base is not None, "segments count in ticks"
+                assert base is not None, "segments have a time base"
                 started, last = self._end, 0
                 for packet in container.demux(stream):
                     if packet.pts is None or packet.dts is None:
@@ -107,14 +107,14 @@ class HlsStream:
                     packet.dts += started
                     packet.stream = video
                     self._output.mux(packet)
-                    for heard in self._until(packet.dts * base):
-                        self._output.mux(heard)
+                    for audio in self._audio_until(packet.dts * base):
+                        self._output.mux(audio)
                 self._end += last
         except (FFmpegError, OSError) as error:
             raise self._unwritable(error) from error
 
     def finish(self) -> None:
-        """Says that this was all.
+        """Ends the playlist.
 
         Raises:
             OutputError: the stream can't be written.
@@ -122,23 +122,23 @@ class HlsStream:
         from av.error import FFmpegError
 
         try:
-            for heard in self._until(None):
-                self._output.mux(heard)
+            for audio in self._audio_until(None):
+                self._output.mux(audio)
             self._output.close()
         except (FFmpegError, OSError) as error:
             raise self._unwritable(error) from error
         finally:
             self._close_audio()
 
-    def leave(self) -> None:
-        """Lets go of it as it is."""
+    def abandon(self) -> None:
+        """Closes the files without ending the playlist."""
         from av.error import FFmpegError
 
         with contextlib.suppress(FFmpegError, OSError):
             self._output.close()
         self._close_audio()
 
-    def _begin(self, template: VideoStream) -> VideoStream:
+    def _start(self, template: VideoStream) -> VideoStream:
         self._video = self._output.add_stream_from_template(template)
         self._video.time_base = template.time_base
         if tag := _TAGS.get(template.codec_context.name):
@@ -150,8 +150,8 @@ class HlsStream:
             self._packets = iter(self._audio_file.demux(source))
         return self._video
 
-    def _until(self, time: Fraction | None) -> Iterator[Packet[AudioStream]]:
-        """The packets of sound up to a time (s); without one, all that are left."""
+    def _audio_until(self, time: Fraction | None) -> Iterator[Packet[AudioStream]]:
+        """Yields the audio packets up to a time (s), or all remaining ones for None."""
         while packet := self._waiting or next(self._packets, None):
             self._waiting = packet
             if packet.pts is not None:

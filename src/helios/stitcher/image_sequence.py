@@ -1,4 +1,4 @@
-"""One file for each frame, copied out of segments of images."""
+"""Copies each frame of image segments into a file of its own."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from helios.text import Text
 
 
 class ImageSequenceStitcher:
-    """Gives each frame a file of its own. Frames are numbered from ``first`` on."""
+    """Writes one image file for each frame, numbered from ``first``."""
 
     def __init__(self, adapter: WorkerAdapter, first: int = 0) -> None:
-        """Finds ffmpeg. Raises MissingTool where there is none."""
+        """Finds ffmpeg. Raises MissingTool if it is not installed."""
         self._ffmpeg = Ffmpeg(adapter)
         self._first = first
 
     async def stitch(
         self, inputs: Sequence[Path], output: Path, audio: Path | None = None, text: Text | None = None
     ) -> None:
-        """Has the frames of ``inputs`` as files; the name of ``output`` has a place for their numbers.
+        """Writes the frames of ``inputs`` to files named after the pattern ``output``, such as ``frame-%05d.png``.
 
-        A folder that is not there appears with all of them in it; into one that is, they are moved one by one, each
-        whole. See ``VideoStitcher.stitch``; there is no ``audio``, and no ``text``.
+        A new folder appears with all images in it; into an existing one they are moved one by one, each complete.
+        See ``VideoStitcher.stitch``; ``audio`` and ``text`` must be None.
         """
-        assert audio is text is None, "images are silent"
+        assert audio is text is None, "images hold neither audio nor text"
         segments = await asyncio.to_thread(read_alike, inputs)
         with beside(output, pattern=True) as work:
             await self._split(segments, work, output.suffix)
@@ -44,9 +44,9 @@ class ImageSequenceStitcher:
 
     def _name(self, segments: Sequence[Segment], work: Path, output: Path) -> None:
         wanted = sum(len(segment.times) for segment in segments)
-        made = list((work / "images").iterdir())
-        if len(made) != wanted or not all(image.stat().st_size for image in made):
-            raise StitchError(f"there are {len(made)} images instead of {wanted}")
+        images = list((work / "images").iterdir())
+        if len(images) != wanted or not all(image.stat().st_size for image in images):
+            raise StitchError(f"there are {len(images)} images instead of {wanted}")
         folder = output.absolute().parent
         target = folder if folder.is_dir() else work / "named"
         target.mkdir(exist_ok=True)
@@ -58,5 +58,5 @@ class ImageSequenceStitcher:
 
 
 def image_arguments() -> tuple[str, ...]:
-    """ffmpeg's arguments for one file for each packet."""
+    """Returns ffmpeg's arguments to write each packet to its own file."""
     return *SEGMENTS, "-c", "copy", "-f", "image2", "-start_number", "0"

@@ -1,4 +1,4 @@
-"""What a finished segment is, read from its file."""
+"""Reads the format and the frame times of segments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What segments must share to be joined by copying their streams."""
+    """The properties that segments must share to be joined by copying their streams."""
 
     codec: str
     width: int
@@ -27,7 +27,7 @@ class Format:
     """The decoder's set-up (for H.264: SPS and PPS), byte for byte."""
 
     def difference(self, other: Format) -> str | None:
-        """What ``other`` has that is unlike this, in words; None where they fit together."""
+        """Describes how ``other`` differs from this format; None if they are equal."""
         if self.codec != other.codec:
             return f"its codec is {other.codec}, not {self.codec}"
         if (self.width, self.height) != (other.width, other.height):
@@ -45,7 +45,7 @@ class Format:
 class Segment:
     """A segment's video: its format, the times of its frames in order, and how long it lasts, in seconds.
 
-    ``delay`` is by how much decoding begins before the first frame is shown: room for frames out of order.
+    ``delay`` is the time (s) between decoding and showing the first frame: room for reordered frames.
     """
 
     path: Path
@@ -57,42 +57,42 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """When a stream begins and ends, in seconds, counted from the beginning of the video, if there is one."""
+    """The start and end of a stream, in seconds from the start of the video, if there is one."""
 
-    begins: Fraction
-    ends: Fraction
+    start: Fraction
+    end: Fraction
 
 
 def read_audio(path: Path) -> Span:
-    """When a file's sound is heard.
+    """Reads when a file's audio starts and ends.
 
     Raises:
-        StitchError: it has none, or can't be read.
+        StitchError: the file has no audio, or can't be read.
     """
     import av
     from av.error import FFmpegError
 
-    begins: dict[str, Fraction] = {}
-    ends = Fraction(0)
+    starts: dict[str, Fraction] = {}
+    end = Fraction(0)
     try:
         with av.open(str(path.absolute())) as container:
             for packet in container.demux():
                 if packet.pts is None:
                     continue
                 kind, time = packet.stream.type, packet.pts * packet.time_base
-                begins[kind] = min(begins.get(kind, time), time)
+                starts[kind] = min(starts.get(kind, time), time)
                 if kind == "audio":
-                    ends = max(ends, time + (packet.duration or 0) * packet.time_base)
+                    end = max(end, time + (packet.duration or 0) * packet.time_base)
     except (OSError, ValueError, FFmpegError) as error:
         raise StitchError(f"{path} can't be read: {error}") from error
-    if "audio" not in begins:
-        raise StitchError(f"{path} has no sound")
-    zero = begins.get("video", Fraction(0))
-    return Span(begins["audio"] - zero, ends - zero)
+    if "audio" not in starts:
+        raise StitchError(f"{path} has no audio")
+    zero = starts.get("video", Fraction(0))
+    return Span(starts["audio"] - zero, end - zero)
 
 
 FORMATS = "mov,matroska,webm,ogg,avi,mpegts,mpeg,flv"
-"""Formats that hold their frames themselves: playlists and their like would have other files read, or addresses."""
+"""Formats that contain their frames: playlists and the like would make ffmpeg read other files or addresses."""
 READING = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 
 
@@ -100,9 +100,9 @@ def read_segment(path: Path) -> Segment:
     """Reads a segment's video stream from end to end, without decoding it.
 
     Raises:
-        StitchError: there is no such file, it can't be read to its end, or it has no video.
+        StitchError: the file is missing, can't be read to its end, or has no video.
     """
-    import av  # here, for it takes a while, and a video is drawn before it is joined
+    import av  # here: the import takes a while, and frames can be rendered meanwhile
     from av.error import FFmpegError
 
     if not path.is_file():
@@ -134,7 +134,7 @@ def _read(path: Path, container: InputContainer, stream: VideoStream) -> Segment
     if not times:
         raise StitchError(f"{path} has no frames")
     if stream.frames and stream.frames != len(times):
-        raise StitchError(f"{path} is cut short: {len(times)} of its {stream.frames} frames are there")
+        raise StitchError(f"{path} is cut short: it has {len(times)} of its {stream.frames} frames")
     context = stream.codec_context
     kind = Format(context.name, context.width, context.height, str(context.pix_fmt), base, context.extradata or b"")
     times.sort()

@@ -19,7 +19,8 @@ def parse_language(text: str) -> str:
     Raises:
         UsageError: no language has this code.
     """
-    from langcodes import Language, LanguageTagError, tag_is_valid  # here: it takes a while, and few videos need it
+    from langcodes import Language, tag_is_valid  # here: it takes a while, and few videos need it
+    from langcodes.tag_parser import LanguageTagError
 
     code = text.strip().replace("_", "-").partition("-")[0]
     try:
