@@ -62,5 +62,5 @@ def test_a_name_that_is_not_executable_is_refused(tool: Path, monkeypatch: pytes
 @pytest.mark.usefixtures("tool")
 def test_a_missing_ffmpeg_is_an_error_that_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    with pytest.raises(MissingTool, match=r"ffmpeg was not found*apt-get install ffmpeg"):
+    with pytest.raises(MissingTool, match=r"ffmpeg was not found.*apt-get install ffmpeg"):
         find_ffmpeg()
