@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helios.composition import Composition, Declared, Source, compose, parse_range
+from helios.composition import Composition, Declared, PageSettings, Source, compose, parse_range
 from helios.errors import UsageError
 
 SOURCE = Source(root=None, entry="http://localhost/")
@@ -18,13 +18,13 @@ def test_what_is_not_declared_is_full_hd_at_30_fps() -> None:
     video = compose(SOURCE, Declared(frames=45))
     assert (video.width, video.height, video.fps, video.frames) == (1920, 1080, 30, 45)
     assert video.duration == Fraction(3, 2)
-    assert video.props is None
+    assert video.page.props is None
 
 
 def test_what_is_declared_is_taken() -> None:
     declared = Declared(width=64, height=48, fps=FILM, frames=24)
-    video = compose(SOURCE, declared, props={"a": [1]}, ready_timeout=2)
-    wanted = {"width": 64, "height": 48, "fps": FILM, "frames": 24, "props": {"a": [1]}, "ready_timeout": 2}
+    video = compose(SOURCE, declared, PageSettings(props={"a": [1]}, ready_timeout=2))
+    wanted = {"width": 64, "height": 48, "fps": FILM, "frames": 24, "page": {"props": {"a": [1]}, "ready_timeout": 2}}
     assert video == Composition.model_validate({"source": SOURCE, **wanted})
     assert video.duration == Fraction(1001, 1000)
 
@@ -95,11 +95,11 @@ def test_the_ends_of_the_range_are_sizes(side: int) -> None:
 @pytest.mark.parametrize("timeout", [0, -1, math.inf, math.nan])
 def test_a_page_gets_some_time_to_become_ready_and_not_for_ever(timeout: float) -> None:
     with pytest.raises(UsageError, match="ready-timeout"):
-        compose(SOURCE, Declared(frames=1), ready_timeout=timeout)
+        PageSettings(ready_timeout=timeout)
 
 
 def test_a_video_survives_json() -> None:
-    video = compose(SOURCE, Declared(fps=FILM, frames=24), props={"a": [1, None, "ü"]})
+    video = compose(SOURCE, Declared(fps=FILM, frames=24), PageSettings(props={"a": [1, None, "ü"]}))
     assert Composition.model_validate_json(video.model_dump_json()) == video
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from test_parity import means
 
-from helios.composition import Composition, Cue, Declared, Source
+from helios.composition import Composition, Cue, Declared, PageSettings, Source
 from helios.renderer.browser.browser import open_page
 from helios.renderer.draw import draw_chunk
 from helios.renderer.frame_diff import THRESHOLD
@@ -52,7 +52,12 @@ def draw(
     captions: tuple[Cue, ...] = CUES,
 ) -> ChunkReport:
     video = Composition(
-        source=Source.parse(page), width=SIZE[0], height=SIZE[1], fps=FPS, frames=len(SHOWN), captions=captions
+        source=Source.parse(page),
+        width=SIZE[0],
+        height=SIZE[1],
+        fps=FPS,
+        frames=len(SHOWN),
+        page=PageSettings(captions=captions),
     )
     spec = ChunkSpec(
         composition=video, start=frames.start, stop=frames.stop, encoding=LOSSLESS, capture=method, motion=motion
@@ -148,7 +153,7 @@ def test_a_page_has_nothing_of_them_in_its_body_and_notices_no_change(tmp_path: 
     page = write(tmp_path, NOTICING)
 
     async def look() -> tuple[object, ...]:
-        async with open_page(Source.parse(page), SIZE, "screenshot", tmp_path, captions=CUES) as opened:
+        async with open_page(Source.parse(page), SIZE, "screenshot", tmp_path, PageSettings(captions=CUES)) as opened:
             await opened.evaluate("void seen.splice(0)")
             for frame in range(6):
                 await opened.advance(frame, frame * 1001 / 30, 0.0)
@@ -169,8 +174,8 @@ def test_the_probe_draws_with_them(html: str, method: str, tmp_path: Path) -> No
         source=Source.parse(write(tmp_path, html)),
         declared=Declared(width=SIZE[0], height=SIZE[1], fps=FPS, frames=len(SHOWN)),
         capture="auto",
-        captions=CUES,
+        page=PageSettings(captions=CUES),
     )
     found = asyncio.run(probe(spec, tmp_path / "work"))
     assert (found.capture, found.motion) == (method, "jump" if method == "stage" else "seek")
-    assert found.composition.captions == CUES
+    assert found.composition.page.captions == CUES

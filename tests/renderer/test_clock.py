@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from helios.composition import Source
+from helios.composition import PageSettings, Source
 from helios.renderer.browser.browser import open_page
 from helios.renderer.browser.page import Page
 from helios.renderer.capture.methods import create_capture
@@ -30,7 +30,7 @@ def on_page(
 
     async def run() -> Any:
         source = Source.parse(folder / "page.html")
-        async with open_page(source, (320, 180), method, folder / "work", props=props) as page:
+        async with open_page(source, (320, 180), method, folder / "work", PageSettings(props=props)) as page:
             capture = create_capture(method, page, FPS)
             await capture.warm_up()
             at = 0

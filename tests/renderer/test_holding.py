@@ -9,7 +9,7 @@ import pytest
 from test_clock import at_frame
 
 import helios
-from helios.composition import Composition, Source
+from helios.composition import Composition, PageSettings, Source
 from helios.errors import PageError
 from helios.renderer.browser.browser import open_page
 from helios.renderer.capture.methods import create_capture
@@ -189,7 +189,9 @@ def test_a_page_that_never_lets_go_is_named_with_what_it_waits_for(loop: str, tm
     page.write_text(f"<!doctype html><script>helios.hold('the map'); {NEVER[loop]}</script>")
 
     async def run() -> None:
-        async with open_page(Source.parse(page), (64, 64), "begin-frame", tmp_path / "work", ready_timeout=3):
+        async with open_page(
+            Source.parse(page), (64, 64), "begin-frame", tmp_path / "work", PageSettings(ready_timeout=3)
+        ):
             pass
 
     with pytest.raises(

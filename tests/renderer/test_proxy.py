@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import helios
-from helios.composition import Network, Source
+from helios.composition import Network, PageSettings, Source
 from helios.composition.declared import Declared
 from helios.renderer.browser.proxy import EgressProxy, is_elsewhere, is_public
 from helios.renderer.messages import ProbeSpec
@@ -152,7 +152,7 @@ def test_a_worker_keeps_its_machine_from_pages_that_may_reach_all(in_worker: boo
         (tmp_path / "page" / "page.html").write_text(page)
         source = Source(root=Path("page"), entry="page.html")
         declared = Declared(width=320, height=180, frames=2)
-        spec = ProbeSpec(source=source, declared=declared, network="all", capture="faithful")
+        spec = ProbeSpec(source=source, declared=declared, page=PageSettings(network="all"), capture="faithful")
         (tmp_path / "spec.json").write_text(spec.model_dump_json())
         command = [sys.executable, "-m", "helios.renderer", "probe", "spec.json", "probe.json"]
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HELIOS_WORKER": "1" if in_worker else ""}

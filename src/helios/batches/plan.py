@@ -83,6 +83,7 @@ class BatchPlan:
         return BatchSpec(
             source=video.source,
             declared=self.declared,
+            page=video.page.with_props(None),
             videos=tuple(videos),
             size=(video.width, video.height),
             seconds=SPELL_S,
@@ -91,9 +92,6 @@ class BatchPlan:
             capture=method,
             browser=probe.browser,
             renderer=probe.renderer,
-            ready_timeout=video.ready_timeout,
-            network=video.network,
-            alpha=video.alpha,
         )
 
     def place(self, row: Row, method: CaptureMethod) -> Place:
@@ -107,7 +105,7 @@ class BatchPlan:
             "declared": self.declared.model_dump(mode="json"),
             "source": {"entry": source.entry, "folder": source.root is not None},
             "encoding": self.template.encoding.model_dump(mode="json"),
-            "alpha": self.template.composition.alpha,
+            "alpha": self.template.composition.page.alpha,
             "browser": self.template.probe.browser,
             "renderer": self.template.probe.renderer,
         }

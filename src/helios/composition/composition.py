@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from helios.composition.cue import Cue
 from helios.composition.declared import Declared
+from helios.composition.page_settings import PageSettings
 from helios.composition.source import Source
 from helios.errors import UsageError
 
@@ -18,18 +17,9 @@ DEFAULT_FPS = Fraction(30)
 MAX_FRAMES = 100_000_000
 MAX_SIDE = 16384  # x264 and Chromium's surfaces end here
 
-Network = Literal["none", "public", "all"]
-"""What a page may reach beside its own folder: nothing, what everybody can reach, or all that this machine can."""
-
 
 class Composition(BaseModel):
-    """A video to be drawn: ``frames`` frames of ``width`` × ``height`` pixels, frame k at k/fps seconds.
-
-    ``props`` is JSON that the page finds as ``window.helios.props``; ``ready_timeout`` is how many
-    seconds the page may take to become ready, before frame 0 and at any frame. ``network`` is what the page may reach
-    beside its own folder. With ``alpha`` the page stands on nothing, instead of on white. ``captions`` are drawn over
-    it, none of them while another is.
-    """
+    """A video of a page: ``frames`` frames of ``width`` × ``height`` pixels, frame k at k/fps seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,11 +28,7 @@ class Composition(BaseModel):
     height: int = Field(gt=0, le=MAX_SIDE)
     fps: Fraction = Field(gt=0)
     frames: int = Field(gt=0)
-    props: Any = None
-    ready_timeout: float = Field(default=30.0, gt=0)
-    network: Network = "all"
-    alpha: bool = False
-    captions: tuple[Cue, ...] = ()
+    page: PageSettings = PageSettings()
 
     @property
     def duration(self) -> Fraction:
@@ -50,19 +36,10 @@ class Composition(BaseModel):
         return self.frames / self.fps
 
 
-def compose(
-    source: Source,
-    declared: Declared,
-    *,
-    props: Any = None,
-    ready_timeout: float = 30.0,
-    network: Network = "all",
-    alpha: bool = False,
-    captions: tuple[Cue, ...] = (),
-) -> Composition:
-    """The composition of ``source`` with what was declared of it.
+def compose(source: Source, declared: Declared, page: PageSettings = PageSettings()) -> Composition:  # noqa: B008 (frozen)
+    """The composition of ``source`` with the ``declared`` size, rate and length.
 
-    A duration that is no whole number of frames is rounded to the nearest.
+    A duration that is not a whole number of frames is rounded to the nearest.
 
     Raises:
         UsageError: no length is declared, or a value is out of range.
@@ -88,20 +65,7 @@ def compose(
         raise UsageError(f"the video must have at least 1 frame, not {frames}")
     if frames > MAX_FRAMES:
         raise UsageError(f"the video must have at most {MAX_FRAMES:,} frames, not {frames:,}")
-    if not 0 < ready_timeout < math.inf:
-        raise UsageError(f"ready-timeout must be above 0 seconds and finite, not {ready_timeout:g}")
-    return Composition(
-        source=source,
-        width=width,
-        height=height,
-        fps=fps,
-        frames=frames,
-        props=props,
-        ready_timeout=ready_timeout,
-        network=network,
-        alpha=alpha,
-        captions=captions,
-    )
+    return Composition(source=source, width=width, height=height, fps=fps, frames=frames, page=page)
 
 
 def parse_range(text: str, frames: int) -> range:

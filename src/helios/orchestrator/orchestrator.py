@@ -114,12 +114,8 @@ class RenderOrchestrator:
                 declared=request.declared,
                 encoding=request.encoding,
                 capture=request.capture,
-                props=request.props,
-                ready_timeout=request.ready_timeout,
-                network=request.reach,
+                page=request.page,
                 listen=request.listen,
-                alpha=request.alpha,
-                captions=request.captions,
             )
         )
         if request.capture == "fast" and found.capture not in FAST:
@@ -177,7 +173,7 @@ class RenderOrchestrator:
             read = None
             if isinstance(plan, RenderPlan):
                 read = text and text.within(*plan.span)
-                for warning in find_late_text(text, plan.composition.captions, plan.composition.duration):
+                for warning in find_late_text(text, plan.composition.page.captions, plan.composition.duration):
                     emit(WarningIssued(message=warning))
             thread.submit(import_module, "av")  # takes a while, and joining needs it: meanwhile others draw
             store = self._store or ArtifactStore.at(folder / "store")
@@ -264,10 +260,7 @@ class RenderOrchestrator:
                 source=request.source,
                 declared=request.declared,
                 fallback=Declared(frames=max(0, frame) + 1),
-                props=request.props,
-                ready_timeout=request.ready_timeout,
-                network=request.reach,
-                alpha=request.alpha,
+                page=request.page,
             )
         )
         if not 0 <= frame < found.composition.frames:

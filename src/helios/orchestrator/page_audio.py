@@ -85,7 +85,7 @@ def _source(clip: AudioClip, video: Composition, *, here: bool) -> str:
         raise UsageError(
             f"{_named(clip)} is left out of the audio: it is neither a file in the page's folder nor an http address"
         )
-    if not here or video.network != "all":
+    if not here or video.page.network != "all":
         raise UsageError(
             f"{_named(clip)} is left out of the audio: this machine fetches audio only for pages that it draws "
             "itself with access to the whole network (--adapter local, --network all)"

@@ -48,12 +48,12 @@ class RenderPlan:
     @property
     def suffix(self) -> str:
         """The ending of a segment's name."""
-        return self.encoding.suffix(alpha=self.composition.alpha)
+        return self.encoding.suffix(alpha=self.composition.page.alpha)
 
     @property
     def liveness(self) -> LivenessPolicy:
         """A page may take its time at any frame, and start slowly."""
-        patience = self.composition.ready_timeout + 10
+        patience = self.composition.page.ready_timeout + 10
         return LivenessPolicy(minimum_heartbeat_timeout=patience, start_timeout=10 * patience)
 
     @property
@@ -127,7 +127,9 @@ class RenderPlan:
     @cached_property
     def _shared(self) -> str:
         shared = {
-            "composition": self.composition.model_dump(mode="json", exclude={"source", "ready_timeout", "network"}),
+            "composition": self.composition.model_dump(
+                mode="json", exclude={"source": True, "page": {"ready_timeout", "network"}}
+            ),
             "source": {"entry": self.composition.source.entry, "folder": self.root is not None},
             "encoding": self.encoding.model_dump(mode="json"),
             "threads": self.encoder_threads,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helios.composition import Cue, Declared, Network, Source, parse_range
+from helios.composition import Cue, Declared, Network, PageSettings, Source, parse_range
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.pages import RenderPlan
 from helios.renderer.messages import FAST, CaptureChoice, CaptureMethod, Costs, Encoding, Motion, Probe
@@ -46,6 +46,17 @@ class RenderRequest:
     def reach(self) -> Network:
         """What the page may reach; if nothing is said, all that this machine can, or what everybody can."""
         return self.network or ("public" if self.fleet else "all")
+
+    @property
+    def page(self) -> PageSettings:
+        """The settings that the page is opened with."""
+        return PageSettings(
+            props=self.props,
+            ready_timeout=self.ready_timeout,
+            network=self.reach,
+            alpha=self.alpha,
+            captions=self.captions,
+        )
 
 
 def cores() -> int:

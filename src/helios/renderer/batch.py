@@ -66,7 +66,7 @@ class _Batch:
     async def draw_some(self, workspace: Path) -> None:
         """Draws videos in one browser, until one of them fails or time is up."""
         spec = self._spec
-        opened = open_browser(spec.source, self.size, spec.capture, workspace, network=spec.network, shared=True)
+        opened = open_browser(spec.source, self.size, spec.capture, workspace, network=spec.page.network, shared=True)
         async with opened as browser:
             sound = True
             while self.left and sound:
@@ -119,23 +119,10 @@ class _Batch:
     async def _load(self, browser: Browser, video: BatchItem) -> tuple[Page, Composition]:
         """The page, at the size that it declares."""
         spec = self._spec
+        settings = spec.page.with_props(video.props)
         for _ in range(2):
-            page = await browser.open(
-                self.size,
-                spec.capture,
-                props=video.props,
-                ready_timeout=spec.ready_timeout,
-                alpha=spec.alpha,
-                afresh=True,
-            )
-            composition = compose(
-                spec.source,
-                spec.declared.over(await page.declared()),
-                props=video.props,
-                ready_timeout=spec.ready_timeout,
-                network=spec.network,
-                alpha=spec.alpha,
-            )
+            page = await browser.open(self.size, spec.capture, settings, afresh=True)
+            composition = compose(spec.source, spec.declared.over(await page.declared()), settings)
             if (composition.width, composition.height) == self.size:
                 return page, composition
             self.size = composition.width, composition.height

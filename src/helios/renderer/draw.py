@@ -217,9 +217,5 @@ def _open(composition: Composition, method: CaptureMethod, workspace: Path) -> A
         (composition.width, composition.height),
         method,
         workspace,
-        props=composition.props,
-        ready_timeout=composition.ready_timeout,
-        network=composition.network,
-        alpha=composition.alpha,
-        captions=composition.captions,
+        composition.page,
     )

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from helios.composition import ENCODERS, Composition, Cue, Declared, Network, Source
+from helios.composition import ENCODERS, Composition, Declared, PageSettings, Source
 from helios.errors import (
     BrowserError,
     CaptureBroken,
@@ -103,11 +103,7 @@ class ProbeSpec(_Message):
     fallback: Declared = Declared()
     encoding: Encoding | None = None
     capture: CaptureChoice = "faithful"
-    props: object = None
-    ready_timeout: float = 30.0
-    network: Network = "all"
-    alpha: bool = False
-    captions: tuple[Cue, ...] = ()
+    page: PageSettings = PageSettings()
     listen: bool = False
 
 
@@ -227,6 +223,7 @@ class BatchSpec(_Message):
 
     source: Source
     declared: Declared
+    page: PageSettings
     videos: tuple[BatchItem, ...] = Field(min_length=1)
     size: tuple[int, int]
     seconds: float
@@ -235,9 +232,6 @@ class BatchSpec(_Message):
     capture: CaptureMethod
     browser: str | None = None
     renderer: str | None = None
-    ready_timeout: float = 30.0
-    network: Network = "all"
-    alpha: bool = False
 
 
 class StillSpec(_Message):

@@ -100,14 +100,8 @@ def expected_size(spec: ProbeSpec) -> tuple[int, int]:
 async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> Probe:
     may_be_fast = spec.capture != "faithful" and faithful == "begin-frame"
     method = "stage" if may_be_fast else faithful
-    async with open_browser(spec.source, size, method, workspace, network=spec.network, rings=2) as browser:
-        load = partial(
-            browser.open,
-            props=spec.props,
-            ready_timeout=spec.ready_timeout,
-            alpha=spec.alpha,
-            captions=spec.captions,
-        )
+    async with open_browser(spec.source, size, method, workspace, network=spec.page.network, rings=2) as browser:
+        load = partial(browser.open, settings=spec.page)
         if not may_be_fast:
             page, composition = await _load(spec, load, size, faithful)
             capture = create_capture(faithful, page, composition.fps)
@@ -124,7 +118,7 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
                     found = await look.draw_fast(stage)
                 else:
                     capture = BeginFrameCapture(
-                        page, composition.fps, EXACT if spec.alpha else CHEAP
+                        page, composition.fps, EXACT if spec.page.alpha else CHEAP
                     )  # JPEG has no alpha
                     found = await look.compare(stage, capture, TrialResult(faithful))
                 motion = look.motion or await page.motion()
@@ -200,15 +194,7 @@ async def _load(
     from helios.renderer.encode.codec import check_encoding
 
     declared = spec.declared.over(await page.declared()).over(spec.fallback)
-    composition = compose(
-        spec.source,
-        declared,
-        props=spec.props,
-        ready_timeout=spec.ready_timeout,
-        network=spec.network,
-        alpha=spec.alpha,
-        captions=spec.captions,
-    )
+    composition = compose(spec.source, declared, spec.page)
     if spec.encoding:
         check_encoding(spec.encoding, composition)
     return page, composition

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from helios.composition import Cue, Network, Source
+from helios.composition import Network, PageSettings, Source
 from helios.errors import BrowserError, CaptureUnsafe, HeliosError, OutputError, PageError
 from helios.renderer.browser.devtools import Connection, Params, ResponseTimeout
 from helios.renderer.browser.launch import run_browser
@@ -51,15 +51,11 @@ class Browser:
         self,
         size: tuple[int, int],
         capture: CaptureMethod,
+        settings: PageSettings,
         *,
-        props: object = None,
-        ready_timeout: float = 30.0,
-        alpha: bool = False,
-        captions: Sequence[Cue] = (),
         afresh: bool = False,
     ) -> Page:
-        """The page, loaded into a target of its own; with ``alpha`` it stands on nothing. ``afresh``: as if it were the
-        browser's first.
+        """The page, loaded into a target of its own. ``afresh``: as if it were the browser's first.
 
         Raises:
             PageError: it can't be loaded, its script throws, or it does not become ready.
@@ -74,28 +70,27 @@ class Browser:
             "Target.attachToTarget", {"targetId": created["targetId"], "flatten": True}
         )
         browser = (await self._connection.call("Browser.getVersion"))["product"]
-        ring = Ring(self._files, size, alpha=alpha) if staged and self._files else None
+        ring = Ring(self._files, size, alpha=settings.alpha) if staged and self._files else None
         page = Page(
             self._connection,
             answer["sessionId"],
             browser,
-            ready_timeout,
+            settings,
             capture,
             ring,
             self._used,
             self._processes,
-            alpha=alpha,
         )
         self._pages.append(page)
         if afresh:
             self._used.clear()
             await self._forget(page)
         script = clock_script(
-            props=props,
+            props=settings.props,
             manual=capture == "screenshot",
             staged=staged,
             origin=ORIGIN if self._source.root else None,
-            captions=captions,
+            captions=settings.captions,
         )
         await asyncio.gather(
             page.call("Page.enable"),
@@ -105,7 +100,7 @@ class Browser:
             page.call("Runtime.addBinding", {"name": ASK}),
             *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
             *([page.call("Runtime.addBinding", {"name": "heliosStage"})] if staged else []),
-            *([page.call("Emulation.setDefaultBackgroundColorOverride", _NOTHING)] if alpha else []),
+            *([page.call("Emulation.setDefaultBackgroundColorOverride", _NOTHING)] if settings.alpha else []),
         )
         await page.load(self._source.url(ORIGIN))
         return page
@@ -199,22 +194,15 @@ async def open_page(
     size: tuple[int, int],
     capture: CaptureMethod,
     workspace: Path,
-    *,
-    props: object = None,
-    ready_timeout: float = 30.0,
-    network: Network = "all",
-    alpha: bool = False,
-    captions: Sequence[Cue] = (),
+    settings: PageSettings = PageSettings(),  # noqa: B008 (frozen)
 ) -> AsyncGenerator[Page]:
     """The page of ``source`` in a browser of its own, for as long as the block runs.
 
     Raises:
         as ``open_browser`` and ``Browser.open``.
     """
-    async with open_browser(source, size, capture, workspace, network=network) as browser:
-        yield await browser.open(
-            size, capture, props=props, ready_timeout=ready_timeout, alpha=alpha, captions=captions
-        )
+    async with open_browser(source, size, capture, workspace, network=settings.network) as browser:
+        yield await browser.open(size, capture, settings)
 
 
 def _metrics(size: tuple[int, int]) -> Params:

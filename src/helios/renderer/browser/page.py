@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
-from helios.composition import Declared, parse_meta
+from helios.composition import Declared, PageSettings, parse_meta
 from helios.errors import BrowserError, CaptureUnsafe, PageError
 from helios.renderer.browser.devtools import CALL_TIMEOUT, Connection, OnLoss, Params, ProtocolError, ResponseTimeout
 from helios.renderer.browser.loads import Loads, clip, shown
@@ -38,18 +38,16 @@ class Page:
         connection: Connection,
         session: str,
         browser: str,
-        ready_timeout: float,
+        settings: PageSettings,
         capture: CaptureMethod,
         ring: Ring | None,
         used: Used,
         processes: Processes,
-        *,
-        alpha: bool = False,
     ) -> None:
         self._connection = connection
         self._session = session
         self._processes = processes
-        self.ready_timeout = ready_timeout
+        self.ready_timeout = settings.ready_timeout
         self._stage = b""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loads = Loads(self.call, self.warn, self._document_refused, examined=ring is not None)
@@ -67,9 +65,9 @@ class Page:
         self.used = used
         """The files of its folder that it has asked for."""
         self.ring = ring
-        self.alpha = alpha
+        self.alpha = settings.alpha
         """Whether it stands on nothing, instead of on white."""
-        self._direct = capture == "canvas" and not alpha
+        self._direct = capture == "canvas" and not settings.alpha
         self.on_stage: Callable[[Params], None] = lambda message: None
         """Gets what the stage's worker tells."""
         self.on_loss: OnLoss = lambda error: None

@@ -52,7 +52,7 @@ def check_encoding(encoding: Encoding, video: Composition) -> None:
     Raises:
         UsageError: it does not; says which setting is wrong.
     """
-    name = pixel_format(encoding, alpha=video.alpha)
+    name = pixel_format(encoding, alpha=video.page.alpha)
     if encoding.encoder == "browser":
         _check_browser(encoding, video, name)
     _check_pixel_format(encoding, video, name)
@@ -74,8 +74,8 @@ def check_encoding(encoding: Encoding, video: Composition) -> None:
 
 
 def _check_browser(encoding: Encoding, video: Composition, name: str) -> None:
-    if video.alpha or encoding.preview:
-        what = "transparency" if video.alpha else "previews"
+    if video.page.alpha or encoding.preview:
+        what = "transparency" if video.page.alpha else "previews"
         raise UsageError(f"the browser encodes no {what}: --encoder ffmpeg")
     for what, given, only in (("codec", encoding.codec, "libx264"), ("pixel format", name, "yuv420p")):
         if given != only:
@@ -92,14 +92,14 @@ def _check_pixel_format(encoding: Encoding, video: Composition, name: str) -> No
         raise UsageError(f"there is no pixel format {name!r}: usual ones are yuv420p, yuv422p and yuv444p") from None
     if shape.is_rgb and encoding.codec != "png":
         raise UsageError(f"videos are made in YUV, not in {name}: usual pixel formats are yuv420p, yuv422p and yuv444p")
-    if video.alpha and not any(component.is_alpha for component in shape.components):
+    if video.page.alpha and not any(component.is_alpha for component in shape.components):
         raise UsageError(f"{name} keeps no transparency: leave --pixel-format out")
     for what, size, chroma in (
         ("width", width, shape.chroma_width()),
         ("height", height, shape.chroma_height()),
     ):
         if chroma != size and size % 2:
-            mend = "change it" if video.alpha else "change it, or use --pixel-format yuv444p"
+            mend = "change it" if video.page.alpha else "change it, or use --pixel-format yuv444p"
             raise UsageError(f"{name} needs an even {what}, not {size}: {mend}")
 
 
@@ -114,7 +114,7 @@ def new_context(encoding: Encoding, video: Composition, threads: int = 1) -> Vid
 def configure(context: VideoCodecContext, encoding: Encoding, video: Composition, threads: int = 1) -> None:
     """Sets an encoder up, before it is opened."""
     context.width, context.height = encoded_size(encoding, video)
-    context.pix_fmt = pixel_format(encoding, alpha=video.alpha)
+    context.pix_fmt = pixel_format(encoding, alpha=video.page.alpha)
     context.framerate = video.fps
     # Never left to the encoder: what it writes must not depend on the cores of the machine it is on.
     context.thread_count = threads
@@ -127,7 +127,7 @@ def configure(context: VideoCodecContext, encoding: Encoding, video: Composition
     options = dict(_DEFAULTS.get(encoding.codec, {}))
     if encoding.preview:
         options |= _PREVIEW.get(encoding.codec, {})
-    if video.alpha and encoding.codec == "libvpx-vp9":
+    if video.page.alpha and encoding.codec == "libvpx-vp9":
         options["auto-alt-ref"] = "0"  # it can't be had with transparency
     if encoding.crf is not None:
         options["crf"] = f"{encoding.crf:g}"
