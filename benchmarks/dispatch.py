@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.scenes import HERE, WORK
 from helios.jobs import JobSpec, Journal
-from helios.jobs.runner import Recorder
+from helios.jobs.recorder import Recorder
 from helios.orchestrator import Chunk, ChunkFinished, CommandChunk, CommandPlan
 from helios.orchestrator.attempt import Attempt
 from helios.orchestrator.schedule import Schedule
@@ -69,19 +69,19 @@ async def _helios(chunks: int) -> None:
     command = CommandChunk(command="nothing", output="nothing.mp4", frames=FRAMES)
     with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder))) as journal:
         plan = CommandPlan(chunks=(command,) * chunks, workers=WORKERS)
-        job = journal.add(JobSpec(commands=plan, output=Path("nothing.mp4")))
+        job = journal.create(JobSpec(commands=plan, output=Path("nothing.mp4")))
 
         async with Recorder(journal, job) as recorder:
 
             def done(attempt: Attempt, result: None) -> None:
-                recorder.add(
+                recorder.record(
                     ChunkFinished(
                         chunk=attempt.chunk.index, attempt=attempt.number, worker=attempt.worker, frames=FRAMES,
                         repeated=0, seconds=time.monotonic() - attempt.started,
                     )
                 )  # fmt: skip
 
-            await Schedule(plan.parts, WORKERS, _wait, done, recorder.add).run()
+            await Schedule(plan.parts, WORKERS, _wait, done, recorder.record).run()
 
 
 async def _wait(chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> None:

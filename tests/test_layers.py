@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "errors": set[str](),
     "release": set[str](),
     "stopping": set[str](),
+    "locks": set[str](),
     "threads": set[str](),
     "output": {"errors"},
     "extras": {"errors"},
@@ -56,6 +57,7 @@ MAY_IMPORT = {
     "clouds": {"errors", "extras", "release", "threads"},
     "jobs": {
         "adapters",
+        "locks",
         "logs",
         "orchestrator",
         "output",
@@ -65,6 +67,7 @@ MAY_IMPORT = {
         "storage",
         "text",
         "threads",
+        "worker",
         "errors",
     },
     "api": {

@@ -146,7 +146,7 @@ def test_texts_go_through_a_pipe(linked: bool, tmp_path: Path) -> None:
     fifo = tmp_path / "results.csv"
     (link_to_pipe if linked else pipe)(fifo)
     before = kind(fifo)
-    job = Journal().add(spec(tmp_path / "a.mp4"))
+    job = Journal().create(spec(tmp_path / "a.mp4"))
     assert read_from(fifo, lambda: helios(tmp_path, "job", "report", job, "-o", fifo)).startswith(b"<!doctype html>")
     emitted = read_from(fifo, lambda: helios(tmp_path, "render", "page.html", "--emit-job", fifo))
     assert json.loads(emitted)["output"] == str(tmp_path / "out.mp4")
@@ -155,7 +155,7 @@ def test_texts_go_through_a_pipe(linked: bool, tmp_path: Path) -> None:
 
 
 def test_a_report_goes_to_a_device_and_to_standard_output(tmp_path: Path) -> None:
-    job = Journal().add(spec(tmp_path / "a.mp4"))
+    job = Journal().create(spec(tmp_path / "a.mp4"))
     stdout = tmp_path / "stdout"
     stdout.symlink_to("/proc/self/fd/1")  # what /dev/stdout is; but no test puts the machine's own at risk
     done = helios(tmp_path, "job", "report", job, "-o", stdout)

@@ -14,7 +14,7 @@ import helios
 from helios.adapters import LocalTarget, LocalWorkerAdapter, Target, adapter_names, find_kind
 from helios.api.targets import resolve_targets
 from helios.jobs.journal import Journal
-from helios.jobs.runner import leave_runner, run_job
+from helios.jobs.runner import run_job, start_runner
 from helios.jobs.spec import JobSpec
 from helios.worker import LineSink, WorkerJob, WorkerResult
 from support.videos import frame_times
@@ -240,9 +240,9 @@ def test_another_process_can_not_run_a_job_of_an_adapter_object(page: Path, tmp_
         asyncio.run(helios.submit(page, tmp_path / "a.mp4", adapter=adapter))
     spec = asyncio.run(helios.create_job(page, tmp_path / "a.mp4", adapter=adapter))
     journal = Journal()
-    job = journal.add(spec)
+    job = journal.create(spec)
     with pytest.raises(helios.UsageError, match=refused):
-        leave_runner(journal, job)
+        start_runner(journal, job)
     elsewhere = subprocess.run(
         [sys.executable, "-m", "helios.jobs", str(journal.folder), job], capture_output=True, text=True, check=False
     )

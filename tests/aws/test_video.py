@@ -235,7 +235,7 @@ def test_commands_that_are_not_ours_are_distributed_too(front: LambdaFront, tmp_
         chunk |= {"command": "ffmpeg", "inputs": [str(tmp_path / "words.txt")]}
     job |= {"targets": [{"kind": "aws", "function": "helios", "store": STORE}], "store": STORE}
     journal = Journal()
-    video = asyncio.run(run_job(journal, journal.add(JobSpec.parse(json.dumps(job), "the job"))))
+    video = asyncio.run(run_job(journal, journal.create(JobSpec.parse(json.dumps(job), "the job"))))
     journal.close()
     assert (video.frames, front.invokes) == (30, 6)
     assert images(tmp_path / "video.mp4") == expected(30)

@@ -59,18 +59,17 @@ def test_a_submitted_job_is_listed_watched_and_told_of(folder: Path) -> None:
     assert images(folder / "video.mp4") == expected(30)
 
 
-def test_logs_tell_what_has_happened(folder: Path) -> None:
+def test_logs_are_transitions_of_the_job_and_its_chunks(folder: Path) -> None:
     helios(folder, "run", "job.json")
     (status,) = told(folder, "list")
     lines = helios(folder, "logs", status["job"]).stdout.splitlines()
-    assert "30 frames in 6 commands by 2 workers" in lines[0]
-    assert "joining 6 segments" in lines[-2]
+    assert lines[0].endswith("job: queued: created")
+    assert "job: running -> done: 30 frames in " in lines[-1]
     of_one = helios(folder, "logs", status["job"], "--chunk", "3").stdout.splitlines()
     assert len(of_one) == 2
-    assert all("chunk 3" in line for line in of_one)
-    assert [event["event"] for event in told(folder, "logs", status["job"], "--chunk", "3")] == [
-        "chunk-started", "chunk-finished"
-    ]  # fmt: skip
+    assert all("chunk 3, attempt 1: " in line for line in of_one)
+    states = [line["new_state"] for line in told(folder, "logs", status["job"], "--chunk", "3")]
+    assert states == ["running", "done"]
 
 
 def waiting(folder: Path, gate: Path) -> None:

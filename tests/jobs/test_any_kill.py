@@ -77,7 +77,7 @@ def test_a_job_survives_any_kill(seed: int, tmp_path: Path) -> None:
     journal = Journal()
     log, output = tmp_path / "log", tmp_path / "video.mp4"
     job = logged(output, log)
-    name = journal.add(job)
+    name = journal.create(job)
     videos = kills = 0
     while kills < KILLS // 4 or videos == 0:
         before = committed(journal, job)
@@ -104,6 +104,6 @@ def test_a_job_survives_any_kill(seed: int, tmp_path: Path) -> None:
             output.unlink()
             job = logged(output, tmp_path / f"log{videos}")
             log = tmp_path / f"log{videos}"
-            name = journal.add(job)  # another command in every chunk: all is to be made
+            name = journal.create(job)  # another command in every chunk: all is to be made
         else:
             assert not output.exists() or images(output) == expected(CHUNKS * FRAMES), "never half a video"

@@ -35,7 +35,7 @@ def test_what_is_no_fault_is_said(text: str) -> None:
 def test_a_job_of_200_chunks_comes_out_exact_under_all_faults_at_once(tmp_path: Path) -> None:
     journal = Journal()
     events: list[RenderEvent] = []
-    job = journal.add(spec(tmp_path / "video.mp4", chunks=200, frames=2, workers=4, attempts=20))
+    job = journal.create(spec(tmp_path / "video.mp4", chunks=200, frames=2, workers=4, attempts=20))
     video = asyncio.run(run_job(journal, job, events.append, inject=f"{ALL},seed=1"))
     assert images(tmp_path / "video.mp4") == expected(400)
     codes = [event.code for event in events if isinstance(event, ChunkAttemptFailed)]
@@ -48,7 +48,7 @@ def test_a_job_of_200_chunks_comes_out_exact_under_all_faults_at_once(tmp_path: 
 def test_each_fault_is_a_real_one(fault: str, tmp_path: Path) -> None:
     journal = Journal()
     events: list[RenderEvent] = []
-    job = journal.add(spec(tmp_path / "video.mp4", chunks=1, frames=30_000, attempts=1))
+    job = journal.create(spec(tmp_path / "video.mp4", chunks=1, frames=30_000, attempts=1))
 
     async def work() -> None:
         async with asyncio.timeout(5 if fault == "throttle=1" else 60):
@@ -68,7 +68,7 @@ def test_each_fault_is_a_real_one(fault: str, tmp_path: Path) -> None:
 
 def test_a_job_comes_out_exact_of_a_store_that_fails_all_the_time(tmp_path: Path) -> None:
     journal = Journal()
-    job = journal.add(spec(tmp_path / "video.mp4", chunks=10, workers=4, attempts=20))
+    job = journal.create(spec(tmp_path / "video.mp4", chunks=10, workers=4, attempts=20))
     asyncio.run(run_job(journal, job, inject="store=0.3,seed=4"))
     assert images(tmp_path / "video.mp4") == expected(50)
 
@@ -80,7 +80,7 @@ def test_a_job_whose_disk_was_full_is_gone_on_with(tmp_path: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
     try:
         journal = Journal(small)
-        job = journal.add(spec(tmp_path / "video.mp4", chunks=10, frames=5, workers=1, attempts=1, log=log))
+        job = journal.create(spec(tmp_path / "video.mp4", chunks=10, frames=5, workers=1, attempts=1, log=log))
         filler = small / "filler"
         with filler.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small).free - 120_000)

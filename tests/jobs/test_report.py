@@ -52,7 +52,7 @@ def journal() -> Journal:
 
 
 def test_a_report_shows_what_was_done_and_the_video(journal: Journal, tmp_path: Path) -> None:
-    job = journal.add(spec(tmp_path / "video.mp4", chunks=8, frames=30))
+    job = journal.create(spec(tmp_path / "video.mp4", chunks=8, frames=30))
     asyncio.run(run_job(journal, job, inject="kill=0.5,seed=5"))
     report = tmp_path / "report" / "report.html"
     report.parent.mkdir()
@@ -73,7 +73,7 @@ def test_a_report_shows_what_was_done_and_the_video(journal: Journal, tmp_path: 
 def test_a_report_of_a_failed_job_says_what_failed_and_why(journal: Journal, tmp_path: Path) -> None:
     plain = json.loads(spec(tmp_path / "<video>.mp4", chunks=3, workers=1, attempts=2).model_dump_json())
     plain["commands"]["chunks"][1] |= {"command": "sh", "args": ["-c", "echo '<b>broken</b>' >&2; exit 3"]}
-    job = journal.add(JobSpec.parse(json.dumps(plain), "the job"))
+    job = journal.create(JobSpec.parse(json.dumps(plain), "the job"))
     with pytest.raises(ChunkFailed):
         asyncio.run(run_job(journal, job))
     report = tmp_path / "report.html"
@@ -88,7 +88,7 @@ def test_a_report_of_a_failed_job_says_what_failed_and_why(journal: Journal, tmp
 
 
 def test_a_report_of_a_job_that_nobody_has_started_can_be_written(journal: Journal, tmp_path: Path) -> None:
-    job = journal.add(spec(tmp_path / "video.mp4"))
+    job = journal.create(spec(tmp_path / "video.mp4"))
     write_report(journal, job, tmp_path / "report.html")
     found = look(tmp_path / "report.html", LOOK, tmp_path)
     assert found["stats"]["State"] == "queued"
@@ -107,7 +107,7 @@ def test_a_report_of_an_output_without_video_says_so(
 ) -> None:
     plain = json.loads(spec(tmp_path / args[-1], chunks=1).model_dump_json())
     plain["commands"]["merge"] = {"command": command, "args": args, "output": args[-1]}
-    job = journal.add(JobSpec.parse(json.dumps(plain), "the job"))
+    job = journal.create(JobSpec.parse(json.dumps(plain), "the job"))
     asyncio.run(run_job(journal, job))
     report = tmp_path / "report.html"
     write_report(journal, job, report)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from helios.jobs import Journal, retention
-from helios.jobs.retention import forget_ended, prune
+from helios.jobs.retention import delete_old_jobs, prune_cache
 from support.commands import spec
 
 
 def finished(journal: Journal, step: str = "finish") -> str:
-    job = journal.add(spec(Path("video.mp4"), chunks=1))
-    journal.step(job, "start")
-    journal.step(job, step)  # type: ignore[arg-type]
+    job = journal.create(spec(Path("video.mp4"), chunks=1))
+    journal.transition(job, "start")
+    journal.transition(job, step)  # type: ignore[arg-type]
     with journal.running(job):
         pass
     journal.log_path(job).write_text("message")
@@ -29,41 +29,41 @@ def ids(journal: Journal) -> set[str]:
 def test_the_journal_forgets_what_ended_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal()
     old = [finished(journal, step) for step in ("finish", "fail", "cancel")]
-    waiting, paused = journal.add(spec(Path("video.mp4"))), journal.add(spec(Path("video.mp4")))
-    journal.step(paused, "pause")
+    waiting, paused = journal.create(spec(Path("video.mp4"))), journal.create(spec(Path("video.mp4")))
+    journal.transition(paused, "pause")
     alive = finished(journal)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 31 * 86_400)
     new = finished(journal)
     with journal.running(alive):
-        forget_ended(journal)
+        delete_old_jobs(journal)
     assert ids(journal) == {waiting, paused, alive, new}
     for job in old:
         assert not list(journal.folder.glob(f"{job}.*"))
 
 
 def test_the_journal_keeps_so_many_jobs_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "KEPT_JOBS", 3)
+    monkeypatch.setattr(retention, "MAX_FINISHED_JOBS", 3)
     journal = Journal()
-    waiting = journal.add(spec(Path("video.mp4")))
+    waiting = journal.create(spec(Path("video.mp4")))
     jobs = [finished(journal) for _ in range(6)]
-    forget_ended(journal)
+    delete_old_jobs(journal)
     assert ids(journal) == {waiting, *jobs[3:]}
 
 
 def test_the_journals_file_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "KEPT_JOBS", 3)
+    monkeypatch.setattr(retention, "MAX_FINISHED_JOBS", 3)
     journal = Journal()
     for _ in range(60):
         job = json.loads(spec(Path("video.mp4"), chunks=30).model_dump_json())
-        name = journal.add(type(spec(Path("video.mp4"))).parse(json.dumps(job), "the job"))
-        journal.step(name, "start")
-        journal.step(name, "finish")
+        name = journal.create(type(spec(Path("video.mp4"))).parse(json.dumps(job), "the job"))
+        journal.transition(name, "start")
+        journal.transition(name, "finish")
     journal.close()
     file = journal.folder / "jobs.sqlite"
     before = file.stat().st_size
     journal = Journal()
-    forget_ended(journal)
+    delete_old_jobs(journal)
     journal.close()
     assert file.stat().st_size < before / 2
 
@@ -71,7 +71,7 @@ def test_the_journals_file_shrinks(monkeypatch: pytest.MonkeyPatch) -> None:
 def _prune_often(folder: Path, barrier: object) -> None:
     for _ in range(30):
         barrier.wait(60)  # type: ignore[attr-defined]
-        prune(folder)
+        prune_cache(folder)
         barrier.wait(60)  # type: ignore[attr-defined]
 
 
@@ -106,5 +106,5 @@ def test_pruning_goes_on_where_files_vanish(monkeypatch: pytest.MonkeyPatch) -> 
         place.mkdir(parents=True)
         (place / "chunk.job-1.mp4").write_bytes(bytes(100))
     (folder / "artifacts" / "segments" / "place-1" / "gone.job-1.mp4").symlink_to("nowhere")
-    prune(folder)
+    prune_cache(folder)
     assert not list(folder.glob("artifacts/segments/*/chunk.*"))

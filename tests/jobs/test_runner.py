@@ -16,7 +16,8 @@ import helios
 from helios.errors import ChunkFailed, CommandNotFound, JobFailed, JobStopped, UsageError
 from helios.jobs import JobSpec, Journal
 from helios.jobs.job import Job
-from helios.jobs.runner import Recorder, run_job
+from helios.jobs.recorder import Recorder
+from helios.jobs.runner import run_job
 from helios.orchestrator import ChunkCached, ChunkFinished, RenderEvent, RenderResult
 from helios.orchestrator.events import ChunkProgressed, CommandsPlanned
 from support.commands import expected, images, spec
@@ -29,7 +30,7 @@ def journal() -> Journal:
 
 
 def run(journal: Journal, job: JobSpec | str, events: list[RenderEvent] | None = None) -> RenderResult:
-    name = job if isinstance(job, str) else journal.add(job)
+    name = job if isinstance(job, str) else journal.create(job)
     return asyncio.run(run_job(journal, name, events.append if events is not None else lambda event: None))
 
 
@@ -61,18 +62,18 @@ def test_the_same_job_twice_costs_one_stitch(journal: Journal, tmp_path: Path) -
 
 
 def test_progress_begins_anew_with_another_plan(journal: Journal, tmp_path: Path) -> None:
-    job = journal.add(spec(tmp_path / "video.mp4", chunks=6, frames=5))
+    job = journal.create(spec(tmp_path / "video.mp4", chunks=6, frames=5))
     recorder = Recorder(journal, job)
-    recorder.add(CommandsPlanned(frames=30, chunks=6, workers=2))
-    recorder.add(ChunkFinished(chunk=3, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
-    recorder.add(ChunkProgressed(chunk=4, worker=1, frames=2))
+    recorder.record(CommandsPlanned(frames=30, chunks=6, workers=2))
+    recorder.record(ChunkFinished(chunk=3, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
+    recorder.record(ChunkProgressed(chunk=4, worker=1, frames=2))
     recorder.flush()
     status = journal.status(job)
     assert (status.frames, status.all_frames, status.chunks, status.all_chunks) == (7, 30, 1, 6)
     recorder = Recorder(journal, job)
-    recorder.add(ChunkFinished(chunk=5, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
-    recorder.add(CommandsPlanned(frames=30, chunks=1, workers=1))
-    recorder.add(ChunkProgressed(chunk=0, worker=0, frames=9))
+    recorder.record(ChunkFinished(chunk=5, attempt=1, worker=0, frames=5, repeated=0, seconds=1.0))
+    recorder.record(CommandsPlanned(frames=30, chunks=1, workers=1))
+    recorder.record(ChunkProgressed(chunk=0, worker=0, frames=9))
     recorder.flush()
     status = journal.status(job)
     assert (status.frames, status.all_frames, status.chunks, status.all_chunks) == (9, 30, 0, 1)
@@ -82,7 +83,7 @@ def test_a_fresh_job_takes_nothing_from_others_but_all_of_its_own(journal: Journ
     log = tmp_path / "log"
     run(journal, spec(tmp_path / "video.mp4", log=log))
     fresh = spec(tmp_path / "video.mp4", log=log, fresh=True)
-    job = journal.add(fresh)
+    job = journal.create(fresh)
     assert run(journal, job).attempts == 6
     assert run(journal, job).attempts == 0
     assert sorted(made(log)) == sorted([*range(6)] * 2)
@@ -170,7 +171,7 @@ def test_chunks_of_a_job_that_can_be_gone_on_with_are_not_pruned(
     paused = json.loads(spec(tmp_path / "video.mp4", chunks=3, log=log, workers=1).model_dump_json())
     last = paused["commands"]["chunks"][2]["args"]
     last[1] = f"[ -e {gate} ] || exit 3; {last[1]}"
-    job = journal.add(JobSpec.parse(json.dumps({**paused, "attempts": 1}), "the job"))
+    job = journal.create(JobSpec.parse(json.dumps({**paused, "attempts": 1}), "the job"))
     with pytest.raises(ChunkFailed):
         run(journal, job)
     monkeypatch.setenv("HELIOS_KEEP_GB", "0")
@@ -208,7 +209,7 @@ def test_a_chunk_that_fails_keeps_the_others_and_says_what_to_do(journal: Journa
     command = spec(tmp_path / "video.mp4", chunks=4).commands
     assert command
     script = f"test -e {mended} || {{ echo broken >&2; exit 3; }}; exec {command.chunks[2].job(tmp_path)}"
-    job = journal.add(failing(tmp_path / "video.mp4", script, workers=1, log=log, attempts=2))
+    job = journal.create(failing(tmp_path / "video.mp4", script, workers=1, log=log, attempts=2))
     with pytest.raises(ChunkFailed, match=r"chunk 2 .* 2 attempts.* exit code 3; it said:\n  broken"):
         run(journal, job)
     status = journal.status(job)
@@ -237,7 +238,7 @@ def test_a_command_that_makes_nothing_has_failed(journal: Journal, tmp_path: Pat
 
 
 def test_a_job_is_run_by_one_process_at_a_time(journal: Journal, tmp_path: Path) -> None:
-    job = journal.add(spec(tmp_path / "video.mp4"))
+    job = journal.create(spec(tmp_path / "video.mp4"))
     with journal.running(job), pytest.raises(UsageError, match="being run by another process"):
         run(Journal(), job)
 
@@ -328,7 +329,7 @@ def test_another_machine_goes_on_with_the_store_alone(tmp_path: Path, monkeypatc
     assert command
     script = f"test -e {mended} || exit 3; exec {command.chunks[2].job(tmp_path)}"
     here = Journal(tmp_path / "here")
-    job = here.add(failing(tmp_path / "video.mp4", script, workers=1, log=log, attempts=1, store=store))
+    job = here.create(failing(tmp_path / "video.mp4", script, workers=1, log=log, attempts=1, store=store))
     with pytest.raises(ChunkFailed):
         run(here, job)
     mended.touch()

@@ -1,6 +1,7 @@
-"""Whoever wants to know what becomes of a job is told, signed, and can't hinder it."""
+"""Webhooks: delivered in order, signed as Standard Webhooks define, and never in the way of the job."""
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
@@ -8,8 +9,10 @@ import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,18 +23,18 @@ from helios.jobs.runner import run_job
 from helios.orchestrator import RenderEvent, WarningIssued
 from support.commands import spec
 
-Told = list[tuple[dict[str, str], bytes]]
+Deliveries = list[tuple[dict[str, str], bytes]]
 
 
 @contextmanager
-def listening(statuses: list[int]) -> Generator[tuple[str, Told]]:
-    """An address that answers with these statuses, one after the other, and then with 204; and what it was told."""
-    told: Told = []
+def listening(statuses: list[int]) -> Generator[tuple[str, Deliveries]]:
+    """Yields the address of a server, and its deliveries. It answers with ``statuses`` in order, then with 204."""
+    deliveries: Deliveries = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.append((dict(self.headers), body))
+            deliveries.append(({name.lower(): value for name, value in self.headers.items()}, body))
             status = statuses.pop(0) if statuses else 204
             if not status:
                 self.wfile.write(b"garbage garbage\r\n\r\n")
@@ -47,7 +50,7 @@ def listening(statuses: list[int]) -> Generator[tuple[str, Told]]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/hook", told
+        yield f"http://127.0.0.1:{server.server_port}/hook", deliveries
     finally:
         server.shutdown()
         server.server_close()
@@ -56,69 +59,104 @@ def listening(statuses: list[int]) -> Generator[tuple[str, Told]]:
 
 def run(job: JobSpec) -> str:
     journal = Journal()
-    name = journal.add(job)
+    name = journal.create(job)
     asyncio.run(run_job(journal, name))
     return name
 
 
-def test_what_becomes_of_a_job_is_told_in_order(tmp_path: Path) -> None:
-    with listening([]) as (address, told):
+def read(deliveries: Deliveries) -> list[dict[str, Any]]:
+    return [json.loads(body) for _, body in deliveries]
+
+
+def test_messages_are_delivered_in_order(tmp_path: Path) -> None:
+    with listening([]) as (address, deliveries):
         name = run(spec(tmp_path / "video.mp4", chunks=2, webhook=address))
-    bodies = [json.loads(body) for _, body in told]
-    assert [(body["job"], body["event"]) for body in bodies] == [(name, "started"), (name, "done")]
-    assert bodies[1]["output"] == str(tmp_path / "video.mp4")
-    assert bodies[1]["frames"] == 10
-    assert "Helios-Signature" not in told[0][0]
+    messages = read(deliveries)
+    assert [message["type"] for message in messages] == ["job.started", "job.done"]
+    assert all(datetime.fromisoformat(message["timestamp"]).tzinfo for message in messages)
+    assert messages[0]["data"] == {"job": name}
+    assert messages[1]["data"]["output"] == str(tmp_path / "video.mp4")
+    assert messages[1]["data"]["frames"] == 10
+    assert "webhook-signature" not in deliveries[0][0]
 
 
-def test_what_is_told_is_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HELIOS_WEBHOOK_SECRET", "our secret")
-    with listening([]) as (address, told):
+def test_the_signature_is_the_one_of_standard_webhooks() -> None:
+    """The example of the project's own libraries: https://github.com/standard-webhooks/standard-webhooks/tree/main/libraries"""
+    headers = webhook.webhook_headers(
+        "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        1614265330,
+        b'{"test": 2432232314}',
+        base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    )
+    assert headers == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+@pytest.mark.parametrize("prefix", ["whsec_", ""])
+def test_messages_are_signed_with_the_secret(prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = b"a secret of at least 24 bytes"
+    monkeypatch.setenv("HELIOS_WEBHOOK_SECRET", prefix + base64.b64encode(key).decode())
+    with listening([]) as (address, deliveries):
         run(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
-    for headers, body in told:
-        parts = dict(part.split("=") for part in headers["Helios-Signature"].split(","))
-        expected = hmac.new(b"our secret", f"{parts['t']}.".encode() + body, hashlib.sha256).hexdigest()
-        assert hmac.compare_digest(parts["v1"], expected)
+    assert len(deliveries) == 2
+    for headers, body in deliveries:
+        signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+        expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        assert headers["webhook-signature"] == f"v1,{expected}"
 
 
-def test_an_address_that_fails_is_told_again(tmp_path: Path) -> None:
-    with listening([500, 503]) as (address, told):
+def test_a_secret_that_is_not_base64_is_refused_before_the_job_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELIOS_WEBHOOK_SECRET", "our secret!")
+    journal = Journal()
+    name = journal.create(spec(tmp_path / "video.mp4", chunks=1, webhook="http://127.0.0.1:9/"))
+    with pytest.raises(UsageError, match="HELIOS_WEBHOOK_SECRET must be base64") as caught:
+        asyncio.run(run_job(journal, name))
+    assert "our secret" not in str(caught.value)
+    assert journal.status(name).state == "queued"
+
+
+def test_a_message_keeps_its_id_when_it_is_sent_again(tmp_path: Path) -> None:
+    with listening([500, 503]) as (address, deliveries):
         run(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
-    assert [json.loads(body)["event"] for _, body in told] == ["started"] * 3 + ["done"]
+    assert [message["type"] for message in read(deliveries)] == ["job.started"] * 3 + ["job.done"]
+    ids = [headers["webhook-id"] for headers, _ in deliveries]
+    assert (len(set(ids[:3])), len(set(ids))) == (1, 2)
 
 
-def test_a_failure_is_told(tmp_path: Path) -> None:
-    with listening([]) as (address, told):
+def test_a_failure_is_delivered(tmp_path: Path) -> None:
+    with listening([]) as (address, deliveries):
         job = json.loads(spec(tmp_path / "video.mp4", webhook=address, attempts=1).model_dump_json())
         job["commands"]["chunks"][1]["args"] = ["-nonsense"]
         with pytest.raises(ChunkFailed):
             run(JobSpec.parse(json.dumps(job), "the job"))
-    last = json.loads(told[-1][1])
-    assert (last["event"], last["code"]) == ("failed", "chunk-failed")
+    last = read(deliveries)[-1]
+    assert (last["type"], last["data"]["code"]) == ("job.failed", "chunk-failed")
 
 
-def test_an_address_that_is_not_there_hinders_nothing_and_is_warned_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(webhook, "PATIENCE", 0.2)
-    address = "http://127.0.0.1:9/none"
+def test_an_address_that_does_not_answer_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "FINISH_TIMEOUT", 0.2)
     journal, events = Journal(), list[RenderEvent]()
-    name = journal.add(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
+    name = journal.create(spec(tmp_path / "video.mp4", chunks=1, webhook="http://127.0.0.1:9/secret-path"))
     asyncio.run(run_job(journal, name, events.append))
     assert (tmp_path / "video.mp4").exists()
-    warned = [event.message for event in events if isinstance(event, WarningIssued)]
-    assert warned[0].startswith(f"the webhook {address} fails, and is tried again: ")
-    assert "refused" in warned[0]
-    assert [f"{address} did not get the event 'done'" in line for line in warned].count(True) == 1
-    kept = [event.message for _, _, event in journal.events(name) if isinstance(event, WarningIssued)]
-    assert kept == warned
+    warnings = [event.message for event in events if isinstance(event, WarningIssued)]
+    assert warnings[0].startswith("the webhook at http://127.0.0.1:9 failed and is tried again: ")
+    assert "refused" in warnings[0]
+    assert ["did not receive 'job.done'" in line for line in warnings].count(True) == 1
+    stored = [event.message for _, _, event in journal.events(name) if isinstance(event, WarningIssued)]
+    assert stored == warnings
 
 
 @pytest.mark.parametrize(
     "address",
     ["no address", "ftp://127.0.0.1/", "http:///hook", "http://a b/", "example.com/hook", "http://a:99999/", ""],
 )
-def test_what_is_no_address_is_refused_at_once(address: str, tmp_path: Path) -> None:
+def test_an_address_that_is_no_url_is_refused(address: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="webhook") as caught:
         spec(tmp_path / "video.mp4", chunks=1, webhook=address)
     assert "https://example.com/hook" in str(caught.value)
@@ -126,25 +164,25 @@ def test_what_is_no_address_is_refused_at_once(address: str, tmp_path: Path) -> 
         asyncio.run(helios.render(tmp_path / "page.html", tmp_path / "a.mp4", webhook=address))
 
 
-def test_an_answer_that_is_no_http_is_asked_for_again(tmp_path: Path) -> None:
-    with listening([0, 0]) as (address, told):
+def test_a_message_is_sent_again_after_an_answer_that_is_not_http(tmp_path: Path) -> None:
+    with listening([0, 0]) as (address, deliveries):
         run(spec(tmp_path / "video.mp4", chunks=1, webhook=address))
-    assert [json.loads(body)["event"] for _, body in told] == ["started", "started", "started", "done"]
+    assert [message["type"] for message in read(deliveries)] == ["job.started"] * 3 + ["job.done"]
 
 
-def test_whoever_stops_a_job_does_not_wait_for_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "PATIENCE", 600)
+def test_a_job_that_is_cancelled_does_not_wait_for_deliveries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "FINISH_TIMEOUT", 600)
     job = json.loads(spec(tmp_path / "video.mp4", chunks=1, webhook="http://127.0.0.1:9/").model_dump_json())
     job["commands"]["chunks"][0] |= {"command": "sleep", "args": ["600"], "env": {"PATH": os.environ["PATH"]}}
     journal = Journal()
-    name = journal.add(JobSpec.parse(json.dumps(job), "the job"))
+    name = journal.create(JobSpec.parse(json.dumps(job), "the job"))
 
     async def work() -> None:
         async with asyncio.timeout(60):
             running = asyncio.create_task(run_job(journal, name))
-            while journal.status(name).state != "running":  # noqa: ASYNC110 - it is another task's
+            while journal.status(name).state != "running":  # noqa: ASYNC110 - another task changes it
                 await asyncio.sleep(0.01)
-            journal.want(name, "cancel")
+            journal.request(name, "cancel")
             with pytest.raises(JobStopped):
                 await running
 

@@ -57,8 +57,8 @@ async def render(
     check_faults(options.get("inject"))
     spec = await create_job(source, output, **options)
     with closing(Journal()) as journal:
-        spec = spec if is_split_by_hand(options) else journal.as_before(spec)
-        return await run_job(journal, journal.add(spec), on_event, inject=options.get("inject"))
+        spec = spec if is_split_by_hand(options) else journal.reuse_plan(spec)
+        return await run_job(journal, journal.create(spec), on_event, inject=options.get("inject"))
 
 
 def render_sync(
@@ -100,7 +100,7 @@ async def submit(
     spec = await create_job(source, output, **options)
     check_portable(spec.targets)
     journal = Journal()
-    return Job.submit(journal, spec if is_split_by_hand(options) else journal.as_before(spec))
+    return Job.submit(journal, spec if is_split_by_hand(options) else journal.reuse_plan(spec))
 
 
 async def create_job(

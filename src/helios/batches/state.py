@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helios.errors import OutputError, UsageError
-from helios.jobs.retention import kept_bytes, prune
-from helios.jobs.runner import end_all_in
+from helios.jobs.retention import cache_limit, prune_cache
+from helios.jobs.runner import kill_processes_in
 from helios.orchestrator.chunk_cache import short_digest
 
 
@@ -37,7 +37,7 @@ def batch_state(state: Path, name: Sequence[str], *, keeps: bool) -> Generator[B
         UsageError: another has.
         OutputError: it can't be kept.
     """
-    kept_bytes()  # what it says may be wrong: better now than afterwards
+    cache_limit()  # what it says may be wrong: better now than afterwards
     folder = state / "batches" / short_digest("\0".join(name))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def batch_state(state: Path, name: Sequence[str], *, keeps: bool) -> Generator[B
             job = secrets.token_hex(8)
             own.write_text(job)
         work = folder / "work"
-        end_all_in(work)
+        kill_processes_in(work)
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         found = BatchState(job, work)
@@ -64,6 +64,6 @@ def batch_state(state: Path, name: Sequence[str], *, keeps: bool) -> Generator[B
         finally:
             shutil.rmtree(folder if found.done else work, ignore_errors=True)
         if keeps:
-            prune(state)
+            prune_cache(state)
     finally:
         os.close(descriptor)

@@ -14,7 +14,6 @@ import typer
 from helios.adapters.faults import check_faults
 from helios.cli import options
 from helios.cli.progress import reporter
-from helios.cli.reporters import describe
 from helios.cli.run import fail, run
 from helios.errors import HeliosError, UsageError
 from helios.output import is_special
@@ -77,7 +76,7 @@ def run_(
         fail(error, json=json)
     report = reporter(quiet=quiet, json=json)
     with closing(journal):
-        run(run_job(journal, journal.add(read), report.show, inject=inject), show=report, json=json)
+        run(run_job(journal, journal.create(read), report.show, inject=inject), show=report, json=json)
 
 
 @app.command()
@@ -139,20 +138,29 @@ def watch(name: Name, quiet: Quiet = False, json: options.Json = False) -> None:
 @app.command()
 def logs(
     name: Name,
-    chunk: Annotated[int | None, typer.Option(help="Only what concerns this chunk.")] = None,
+    chunk: Annotated[int | None, typer.Option(help="Print the entries of this chunk only.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print new entries until the job stops; Ctrl-C leaves it running.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Print what has happened, a line each."""
-    with _open(json=json) as journal:
-        found = journal.find(name)
-        if chunk is not None and not 0 <= chunk < len(journal.spec(found).plan.parts):
-            raise UsageError(f"there is no chunk {chunk} in job {found}")
-        for _, at, event in journal.events(found, chunk=chunk):
-            values: dict[str, object] = {"at": at, **json_.loads(event.model_dump_json())} if json else {}
-            _say(values, f"{time.strftime('%F %T', time.localtime(at))}  {describe(event)}", json=json)
-        log = journal.log_path(found)
-        if chunk is None and not json and log.exists():
-            typer.echo(log.read_text("utf-8", "replace"), nl=False)
+    """Print the log of a job: changes of state with their reasons, warnings, and the output of commands.
+
+    Examples:
+
+        helios job logs 1f2e --follow
+
+        helios job logs 1f2e --chunk 3 --json
+    """
+    with _known(name, json=json) as job:
+        job.check_chunk(chunk)
+
+        async def print_log() -> None:
+            async for entry in job.log(follow=follow, chunk=chunk):
+                at = time.strftime("%F %T", time.localtime(entry.at))
+                _say(entry.values(), f"{at}  {entry}", json=json)
+
+        run(print_log(), json=json, stopped=f"job {job.id} goes on: helios job logs {job.id} --follow")
 
 
 @app.command()
@@ -160,7 +168,7 @@ def pause(name: Name, json: options.Json = False) -> None:
     """Stop a job for now. What is made is kept."""
     with _known(name, json=json) as job:
         run(job.pause(), json=json)
-        _say(_values(job.status()), f"{job.id} is {job.status().shown}: helios job resume {job.id}", json=json)
+        _say(_values(job.status()), f"{job.id} is {job.status().display_state}: helios job resume {job.id}", json=json)
 
 
 @app.command()
@@ -168,7 +176,7 @@ def cancel(name: Name, json: options.Json = False) -> None:
     """Stop a job. What is made is kept until it is deleted."""
     with _known(name, json=json) as job:
         run(job.cancel(), json=json)
-        _say(_values(job.status()), f"{job.id} is {job.status().shown}", json=json)
+        _say(_values(job.status()), f"{job.id} is {job.status().display_state}", json=json)
 
 
 @app.command()
@@ -196,7 +204,7 @@ def retry(
     """Try again what has failed: each chunk that is missing gets as many attempts as at first."""
     with _known(name, json=json) as job:
         if (found := job.status()).state != "failed":
-            fail(UsageError(f"job {job.id} is {found.shown}, and has not failed"), json=json)
+            fail(UsageError(f"job {job.id} is {found.display_state}, and has not failed"), json=json)
     _resume(name, store=None, detach=detach, inject=inject, quiet=quiet, json=json)
 
 
@@ -232,11 +240,11 @@ def repro(
     name: Name, chunk: Annotated[int, typer.Argument(metavar="CHUNK", help="Its number.")], json: options.Json = False
 ) -> None:
     """Lay out all that one chunk of a job needs in a folder here, and print the command that makes it."""
-    from helios.jobs.repro import lay_out
+    from helios.jobs.repro import write_repro
 
     with _open(json=json) as journal:
         found = journal.find(name)
-        command = lay_out(journal.spec(found), chunk, Path(f"{found}-chunk-{chunk:06}"))
+        command = write_repro(journal.spec(found), chunk, Path(f"{found}-chunk-{chunk:06}"))
     _say({"command": command}, command, json=json)
 
 
@@ -266,7 +274,7 @@ def _say(values: dict[str, object], text: str, *, json: bool) -> None:
 def _values(status: JobStatus) -> dict[str, object]:
     return {
         "job": status.id,
-        "state": status.shown,
+        "state": status.display_state,
         "output": str(status.output),
         "created": status.created,
         "started": status.started,
@@ -283,7 +291,7 @@ def _values(status: JobStatus) -> dict[str, object]:
 def _row(status: JobStatus) -> str:
     created = time.strftime("%F %T", time.localtime(status.created))
     share = f"{status.frames}/{status.all_frames} frames, {status.chunks}/{status.all_chunks} chunks"
-    return f"{status.id}  {created}  {status.shown:<11}  {share:<34}  {status.output}"
+    return f"{status.id}  {created}  {status.display_state:<11}  {share:<34}  {status.output}"
 
 
 def _resume(name: str, *, store: str | None, detach: bool, inject: str | None, quiet: bool, json: bool) -> None:
@@ -293,7 +301,7 @@ def _resume(name: str, *, store: str | None, detach: bool, inject: str | None, q
     with _open(json=json) as journal:
         check_faults(inject)
         try:
-            if store and not journal.has(name):
+            if store and not journal.exists(name):
                 job = run(Job.adopt(journal, name, store), json=json)
             else:
                 job = Job(journal, journal.find(name))

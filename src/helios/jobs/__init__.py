@@ -1,4 +1,4 @@
-"""Jobs that outlive the process that runs them: what they are, how far they have come, who may run them."""
+"""Durable jobs: specs, the journal of their progress, and the processes that run them."""
 
 from helios.jobs.journal import JobStatus, Journal
 from helios.jobs.spec import JobSpec

@@ -121,7 +121,7 @@ def _spans(events: list[tuple[float, RenderEvent]]) -> list[_Span]:
 def _facts(status: JobStatus, events: list[tuple[float, RenderEvent]], spans: list[_Span], reused: int) -> str:
     stats = {
         "Job": status.id,
-        "State": status.shown,
+        "State": status.display_state,
         "BatchItem": str(status.output),
         "Started": time.strftime("%F %T %Z", time.localtime(status.started)) if status.started else "not yet",
         "Frames": f"{status.frames} of {status.all_frames} drawn",

@@ -1,4 +1,4 @@
-"""One chunk of a job by itself: to see what went wrong with it."""
+"""Rendering a single chunk of a job outside of the job, to examine it."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from helios.output import place
 
 
 async def run_repro(spec: JobSpec, index: int, folder: Path) -> tuple[Path, str]:
-    """Makes one chunk into a file in ``folder``, and keeps it nowhere else.
+    """Renders one chunk into a file in ``folder``, without the cache.
 
-    Returns the file, and the command that makes it again.
+    Returns the file, and the command that renders it again.
 
     Raises:
         UsageError: there is no such chunk.
-        HeliosError: it can't be made.
+        HeliosError: the chunk failed.
     """
-    chunk = _chunk(spec, index)
+    chunk = _get_chunk(spec, index)
     with tempfile.TemporaryDirectory(prefix="helios-") as workspace:
         at = Workplace(LocalWorkerAdapter(), spec.plan.root)
         made = await spec.plan.make(at, chunk, Path(workspace, "chunk"), lambda suffix: suffix, lambda frames: None)
-        assert made.path, "it was made here"
+        assert made.path, "the local adapter returns a file"
         target = folder / f"chunk-{index:06}{made.path.suffix}"
         await asyncio.to_thread(place, made.path, target)
-    return target, lay_out(spec, index, folder / f"chunk-{index:06}")
+    return target, write_repro(spec, index, folder / f"chunk-{index:06}")
 
 
-def lay_out(spec: JobSpec, index: int, folder: Path) -> str:
-    """Puts all that a chunk needs into ``folder``; returns the shell command that makes it there.
+def write_repro(spec: JobSpec, index: int, folder: Path) -> str:
+    """Writes everything that a chunk needs into ``folder``; returns the shell command that renders it there.
 
     Raises:
         UsageError: there is no such chunk.
         OutputError: the folder can't be written.
     """
-    chunk = _chunk(spec, index)
+    chunk = _get_chunk(spec, index)
     plan = spec.plan
     folder = folder.absolute()
     try:
@@ -57,7 +57,7 @@ def lay_out(spec: JobSpec, index: int, folder: Path) -> str:
     return f"cd {shlex.quote(str(folder))} && env -i {shlex.join(names)} {job}"
 
 
-def _chunk(spec: JobSpec, index: int) -> Chunk:
+def _get_chunk(spec: JobSpec, index: int) -> Chunk:
     parts = spec.plan.parts
     if not 0 <= index < len(parts):
         raise UsageError(f"there is no chunk {index}: the job has chunks 0 to {len(parts) - 1}")

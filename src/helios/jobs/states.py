@@ -1,4 +1,4 @@
-"""The states of a job, and what leads from one to another."""
+"""The states of a job and the actions that lead from one to another."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Literal
 
 from helios.errors import UsageError
 
-State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
-"""``queued``: nobody has started it. ``paused``: it was stopped and can go on. The last three are ends, though any of
-them can be started again: what is made is kept."""
+JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+"""``queued``: not started yet. ``paused``: stopped, and can be resumed. The last three are final, though such a job can
+be started again: its chunks stay in the cache."""
 
-Step = Literal["start", "pause", "cancel", "finish", "fail"]
+JobAction = Literal["start", "pause", "cancel", "finish", "fail"]
 
-_NEXT: dict[State, dict[Step, State]] = {
+_NEXT: dict[JobState, dict[JobAction, JobState]] = {
     "queued": {"start": "running", "pause": "paused", "cancel": "cancelled"},
     "running": {
-        "start": "running",  # whoever ran it is gone
+        "start": "running",  # after a runner that was killed
         "pause": "paused",
         "cancel": "cancelled",
         "finish": "done",
@@ -27,16 +27,16 @@ _NEXT: dict[State, dict[Step, State]] = {
     "done": {"start": "running"},
 }
 
-ENDS: frozenset[State] = frozenset({"done", "failed", "cancelled"})
+FINAL_STATES: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 
 
-def after(state: State, step: Step) -> State:
-    """The state that ``step`` leads to.
+def next_state(state: JobState, action: JobAction) -> JobState:
+    """Returns the state that ``action`` leads to.
 
     Raises:
-        UsageError: a job in that state can't take it.
+        UsageError: a job in ``state`` does not allow ``action``.
     """
     try:
-        return _NEXT[state][step]
+        return _NEXT[state][action]
     except KeyError:
-        raise UsageError(f"a job that is {state} can't {step}") from None
+        raise UsageError(f"cannot {action} a job that is {state}") from None
