@@ -461,11 +461,11 @@ def test_a_frame_that_was_to_be_painted_and_was_not_is_no_repetition(tmp_path: P
         async with open_page(Source.parse(write(tmp_path, MOVER)), SIZE, "stage", tmp_path / "work") as page:
             stage = StageCapture(page, Fraction(30))
             await stage.warm_up()
-            await page.evaluate(f"{STAGE}.arm(true)")
-            return [await page.evaluate(f"{STAGE}.outcome()"), await stage.draw(0)]
+            await page.evaluate(f"{STAGE}.setCapturing(true)")
+            return [await page.evaluate(f"{STAGE}.takeOutcome()"), await stage.draw(0)]
 
     unpainted, image = asyncio.run(outcomes())
-    assert unpainted == {"error": "there is something that keeps the page from being painted"}
+    assert unpainted == {"error": "the browser did not paint the page"}
     assert image
 
 

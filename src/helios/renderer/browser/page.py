@@ -225,7 +225,7 @@ class Page:
 
     async def _open_stage(self, ring: Ring) -> None:
         try:
-            if reason := await self.evaluate(f"{STAGE} ? {STAGE}.unsafe() : '{BREAKOUT}'"):
+            if reason := await self.evaluate(f"{STAGE} ? {STAGE}.findUnsupportedContent() : '{BREAKOUT}'"):
                 raise CaptureUnsafe(f"there is {reason}")
             arguments = json.dumps([ring.bytes, ring.slot, ring.token])
             await self.evaluate(f"{STAGE}.open(...{arguments})")

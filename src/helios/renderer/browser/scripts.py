@@ -21,7 +21,7 @@ STAGE_PATH = "/.helios/stage"
 
 def clock_script(*, props: object, manual: bool, staged: bool, origin: str | None, captions: Sequence[Cue] = ()) -> str:
     """The files of clock/ as one function, which sees its ``config``. ``origin`` is that of the page's folder."""
-    parts = sorted(files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: part.name)
+    parts = sorted(files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: (part.name == "main.js", part.name))
     source = "\n".join(part.read_text("utf-8") for part in parts)
     config = {"epoch": EPOCH_MS, "seed": SEED, "props": props, "manual": manual, "staged": staged, "origin": origin}
     config["captions"] = [(cue.start_ms, cue.end_ms, cue.text) for cue in captions]
@@ -35,12 +35,13 @@ def stage_document(url: str, size: tuple[int, int], *, direct: bool, alpha: bool
     """
     folder = files("helios.renderer").joinpath("stage")
     writer = folder.joinpath("writer.js").read_text("utf-8")
-    source = folder.joinpath("stage.js").read_text("utf-8")
+    parts = ("plain_canvas.js", "unsupported.js", "stage.js")
+    source = "\n".join(folder.joinpath(part).read_text("utf-8") for part in parts)
     config = {"url": url, "width": size[0], "height": size[1], "direct": direct, "alpha": alpha, "writer": writer}
     script = _closure(source, config)
     behind = "#fff0" if alpha else "#fff"
     style = f"html,body{{margin:0;overflow:hidden}}canvas,iframe{{display:block;border:0}}iframe{{background:{behind}}}"
-    style += f"iframe.anew{{background:linear-gradient({behind},{behind})0 0/1px 1px no-repeat {behind}}}"
+    style += f"iframe.repaint{{background:linear-gradient({behind},{behind})0 0/1px 1px no-repeat {behind}}}"
     return f"<!doctype html><meta charset=utf-8><style>{style}</style><body><script>{script}</script>"
 
 

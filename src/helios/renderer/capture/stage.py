@@ -78,7 +78,7 @@ class StageCapture:
         if outcome is None:
             self._room.release()
             if self._encodes:
-                await self._page.evaluate(f"{STAGE}.repeat()")
+                await self._page.evaluate(f"{STAGE}.repeatFrame()")
             return None
         if "error" in outcome:
             raise CaptureUnsafe(f"{outcome['error']} (at frame {frame})")
@@ -98,13 +98,13 @@ class StageCapture:
         """
         try:
             if armed != self._armed:
-                await self._page.evaluate(f"{STAGE}.arm({'true' if armed else 'false'})")
+                await self._page.evaluate(f"{STAGE}.setCapturing({'true' if armed else 'false'})")
                 self._armed = armed
             await self._frames.move(frame)
             await self._frames.begin(show=False)
             if not armed:
                 return None
-            return await self._page.evaluate(f"{STAGE}.outcome()", timeout=self._patience)
+            return await self._page.evaluate(f"{STAGE}.takeOutcome()", timeout=self._patience)
         except (PageError, ProtocolError) as error:
             if await self._page.on_its_stage():
                 raise

@@ -1,73 +1,93 @@
-// What is heard of a media element, to be mixed outside of the browser: a span for each time that it plays.
+// Helios mixes the page's audio outside of the browser. For that, each media element records a span every time it plays.
 
-const NEAR = 0.02; // seconds by which a script may put a sound elsewhere without breaking it
+const CONTINUITY = 0.02; // s by which a script may seek without a break in the audio
 
-/** Hears an element. Times are the clock's (ms), offsets those of the source (s). */
-function earOf(element) {
-  let span = null; // what is heard now
-  const level = () => (element.muted ? 0 : element.volume);
-  const facts = () => ({
+/** Records when an element plays what. Times are the clock's (ms), offsets the source's (s). */
+function createAudioRecorder(element) {
+  let span = null; // of the playback in progress
+  const volume = () => (element.muted ? 0 : element.volume);
+  const describeSource = () => ({
     url: element.currentSrc || element.src,
     loop: element.loop,
     period: Number.isFinite(element.duration) && element.duration > 0 ? element.duration : null,
   });
+
   return {
-    /** From `at` to `until` it plays what it has at `offset` after it `begins`, as far as it `ends`: when these are known (s). */
-    begin(at, offset, until, begins, ends) {
+    /**
+     * The element plays from `at` until `until`, from `offset` behind `partStart` on, as far as `partEnd`. These two are
+     * functions, because they are known only when the source has loaded.
+     */
+    start(at, offset, until, partStart, partEnd) {
       const rate = element.playbackRate;
       const late = Math.max(0, clock.now - at);
       [at, offset] = [at + late, offset + (late / 1000) * rate];
-      const goesOn = span && span.rate === rate && span.until === until
-        && Math.abs(span.offset + span.facts().begins + ((at - span.at) / 1000) * rate - offset - begins()) < NEAR;
-      if (goesOn) return;
-      this.end();
+      const continues = span && span.rate === rate && span.until === until
+        && Math.abs(span.offset + span.source().start + ((at - span.at) / 1000) * rate - offset - partStart()) < CONTINUITY;
+      if (continues) return;
+      this.stop();
       if (until <= at) return;
-      const known = () => ({ ...facts(), begins: begins(), ends: ends() });
-      span = { element, at, offset, until, rate, facts: known, levels: [[at, level()]] };
-      clock.spans.push(span);
+      const source = () => ({ ...describeSource(), start: partStart(), end: partEnd() });
+      span = { element, at, offset, until, rate, source, levels: [[at, volume()]] };
+      clock.audioSpans.push(span);
     },
 
-    /** Its volume may be another one: it gets there within the frame before, for a step would click. */
-    change() {
-      const value = level();
+    /** Records a new volume. It is reached within the frame before, because a step would click. */
+    updateVolume() {
+      const value = volume();
       const last = span?.levels.at(-1);
       if (!last || last[1] === value) return;
       const now = Math.max(clock.now, span.at);
       if (now === last[0]) return void (last[1] = value);
-      const from = Math.max(last[0], now - clock.pace);
+      const from = Math.max(last[0], now - clock.lastStep);
       if (from > last[0]) span.levels.push([from, last[1]]);
       span.levels.push([now, value]);
     },
 
-    end() {
+    stop() {
       if (!span) return;
-      const known = span.facts();
-      Object.assign(span, { until: Math.max(span.at, Math.min(span.until, clock.now)), facts: () => known });
+      const source = span.source();
+      Object.assign(span, { until: Math.max(span.at, Math.min(span.until, clock.now)), source: () => source });
       span = null;
     },
   };
 }
 
-/** Whether there may be sound in it. */
-function hasSound(element) {
-  return element.localName === "audio" || (filmAt(element.currentSrc)?.audio !== false && !element.error);
+function mayHaveAudio(element) {
+  return element.localName === "audio" || (findVideo(element.currentSrc)?.audio !== false && !element.error);
 }
 
-/** All that was heard until now, and will be of what plays on; `length` null: as long as there is any (seconds). */
-function heard(self) {
-  const spans = self.spans.filter(({ element }) => hasSound(element)).map(({ element, at, offset, until, rate, facts, levels }) => {
-    const { url, begins, ends, ...known } = facts();
-    const length = Math.min((until - at) / 1000, Math.max(0, ends - offset - begins) / rate);
+/** All audio clips (AudioClip in messages.py) that have played or are playing; `length` null: to the end of the source. */
+function audioClips(self) {
+  const toClip = ({ element, at, offset, until, rate, source, levels }) => {
+    const { url, start, end, ...rest } = source();
+    const length = Math.min((until - at) / 1000, Math.max(0, end - offset - start) / rate);
     return {
-      ...known,
+      ...rest,
       url: withoutFragment(url),
       video: element.localName === "video",
       start: at / 1000,
-      offset: offset + begins,
+      offset: offset + start,
       length: length < Infinity ? length : null,
       rate,
       volume: levels.map(([time, value]) => [(time - at) / 1000, value]),
     };
+  };
+  const clips = self.audioSpans.filter(({ element }) => mayHaveAudio(element)).map(toClip);
+  return clips.filter(({ url, length, volume }) => url && length !== 0 && volume.some(([, value]) => value > 0));
+}
+
+function warnOfLateAudio(self) {
+  for (const { url } of audioClips(self)) {
+    self.warn(`${url} is left out of the audio: it starts to play later; add it with --audio`);
+  }
+}
+
+function watchAudioContexts() {
+  if (!window.AudioContext) return;
+  window.AudioContext = new Proxy(window.AudioContext, {
+    construct(target, args, newTarget) {
+      clock.warn("AudioContext is left out of the audio: add its audio with --audio");
+      return Reflect.construct(target, args, newTarget);
+    },
   });
-  return spans.filter(({ url, length, volume }) => url && length !== 0 && volume.some(([, value]) => value > 0));
 }

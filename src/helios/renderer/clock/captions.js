@@ -1,7 +1,7 @@
-// Subtitles that are drawn into the picture. They stand in the top layer, in a closed shadow tree: no style of the page
-// reaches them, nothing of the page covers them, and what changes in there is noticed by no observer.
+// Subtitles that are drawn over the page. They are in the top layer, in a closed shadow tree: styles of the page don't apply
+// to them, no element of the page covers them, and no observer of the page reports their changes.
 
-function governCaptions() {
+function installCaptions() {
   const important = (style) => style.replaceAll(";", " !important;");
   const host = document.createElementNS("http://www.w3.org/1999/xhtml", "helios-captions");
   host.style.cssText = important(
@@ -20,15 +20,15 @@ function governCaptions() {
   const self = {
     host,
     shown: "",
-    /** Shows what belongs to the clock's time. Subtitles count whole milliseconds, so that is how it is compared. */
-    show() {
+    /** Shows the subtitle of the clock's time, rounded to milliseconds as the times of subtitles are. */
+    update() {
       const time = Math.round(clock.now);
-      const [, , text] = config.captions.find(([from, to]) => from <= time && time < to) ?? ["", "", ""];
+      const [, , text] = config.captions.find(([start, end]) => start <= time && time < end) ?? ["", "", ""];
       if (!host.isConnected) document.documentElement?.append(host);
       if (covered || !host.matches(":popover-open")) raise();
       if (text === self.shown) return;
       self.shown = text;
-      box.replaceChildren(marked(text));
+      box.replaceChildren(parseMarkup(text));
       box.style.display = text ? "block" : "none";
       clock.changed = true;
     },
@@ -41,7 +41,7 @@ function governCaptions() {
     covered = false;
   }
 
-  // What the page puts into the top layer later comes above what is there.
+  // An element that the page adds to the top layer later covers those that are in it.
   for (const [prototype, names] of [
     [HTMLElement.prototype, ["showPopover", "togglePopover"]],
     [HTMLDialogElement.prototype, ["showModal"]],
@@ -58,8 +58,8 @@ function governCaptions() {
   clock.captions = self;
 }
 
-/** A text with its `<i>`, `<b>` and `<u>` as elements. */
-function marked(text) {
+/** Returns a fragment of the text, with its `<i>`, `<b>` and `<u>` as elements. */
+function parseMarkup(text) {
   const open = [document.createDocumentFragment()];
   for (const part of text.split(/(<\/?[biu]>)/)) {
     const [, closes, name] = part.match(/^<(\/?)([biu])>$/) ?? [];

@@ -1,47 +1,50 @@
-// Chromium takes a transform that has moved by less than a hundredth of a pixel for one that has not, and goes on
-// showing the older picture. Frames would depend on what was drawn before them; so it is known here whether a page
-// may have moved at all, and the stage has such a page painted anew.
+// Chromium does not redraw an element whose transform has changed by less than a hundredth of a pixel. A frame would then
+// depend on the frames that were drawn before it. So this file observes whether a page may have changed at all, and the
+// stage repaints such a page completely.
 
 function observeChanges(self, root) {
   const observer = new MutationObserver((records) => {
     self.changed = true;
     for (const { type, target, attributeName, addedNodes } of records) {
-      if (/^(style|link)$/i.test((target.nodeType === 1 ? target : target.parentElement)?.localName)) self.restyled = true;
-      if (type === "attributes") self.touched.set(target, self.touched.get(target) || attributeName !== "style");
+      if (/^(style|link)$/i.test((target.nodeType === 1 ? target : target.parentElement)?.localName)) self.stylesChanged = true;
+      if (type === "attributes") {
+        const inherited = self.changedElements.get(target) || attributeName !== "style";
+        self.changedElements.set(target, inherited);
+      }
       for (const node of addedNodes) {
         if (node.nodeType !== 1) continue;
-        self.touched.set(node, true);
-        if (/^(style|link)$/.test(node.localName)) self.restyled = true;
+        self.changedElements.set(node, true);
+        if (/^(style|link)$/.test(node.localName)) self.stylesChanged = true;
       }
     }
   });
   observer.observe(root, { subtree: true, childList: true, attributes: true, characterData: true });
 }
 
-/** Tells of what scripts do to style sheets and to SVG, past the tree. */
-function governStyles() {
+/** Observes the changes that scripts make to style sheets and to SVG without a change of the document tree. */
+function watchStyles() {
   placeCanvases(document);
   observeChanges(clock, document);
-  const callers = {
+  const methods = {
     CSSStyleSheet: ["insertRule", "deleteRule", "replace", "replaceSync"],
     CSSGroupingRule: ["insertRule", "deleteRule"],
     CSSStyleRule: ["insertRule", "deleteRule"],
     CSSKeyframesRule: ["appendRule", "deleteRule"],
     KeyframeEffect: ["setKeyframes"],
   };
-  for (const [type, names] of Object.entries(callers)) {
+  for (const [type, names] of Object.entries(methods)) {
     for (const name of names) {
       const original = window[type].prototype[name];
       window[type].prototype[name] = function (...args) {
-        clock.changed = clock.restyled = true;
+        clock.changed = clock.stylesChanged = true;
         return original.apply(this, args);
       };
     }
   }
-  // What is written through these can't be seen: from here on, the page may move in every frame.
-  const restless = (original) => ({
+  // A script that has read one of these can write through it unobserved: the page may change in every frame from then on.
+  const noteHiddenChanges = (original) => ({
     get() {
-      clock.restless = true;
+      clock.hasHiddenChanges = true;
       return original.get.call(this);
     },
   });
@@ -55,7 +58,7 @@ function governStyles() {
   };
   for (const [type, names] of Object.entries(handles)) {
     for (const name of names) {
-      if (Object.hasOwn(window[type].prototype, name)) redefine(window[type].prototype, name, restless);
+      if (Object.hasOwn(window[type].prototype, name)) redefine(window[type].prototype, name, noteHiddenChanges);
     }
   }
 }

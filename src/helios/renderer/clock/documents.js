@@ -1,4 +1,4 @@
-// Looking through a page: its same-origin documents, and what in their markup waits for something.
+// The page's same-origin documents and shadow trees.
 
 function* everyDocument(view = window) {
   let document;
@@ -12,14 +12,30 @@ function* everyDocument(view = window) {
   for (let i = 0; i < view.frames.length; i++) yield* everyDocument(view.frames[i]);
 }
 
-// Handlers, and SMIL animations that begin with an event or with another animation, are passed one by one.
-function chainedInMarkup() {
-  const another = /[a-z_][\w-]*\.|[a-z]{4}/i;
-  const chained = (element) => ["begin", "end"].some((name) => another.test(element.getAttribute(name) ?? ""));
+/** Whether the markup has handlers for events of animations, or SVG animations that start or end with another event. */
+function hasAnimationEvents() {
+  const eventTime = /[a-z_][\w-]*\.|[a-z]{4}/i;
+  const followsEvent = (element) => ["begin", "end"].some((name) => eventTime.test(element.getAttribute(name) ?? ""));
   const names = "onanimationstart onanimationiteration onanimationend onanimationcancel ontransitionrun"
     + " ontransitionstart ontransitionend ontransitioncancel onbegin onend onrepeat";
-  const selector = names.split(" ").map((name) => `[${name}]`).join();
+  const handlers = names.split(" ").map((name) => `[${name}]`).join();
   return [...everyDocument()].some(
-    (document) => document.querySelector(selector) || [...document.querySelectorAll("[begin], [end]")].some(chained),
+    (document) => document.querySelector(handlers) || [...document.querySelectorAll("[begin], [end]")].some(followsEvent),
   );
+}
+
+function watchShadowRoots() {
+  const add = (root) => {
+    clock.addRoot(root);
+    if (config.staged) placeCanvases(root);
+  };
+  const attach = Element.prototype.attachShadow;
+  Element.prototype.attachShadow = function (init) {
+    const root = attach.call(this, init);
+    add(root);
+    return root;
+  };
+  window.addEventListener("DOMContentLoaded", () => {
+    for (const { shadowRoot } of document.querySelectorAll("*")) if (shadowRoot) add(shadowRoot); // declared in the markup
+  });
 }

@@ -1,88 +1,88 @@
-// While nothing but the page itself keeps its frame from being drawn (helios.hold(), a promise of helios.seek), what it
-// waits for may be a timer, an animation frame or an observer of its own. So these go on, while its time stands still.
+// The page itself may keep its frame from being drawn: by helios.hold() or a promise of helios.seek. It may then wait for
+// a timer, an animation frame or an observer of its own. So these go on during a hold, while the page's time stands still.
 //
-// Their order is that of a time of their own, which only they see: timers come when they are due, and animation frames
-// 60 times a second, but the first only after half a second, so that a time-out finds as few as can be.
+// A hold has a time line of its own, which sets their order: timers fire when they are due, and animation frames run 60
+// times a second. The first animation frame comes after half a second, so that a time-out meets as few as possible.
 
-const HEAD_START = 500; // ms
-const HELD_FRAME = 1000 / 60;
-const REST = 100; // ms of real time until a page in which nothing is under way is drawn again, for its observers
-const HURRY = 5000; // steps that are taken without a pause: nothing that takes more is about to end
+const FIRST_HELD_FRAME = 500; // ms
+const HELD_FRAME_INTERVAL = 1000 / 60; // ms
+const IDLE_TIME = 100; // ms of real time until an idle page is drawn again, for its observers
+const STEP_PAUSE = 4; // ms of real time between later steps
+const STEPS_WITHOUT_PAUSE = 5000; // a hold that takes more steps is not about to end
 
-/** Asks the renderer to answer as soon as nothing loads, or for a frame as well. */
-function askRenderer(self, request) {
-  return new Promise((answered) => {
-    self.resolveRequest = answered;
-    native.request(request);
+/** Requests the renderer to wait until nothing loads ("loaded"), or to draw a frame after that ("frame"). */
+function requestFromRenderer(self, request) {
+  return new Promise((resolve) => {
+    self.resolveRequest = resolve;
+    native.requestFromRenderer(request);
   });
 }
 
-/** Resolves when the browser has drawn by itself, where frames are not ours to begin. */
+/** Resolves when a browser that starts frames by itself has drawn. */
 function twoFrames() {
-  return new Promise((drawn) => native.requestAnimationFrame(() => native.requestAnimationFrame(drawn)));
+  return new Promise((resolve) => native.requestAnimationFrame(() => native.requestAnimationFrame(resolve)));
 }
 
-/** Takes what a held page does next, one step at a time. `queue` has its timers and animation frames. */
-function stepsOf(self, queue) {
+function createHeldSteps(self) {
   let steps = 0;
-  let nextFrame = 0;
-  let drawnAt = -1; // how much had happened on the page when a frame was last drawn
-  let rested = false;
-  const holders = new WeakSet(); // callbacks that hold the page themselves, once a frame
+  let nextFrame = 0; // ms on the time line of the hold
+  let activityAtDraw = -1; // self.activity when a frame was drawn last
+  let idle = false;
+  const holders = new WeakSet(); // animation frame callbacks that hold the page themselves: they run once a frame
 
-  const holds = () => [...self.pending].filter((entry) => entry.own).length;
+  const countHolds = () => [...self.pending].filter((entry) => entry.own).length;
 
-  /** A loop of animation frames, which has had its turn in this frame, comes after what is called for the first time. */
-  function framesDue() {
-    const waiting = queue.framesWaiting().filter(([, { callback }]) => !holders.has(callback));
-    const first = waiting.filter(([, { callback }]) => !queue.hasRun(callback));
+  /** Callbacks that have not run in this frame come first. */
+  function dueFrames() {
+    const waiting = self.animationFrames.waiting().filter(([, { callback }]) => !holders.has(callback));
+    const first = waiting.filter(([, { callback }]) => !self.animationFrames.hasRun(callback));
     if (first.length) return first;
-    return self.hasWorkers && !rested ? [] : waiting;
+    return self.hasWorkers && !idle ? [] : waiting;
   }
 
   async function draw(frames) {
     self.heldFrames++;
-    nextFrame = Math.max(nextFrame, self.held) + HELD_FRAME;
+    nextFrame = Math.max(nextFrame, self.heldTime) + HELD_FRAME_INTERVAL;
     for (const frame of frames) {
-      const before = holds();
-      await queue.runFrames([frame]);
-      if (holds() > before) holders.add(frame[1].callback);
+      const before = countHolds();
+      await self.animationFrames.run([frame]);
+      if (countHolds() > before) holders.add(frame[1].callback);
     }
-    drawnAt = self.activity;
-    self.drawingHeld = true;
-    await (config.manual ? twoFrames() : askRenderer(self, "frame"));
-    self.drawingHeld = false;
+    activityAtDraw = self.activity;
+    self.drawingHeldFrame = true;
+    await (config.manual ? twoFrames() : requestFromRenderer(self, "frame"));
+    self.drawingHeldFrame = false;
   }
 
   return {
-    /** Resolves when something may have happened. */
+    /** Takes one step of a page that holds: a timer, a frame, or a wait for one of the `pending` promises. */
     async next(pending) {
       if (steps++ === 0) {
-        [nextFrame, drawnAt, rested] = [HEAD_START, -1, false];
-        return askRenderer(self, "quiet");
+        [nextFrame, activityAtDraw, idle] = [FIRST_HELD_FRAME, -1, false];
+        return requestFromRenderer(self, "loaded");
       }
-      if (steps > HURRY) await new Promise((resolve) => native.setTimeout(resolve, 4));
-      const timer = queue.nextTimer();
-      const frames = framesDue();
-      const frameIsDue = frames.length > 0 || drawnAt !== self.activity;
-      if (timer && (!frameIsDue || timer.at <= nextFrame)) {
-        self.held = Math.max(self.held, timer.at);
+      if (steps > STEPS_WITHOUT_PAUSE) await new Promise((resolve) => native.setTimeout(resolve, STEP_PAUSE));
+      const timer = self.timers.nextHeld();
+      const frames = dueFrames();
+      const frameIsDue = frames.length > 0 || activityAtDraw !== self.activity;
+      if (timer && (!frameIsDue || timer.time <= nextFrame)) {
+        self.heldTime = Math.max(self.heldTime, timer.time);
         return timer.fire();
       }
       if (frameIsDue) {
-        self.held = Math.max(self.held, nextFrame);
+        self.heldTime = Math.max(self.heldTime, nextFrame);
         return draw(frames);
       }
-      const woken = new Promise((resolve) => (self.onActivity = resolve));
-      const rest = new Promise((resolve) => native.setTimeout(resolve, REST));
-      return Promise.race([woken, rest.then(() => ([drawnAt, rested] = [-1, true])), ...pending]);
+      const active = new Promise((resolve) => (self.onActivity = resolve));
+      const timeout = new Promise((resolve) => native.setTimeout(resolve, IDLE_TIME));
+      return Promise.race([active, timeout.then(() => ([activityAtDraw, idle] = [-1, true])), ...pending]);
     },
 
-    /** The page has let go: its timers are due again when they were. */
+    /** Ends the hold. Its timers that have not fired are due when they were before it. */
     end() {
       if (!steps) return;
-      steps = self.held = 0;
-      self.heldSpells++;
+      steps = self.heldTime = 0;
+      self.holdCount++;
     },
   };
 }

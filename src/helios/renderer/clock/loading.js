@@ -1,9 +1,11 @@
-// What a page loads must have arrived before it is drawn.
+// The page settles when everything that it loads has arrived.
+
+const tracked = new WeakSet(); // fonts, images and media elements that load
 
 function trackOnce(self, key, promise, label) {
-  if (self.tracked.has(key)) return;
-  self.tracked.add(key);
-  self.track(promise, label).catch(() => {}).finally(() => self.tracked.delete(key));
+  if (tracked.has(key)) return;
+  tracked.add(key);
+  self.track(promise, label).catch(() => {}).finally(() => tracked.delete(key));
 }
 
 function watchDocuments(self) {
@@ -11,34 +13,34 @@ function watchDocuments(self) {
     if (document.fonts?.status === "loading") trackOnce(self, document.fonts, document.fonts.ready, "fonts");
     for (const image of document.images) {
       if (image.complete || image.loading === "lazy") continue;
-      trackOnce(self, image, ended(image, "load", "error"), `image ${image.currentSrc || image.src}`);
+      trackOnce(self, image, nextEvent(image, "load", "error"), `image ${image.currentSrc || image.src}`);
     }
   }
-  for (const element of self.found("video, audio")) {
-    self.govern?.(element);
-    if (element.error) self.media.get(element)?.bury();
+  for (const element of self.queryAll("video, audio")) {
+    self.getPlayer?.(element);
+    if (element.error) self.players.get(element)?.replaceUndecodable();
     const needed = element.localName === "video" ? element.HAVE_CURRENT_DATA : element.HAVE_METADATA;
-    if (element.readyState >= needed || !isComing(element) || element.networkState === element.NETWORK_NO_SOURCE) continue;
-    trackOnce(self, element, loaded(element), `${element.localName} ${element.currentSrc || element.src}`);
+    if (element.readyState >= needed || !isLoading(element) || element.networkState === element.NETWORK_NO_SOURCE) continue;
+    trackOnce(self, element, mediaLoaded(element), `${element.localName} ${element.currentSrc || element.src}`);
   }
 }
 
-/** Whether the browser is about to have something of a media element, or to find that it can't. */
-function isComing(element) {
+/** Whether the browser is about to load data of a media element, or to fail. */
+function isLoading(element) {
   const { error, networkState, readyState, preload, src } = element;
   if (error) return false;
   if (networkState === element.NETWORK_IDLE) return readyState === element.HAVE_METADATA && preload === "auto";
   return networkState === element.NETWORK_LOADING || Boolean(src);
 }
 
-/** Whether the browser can't play what a video was given. */
+/** Whether the browser can't play the source of a video. */
 function hasFailed(element) {
   if (element.localName !== "video" || !element.currentSrc) return false;
   return element.error !== null || element.networkState === element.NETWORK_NO_SOURCE;
 }
 
-/** Resolves when a media element can be shown, or has failed, or one of its sources has. */
-function loaded(element) {
+/** Resolves when a media element has data to show, or when it or one of its sources has failed. */
+function mediaLoaded(element) {
   return new Promise((resolve) => {
     for (const type of ["loadeddata", "error", "emptied", "suspend"]) {
       element.addEventListener(type, resolve, { once: true, capture: true });
@@ -64,7 +66,7 @@ function watchLoading() {
   };
   const send = XMLHttpRequest.prototype.send;
   XMLHttpRequest.prototype.send = function (body) {
-    clock.track(ended(this, "loadend"), `request ${addresses.get(this)}`);
+    clock.track(nextEvent(this, "loadend"), `request ${addresses.get(this)}`);
     return send.call(this, body);
   };
   const decode = HTMLImageElement.prototype.decode;
@@ -74,7 +76,7 @@ function watchLoading() {
   redefine(HTMLImageElement.prototype, "src", (original) => ({
     set(value) {
       original.set.call(this, value);
-      if (!this.complete && this.loading !== "lazy") clock.track(ended(this, "load", "error"), `image ${this.src}`);
+      if (!this.complete && this.loading !== "lazy") clock.track(nextEvent(this, "load", "error"), `image ${this.src}`);
     },
   }));
   const load = FontFace.prototype.load;

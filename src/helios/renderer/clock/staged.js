@@ -1,10 +1,10 @@
-// What a page on the stage must not notice, and what it is made fit for, or found unfit by.
+// A page on the stage does not notice the stage. Its canvases are prepared for it, and styles that it can't show are found.
 
-/** A page on the stage sees no window above its own. */
+/** Hides the stage's window from the page. */
 function hideStage() {
-  // Chromium crashes where one is drawn into a canvas. The film is drawn again, so nothing is lost.
+  // Chromium crashes when it draws a view transition into a canvas. Helios renders such a page again, without the stage.
   replace(Document.prototype, "startViewTransition", (update) => {
-    clock.unfit ??= "a view transition";
+    clock.unsupported ??= "a view transition";
     const done = Promise.resolve((update?.update ?? update)?.());
     return { updateCallbackDone: done, ready: done, finished: done, skipTransition: () => {} };
   });
@@ -13,11 +13,11 @@ function hideStage() {
   Document.prototype.hasFocus = () => true;
 }
 
-var canvasSheet; // hoisted: the clock is begun before this line is reached
+let canvasSheet;
 
 /**
- * Has canvases under `root` (a document or a shadow root) drawn where they stand: in a canvas, Chromium draws them at
- * the corner of what they are in, unless they are painted apart.
+ * Keeps canvases under `root` (a document or a shadow root) in their place. On the stage, Chromium draws a canvas at the
+ * corner of its container, unless the canvas is painted separately.
  */
 function placeCanvases(root) {
   if (!canvasSheet) {
@@ -27,41 +27,42 @@ function placeCanvases(root) {
   root.adoptedStyleSheets = [canvasSheet];
 }
 
-function keepCanvasesPlaced() {
+/** Adds the style sheet for canvases to those that the page adopts. */
+function keepCanvasesInPlace() {
   for (const prototype of [Document.prototype, ShadowRoot.prototype]) {
     redefine(prototype, "adoptedStyleSheets", (original) => ({
       get() {
-        clock.restless = true; // what is written into the sheets can't be seen
+        clock.hasHiddenChanges = true; // no observer reports a change of these sheets
         return original.get.call(this);
       },
       set(sheets) {
-        clock.changed = clock.restyled = true;
+        clock.changed = clock.stylesChanged = true;
         original.set.call(this, [...[...sheets].filter((sheet) => sheet !== canvasSheet), canvasSheet]);
       },
     }));
   }
 }
 
-/** Looks for styles that Chromium does not draw into a canvas as it draws them elsewhere. */
-function findUnfitStyles(self) {
-  const look = (element) => {
+/** Looks for styles that Chromium draws differently on the stage. */
+function findUnsupportedStyles(self) {
+  const check = (element) => {
     const style = element.ownerDocument.defaultView?.getComputedStyle(element);
-    if (style?.transformStyle === "preserve-3d") self.unfit ??= "an element with transform-style: preserve-3d";
-    if (style?.backfaceVisibility === "hidden") self.unfit ??= "an element with backface-visibility: hidden";
+    if (style?.transformStyle === "preserve-3d") self.unsupported ??= "an element with transform-style: preserve-3d";
+    if (style?.backfaceVisibility === "hidden") self.unsupported ??= "an element with backface-visibility: hidden";
     if (style?.mixBlendMode !== "normal" && element === element.ownerDocument.documentElement) {
-      self.unfit ??= "a page that is blended as a whole";
+      self.unsupported ??= "an <html> element with mix-blend-mode";
     }
   };
-  const lookThrough = (root) => {
-    if (root instanceof Element) look(root);
-    for (const element of root.querySelectorAll("*")) look(element);
+  const checkAll = (root) => {
+    if (root instanceof Element) check(root);
+    for (const element of root.querySelectorAll("*")) check(element);
   };
-  if (self.restyled || self.restless) {
-    for (const document of everyDocument()) lookThrough(document);
-    for (const reference of self.roots) if (reference.deref()?.isConnected) lookThrough(reference.deref());
+  if (self.stylesChanged || self.hasHiddenChanges) {
+    for (const document of everyDocument()) checkAll(document);
+    for (const reference of self.roots) if (reference.deref()?.isConnected) checkAll(reference.deref());
   } else {
-    for (const [element, whole] of self.touched) (whole ? lookThrough : look)(element);
+    for (const [element, withDescendants] of self.changedElements) (withDescendants ? checkAll : check)(element);
   }
-  self.touched.clear();
-  self.restyled = false;
+  self.changedElements.clear();
+  self.stylesChanged = false;
 }

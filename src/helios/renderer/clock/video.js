@@ -1,28 +1,31 @@
-// Films of the page's own folder. Their frames are decoded outside (page_video.py) and shown as the poster of the element,
-// which plays a stand-in of the same size and length: a browser would seek for each frame, from the key frame before.
+// Videos of the page's own folder. The server decodes their frames (page_video.py), and each is shown as the poster of its
+// element. The browser itself would seek for every frame, from the key frame before. It plays a placeholder instead, of
+// the same size and length.
 
-const FOOTAGE = "/.helios/video";
+const VIDEO_PATH = "/.helios/video";
 
-/** Where the server tells of the film at `url`. */
-const addressOf = (url) => config.origin + FOOTAGE + new URL(url).pathname;
+/** Where the server describes the video at `url`. */
+const videoAddress = (url) => config.origin + VIDEO_PATH + new URL(url).pathname;
 
-/** When frames of the film at `url` begin, its duration and the length of a tick (s); null where the browser has to play it, undefined as
- * long as that is not known: then there is a promise under `coming`. */
-function filmAt(url) {
+/**
+ * Returns the {times: of its frames, duration, tick: (s), audio: whether it has any} of the video at `url`. Returns null if the
+ * browser has to play it, and undefined while that is unknown: see the promise `loading` in `clock.videos`.
+ */
+function findVideo(url) {
   if (!config.origin || !url.startsWith(`${config.origin}/`)) return null;
-  const address = addressOf(url);
-  const known = clock.films.get(address);
-  if (known) return known.film;
-  const entry = { film: undefined, coming: null };
-  clock.films.set(address, entry);
-  entry.coming = native
+  const address = videoAddress(url);
+  const known = clock.videos.get(address);
+  if (known) return known.video;
+  const entry = { video: undefined, loading: null };
+  clock.videos.set(address, entry);
+  entry.loading = native
     .fetch(address)
-    .then((answer) => (answer.ok ? answer.json() : null), () => null)
-    .then((film) => (entry.film = film));
+    .then((response) => (response.ok ? response.json() : null), () => null)
+    .then((video) => (entry.video = video));
   return undefined;
 }
 
-/** The number of the frame that is shown at `time` (s). Times of films are rounded to their ticks. */
+/** The number of the frame at `time` (s). The times of a video are rounded to its ticks. */
 function frameAt({ times, tick }, time) {
   let [low, high] = [0, times.length];
   while (high - low > 1) {
@@ -33,100 +36,106 @@ function frameAt({ times, tick }, time) {
   return low;
 }
 
-/** What an element shows of a film. */
-function screenOf(element) {
-  const pictures = new Map(); // address -> {picture, ready}: the one that is shown, and the next
-  let shown = "";
-  let count = 0;
-  const fetched = (address) => {
-    const known = pictures.get(address);
-    if (known) return known;
-    const picture = new Image();
-    native.source.call(picture, address);
-    const entry = { picture, ready: native.decode.call(picture) };
-    entry.ready.catch(() => {}); // it may never be asked for
-    pictures.set(address, entry);
-    return entry;
-  };
-  return {
-    picture: null,
-    callbacks: new Map(),
+/** Shows frames of a video in an element. */
+function createVideoDisplay(element) {
+  const images = new Map(); // address -> {image, ready}: of the current frame and the next
+  let current = "";
+  let shownFrames = 0;
 
-    /** Shows the frame at `time`, and fetches the one at `next`; resolves when it is shown. */
-    show(film, url, time, next) {
-      const address = (at) => `${addressOf(url)}?frame=${frameAt(film, at)}`;
-      const wanted = address(time);
-      const coming = address(next);
-      for (const known of pictures.keys()) if (known !== wanted && known !== coming) pictures.delete(known);
-      const { picture, ready } = fetched(wanted);
-      ready.then(() => fetched(coming), () => {}); // in the order of the film: it is decoded so
-      if (shown === wanted) return ready;
-      shown = wanted;
+  function fetchImage(address) {
+    const known = images.get(address);
+    if (known) return known;
+    const image = new Image();
+    native.imageSource.set.call(image, address);
+    const entry = { image, ready: native.decodeImage.call(image) };
+    entry.ready.catch(() => {}); // the frame may never be shown
+    images.set(address, entry);
+    return entry;
+  }
+
+  return {
+    image: null,
+    callbacks: new Map(), // of requestVideoFrameCallback()
+
+    /** Shows the frame at `time` (s), and fetches the one at `nextTime`. Resolves when the frame is shown. */
+    show(video, url, time, nextTime) {
+      const frameAddress = (at) => `${videoAddress(url)}?frame=${frameAt(video, at)}`;
+      const address = frameAddress(time);
+      const nextAddress = frameAddress(nextTime);
+      for (const known of images.keys()) if (known !== address && known !== nextAddress) images.delete(known);
+      const { image, ready } = fetchImage(address);
+      ready.then(() => fetchImage(nextAddress), () => {}); // one after the other: the server decodes in order
+      if (current === address) return ready;
+      current = address;
       return ready.then(() => {
-        if (shown !== wanted) return;
-        this.picture = picture;
-        native.setAttribute.call(element, "poster", picture.src);
+        if (current !== address) return;
+        this.image = image;
+        native.setAttribute.call(element, "poster", image.src);
         clock.changed = true;
-        const due = [...this.callbacks.values()];
+        const callbacks = [...this.callbacks.values()];
         this.callbacks.clear();
-        const facts = {
-          mediaTime: film.times[frameAt(film, time)],
-          presentedFrames: ++count,
-          width: picture.naturalWidth,
-          height: picture.naturalHeight,
+        const metadata = {
+          mediaTime: video.times[frameAt(video, time)],
+          presentedFrames: ++shownFrames,
+          width: image.naturalWidth,
+          height: image.naturalHeight,
           presentationTime: clock.now,
           expectedDisplayTime: clock.now,
         };
-        for (const callback of due) guard(window, () => callback.call(element, clock.now, facts));
+        for (const callback of callbacks) {
+          runReportingErrors(window, () => callback.call(element, clock.now, metadata));
+        }
       });
     },
 
     clear() {
-      pictures.clear();
-      shown = "";
-      this.picture = null;
+      images.clear();
+      current = "";
+      this.image = null;
     },
   };
 }
 
-/** Has whatever takes pictures of films take that which is shown. */
-function governPictures() {
-  const pictured = (source) => clock.media.get(source)?.screen.picture ?? source;
-  const first = (owner, name) => {
+/** Has canvases, textures and VideoFrames take the frame that a video shows. */
+function installVideoFrames() {
+  const toImage = (source) => clock.players.get(source)?.display.image ?? source;
+  const convertFirst = (owner, name) => {
     const original = owner[name];
     owner[name] = function (source, ...rest) {
-      return original.call(this, pictured(source), ...rest);
+      return original.call(this, toImage(source), ...rest);
     };
   };
   const contexts = [window.CanvasRenderingContext2D, window.OffscreenCanvasRenderingContext2D];
-  for (const context of contexts.filter(Boolean)) for (const name of ["drawImage", "createPattern"]) first(context.prototype, name);
-  first(window, "createImageBitmap");
+  for (const context of contexts.filter(Boolean)) {
+    for (const name of ["drawImage", "createPattern"]) convertFirst(context.prototype, name);
+  }
+  convertFirst(window, "createImageBitmap");
   for (const context of [window.WebGLRenderingContext, window.WebGL2RenderingContext].filter(Boolean)) {
     for (const name of ["texImage2D", "texSubImage2D", "texImage3D", "texSubImage3D"]) {
       const original = context.prototype[name];
       if (original) context.prototype[name] = function (...args) {
-        return original.apply(this, args.map(pictured));
+        return original.apply(this, args.map(toImage));
       };
     }
   }
   window.VideoFrame = window.VideoFrame && new Proxy(window.VideoFrame, {
-    construct: (target, [source, settings], self) => {
-      const picture = pictured(source);
-      const timed = picture === source ? settings : { timestamp: Math.round(source.currentTime * 1e6), ...settings };
-      return Reflect.construct(target, [picture, timed], self);
+    construct(target, [source, settings], newTarget) {
+      const image = toImage(source);
+      const timed = image === source ? settings : { timestamp: Math.round(source.currentTime * 1e6), ...settings };
+      return Reflect.construct(target, [image, timed], newTarget);
     },
   });
 
   const prototype = HTMLVideoElement.prototype;
   const { requestVideoFrameCallback: request, cancelVideoFrameCallback: cancel } = prototype;
   prototype.requestVideoFrameCallback = function (callback) {
-    const state = clock.govern(this);
-    if (filmAt(this.currentSrc || this.src) === null) return request.call(this, callback);
+    const player = clock.getPlayer(this);
+    if (findVideo(this.currentSrc || this.src) === null) return request.call(this, callback);
     const id = clock.nextId++;
-    state.screen.callbacks.set(id, callback);
+    player.display.callbacks.set(id, callback);
     return id;
   };
   prototype.cancelVideoFrameCallback = function (id) {
-    if (!clock.media.get(this)?.screen.callbacks.delete(id)) cancel.call(this, id);
+    if (!clock.players.get(this)?.display.callbacks.delete(id)) cancel.call(this, id);
   };
 }

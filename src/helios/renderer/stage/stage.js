@@ -1,8 +1,13 @@
-// The stage: a canvas with the page in it, in a frame of its own, drawn by Chromium's HTML-in-canvas
-// (https://wicg.github.io/html-in-canvas/) and handed to a worker as raw pixels. The page itself is untouched.
+// The stage: a canvas that contains the page in an <iframe>. Chromium draws the page into the canvas (HTML-in-canvas,
+// https://wicg.github.io/html-in-canvas/), and a worker gets its raw pixels. The page itself is not modified.
 //
-// scripts.py puts this into a document with `config` in front of it: {url of the page, width, height, direct: the
-// page's own canvas may be taken, alpha: it stands on nothing, writer: the worker's source}. What happens is told through the binding `heliosStage`, as JSON.
+// scripts.py puts the files of this folder (but for the worker, writer.js) into one function, this one last, with `config`:
+//   url            of the page
+//   width, height  in pixels
+//   direct         frames may be taken from the page's own canvas
+//   alpha          the background is transparent
+//   writer         the worker's source
+// The binding `heliosStage` sends the worker's messages to the renderer, as JSON.
 
 const { width, height } = config;
 const canvas = document.createElement("canvas");
@@ -19,25 +24,25 @@ frame.src = config.url;
 const context = canvas.getContext("2d", { alpha: config.alpha });
 const clock = window[Symbol.for("helios.clock")];
 let worker;
-let armed = false;
-let painted = "";
-let taken = null; // the frame that was painted since the last look, or what kept it from being taken
-let pictures = 0;
-let finished; // called when the encoder is done, or nothing more will come
+let capturing = false;
+let paintedClass = ""; // the frame's class when it was painted last
+let outcome = null; // of the current frame: {frame, direct}, {error}, or null if nothing was painted
+let sequence = 0;
+let resolveFinish;
 let failed = false;
 
-// drawElementImage draws into a layer of the size of what it may touch. In bands, that layer is small enough to be
-// reused by the allocator and to stay in the cache; their height is a multiple of the 8 rows of Skia's dithering.
+// drawElementImage draws into a layer as large as the clip. The layer of a band is small enough for the allocator to reuse it,
+// and for the processor's cache. Skia dithers in blocks of 8 rows, so a band is a multiple of that.
 const LAYER_BYTES = 960_000;
-const band = Math.max(8, Math.floor(LAYER_BYTES / (4 * width) / 8) * 8);
+const bandHeight = Math.max(8, Math.floor(LAYER_BYTES / (4 * width) / 8) * 8);
 
 function drawPage() {
-  for (let top = 0; top < height; top += band) {
+  for (let top = 0; top < height; top += bandHeight) {
     context.save();
     context.beginPath();
-    context.rect(0, top, width, band);
+    context.rect(0, top, width, bandHeight);
     context.clip();
-    if (config.alpha) context.clearRect(0, top, width, band);
+    if (config.alpha) context.clearRect(0, top, width, bandHeight);
     context.drawElementImage(frame, 0, 0);
     context.restore();
   }
@@ -45,132 +50,42 @@ function drawPage() {
 }
 
 canvas.onpaint = () => {
-  painted = frame.className;
-  if (!armed || clock.drawingHeld) return;
+  paintedClass = frame.className;
+  if (!capturing || clock.drawingHeldFrame) return;
   try {
-    const reason = unsafe();
+    const reason = findUnsupportedContent();
     if (reason) throw new Error(`there is ${reason}`);
-    const whole = config.direct ? wholeCanvas(frame.contentDocument) : null;
-    const picture = new VideoFrame(whole ?? drawPage(), { timestamp: 0 });
-    worker.postMessage({ picture, frame: clock.frame, sequence: pictures++ }, [picture]);
-    taken = { frame: clock.frame, direct: whole !== null };
+    const pageCanvas = config.direct ? findPlainCanvas(frame.contentDocument) : null;
+    const image = new VideoFrame(pageCanvas ?? drawPage(), { timestamp: 0 });
+    worker.postMessage({ image, frame: clock.frame, sequence: sequence++ }, [image]);
+    outcome = { frame: clock.frame, direct: pageCanvas !== null };
   } catch (error) {
-    taken = { error: error.message };
+    outcome = { error: error.message };
   }
 };
 
-/** The page's canvas, where it is all that can be seen: 2D, as large as the page, nothing over or around it. */
-function wholeCanvas(page) {
-  const elements = page.body?.getElementsByTagName("*") ?? [];
-  const [found, another] = page.getElementsByTagName("canvas");
-  const standing = [...page.documentElement.children].filter((element) => element !== clock.captions?.host);
-  if (!found || another || elements.length > 64 || standing.length > 2 || clock.captions?.shown) return null;
-  const { head } = page;
-  if (head && page.defaultView.getComputedStyle(head).display !== "none") return null;
-  if (clock.contexts.get(found) !== "2d" || found.width !== width || found.height !== height) return null;
-  const settings = found.getContext("2d").getContextAttributes();
-  if (settings.colorSpace !== "srgb" || (settings.colorType ?? "unorm8") !== "unorm8") return null;
-  const place = found.getBoundingClientRect();
-  if (place.x || place.y || place.width !== width || place.height !== height) return null;
-  const around = new Set();
-  for (let element = found; element; element = element.parentElement) around.add(element);
-  for (const element of elements) {
-    if (around.has(element)) continue;
-    const { display } = element.ownerDocument.defaultView.getComputedStyle(element);
-    if (display !== "none" || element.shadowRoot) return null;
-  }
-  for (const element of around) {
-    if (!isPlain(element, element === found) || (element !== found && clips(element))) return null;
-  }
-  return page.body.innerText.trim() ? null : found;
-}
-
-/** Whether what an element holds may be cut off at its edges; at the edges of the page, nothing is lost. */
-function clips(element) {
-  const { documentElement: root, body, defaultView } = element.ownerDocument;
-  if (element === root) return false;
-  const { overflowX, overflowY, contain } = defaultView.getComputedStyle(element);
-  if (contain !== "none") return true;
-  if (overflowX === "visible" && overflowY === "visible") return false;
-  const outer = defaultView.getComputedStyle(root); // where it is visible, the body's is the viewport's
-  return element !== body || outer.overflowX !== "visible" || outer.overflowY !== "visible";
-}
-
-const PLAIN = {
-  outlineStyle: "none", contentVisibility: "visible", webkitMaskBoxImageSource: "none", objectViewBox: "none",
-  opacity: "1", filter: "none", backdropFilter: "none", mixBlendMode: "normal", clipPath: "none", maskImage: "none",
-  transform: "none", translate: "none", rotate: "none", scale: "none", perspective: "none", visibility: "visible",
-  borderRadius: "0px", clip: "auto", columnCount: "auto", zoom: "1",
-};
-const BARE = { borderTopWidth: "0px", borderLeftWidth: "0px", paddingTop: "0px", paddingLeft: "0px" };
-
-function isPlain(element, whole) {
-  if (element.shadowRoot) return false; // a closed one can't be seen: the probe has to
-  const view = element.ownerDocument.defaultView;
-  const style = view.getComputedStyle(element);
-  const differs = (expected) => Object.entries(expected).some(([name, value]) => name in style && style[name] !== value);
-  if (style.display === "list-item" || !/^(auto|0)$/.test(style.zIndex)) return false;
-  if (differs(PLAIN) || (whole && differs(BARE))) return false;
-  if (style.objectFit !== "fill" && whole) return false;
-  return ["::before", "::after"].every((pseudo) => /^(none|normal)$/.test(view.getComputedStyle(element, pseudo).content));
-}
-
-/** What stands on the page that is not drawn into a canvas, or null. */
-function unsafe() {
-  const inside = (view) => {
-    for (let i = 0; i < view.frames.length; i++) {
-      let document;
-      try {
-        document = view.frames[i].document;
-      } catch {
-        document = null;
-      }
-      if (!document) return "a frame of another origin";
-      const found = inside(view.frames[i]);
-      if (found) return found;
-    }
-    return null;
-  };
-  if (!frame.contentDocument) return "a page that can't be put into a frame";
-  for (const element of clock.found("iframe, frame, object, embed")) {
-    if (element.contentDocument === null && element.getClientRects().length) return "a frame of another origin";
-  }
-  return inside(frame.contentWindow) ?? clock.found("canvas").map(scaled).find(Boolean) ?? null;
-}
-
-/** Why a canvas would be drawn otherwise: it is drawn in its own size, from the corner of its box. */
-function scaled(canvas) {
-  if (!canvas.getClientRects().length) return null;
-  const style = canvas.ownerDocument.defaultView.getComputedStyle(canvas);
-  const sides = ["Top", "Right", "Bottom", "Left"];
-  const framed = sides.some((side) => parseFloat(style[`border${side}Width`]) || parseFloat(style[`padding${side}`]));
-  const fits = parseFloat(style.width) === canvas.width && parseFloat(style.height) === canvas.height;
-  const viewed = style.objectViewBox && style.objectViewBox !== "none";
-  return framed || !fits || viewed ? "a canvas that is scaled, or has a border or padding" : null;
-}
-
-/** A page in a frame has no focus by itself, and nothing in it gets it by `autofocus`. */
+/** A page in a frame has no focus, and the browser ignores its `autofocus`. */
 function focusPage(view) {
   view.focus();
   const { activeElement, body } = view.document;
   if (!activeElement || activeElement === body) view.document.querySelector("[autofocus]")?.focus();
 }
 
-/** Has the next frame painted from scratch, by a change of what lies behind the page. */
-function paintAnew() {
-  frame.className = painted ? "" : "anew";
+/** Makes Chromium repaint the whole page in the next frame, by a change of the background. */
+function repaint() {
+  frame.className = paintedClass ? "" : "repaint";
 }
 
-clock.onMove = () => {
-  if (armed) paintAnew();
+clock.onChange = () => {
+  if (capturing) repaint();
 };
 
 window[Symbol.for("helios.stage")] = {
-  /** Opens the ring's file, at `size` bytes with `token` at its end. */
+  /** Opens the ring's file of `size` bytes, with slots of `slot` bytes. `token` is its name, and written at its end. */
   async open(size, slot, token) {
     if (!context.drawElementImage) throw new Error("this browser can't draw elements into a canvas");
     const writer = URL.createObjectURL(new Blob([config.writer], { type: "text/javascript" }));
-    worker = new Worker(`${writer}#helios`); // page.py knows it by that from the page's own workers
+    worker = new Worker(`${writer}#helios`); // the fragment distinguishes it from the page's own workers (loads.py)
     const opened = new Promise((resolve, reject) => {
       worker.onerror = (event) => reject(new Error(event.message));
       worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve());
@@ -180,37 +95,43 @@ window[Symbol.for("helios.stage")] = {
     worker.onmessage = ({ data }) => {
       if (data.error) failed = true;
       if (data.error || data.packet || data.sequence !== undefined) heliosStage(JSON.stringify(data));
-      if (data.error || data.finished) finished?.();
+      if (data.error || data.finished) resolveFinish?.();
     };
     worker.onerror = ({ message }) => worker.onmessage({ data: { error: message } });
     focusPage(frame.contentWindow);
   },
-  /** From here on, each frame that paints is taken, the next one even if nothing changes in it; or none is. */
-  arm(on) {
-    armed = on;
-    if (on) paintAnew();
+
+  /** From here on, every painted frame is captured, or none. The first frame is painted even if nothing changes in it. */
+  setCapturing(on) {
+    capturing = on;
+    if (on) repaint();
   },
-  /** From here on, pictures are encoded too, with these settings of WebCodecs. */
+
+  /** From here on, the worker also encodes the frames, with `encoding`: settings of WebCodecs. */
   encode(encoding) {
     worker.postMessage({ encoding });
   },
-  /** The last picture is encoded once more. */
-  repeat() {
+
+  /** Encodes the last frame again. */
+  repeatFrame() {
     worker.postMessage({ repeat: true });
   },
-  /** Has the encoder give out what it still holds. */
+
+  /** Resolves when the encoder has returned all its packets, or has failed. */
   finish() {
     if (failed) return;
     worker.postMessage({ finish: true });
-    return new Promise((resolve) => (finished = resolve));
+    return new Promise((resolve) => (resolveFinish = resolve));
   },
-  unsafe,
-  /** What became of the frame that was begun last: null where nothing was painted. */
-  outcome() {
-    const outcome = taken;
-    taken = null;
-    if (clock.unfit) return { error: `there is ${clock.unfit}` };
-    if (!outcome && frame.className !== painted) return { error: "there is something that keeps the page from being painted" };
-    return outcome;
+
+  findUnsupportedContent,
+
+  /** Returns the outcome of the current frame, and clears it: {frame, direct}, {error}, or null if nothing was painted. */
+  takeOutcome() {
+    const taken = outcome;
+    outcome = null;
+    if (clock.unsupported) return { error: `there is ${clock.unsupported}` };
+    if (!taken && frame.className !== paintedClass) return { error: "the browser did not paint the page" };
+    return taken;
   },
 };

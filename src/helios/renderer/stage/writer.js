@@ -1,50 +1,50 @@
-// The stage's worker: copies pictures into the slots of the ring, a file of the origin's private file system, and
-// encodes them if it is asked to.
+// The stage's worker writes images into the slots of the ring, a file of the origin's private file system. It also encodes
+// them on request.
 //
-// A slot holds a picture's pixels (BGRX, or BGRA, row by row) and 16 bytes behind them: four unsigned 32-bit numbers, little
-// endian: the frame's number, the picture's number, and the picture's width and height.
+// A slot contains the pixels (BGRX or BGRA, row by row), and then four unsigned 32-bit numbers, little endian: the number
+// of the frame, the sequence number of the image, its width and its height.
 
 let file;
 let slot;
 let slots;
 let bytes;
-let alpha; // pictures may be translucent, their colours multiplied by their opacity
-let turn = Promise.resolve();
+let alpha; // pixels may be translucent; their colours are multiplied by their opacity
+let queue = Promise.resolve(); // of messages
 let encoder;
 let framerate;
-let last; // the picture that was encoded last, for frames that repeat it
+let last; // the image that was encoded last
 let encoded = 0;
 
-async function open({ size, slot: length, token, alpha: clear }) {
+async function open({ size, slot: slotBytes, token, alpha: hasAlpha }) {
   const folder = await navigator.storage.getDirectory();
   const handle = await folder.getFileHandle(token, { create: true });
   file = await handle.createSyncAccessHandle();
   file.truncate(size);
   file.write(new TextEncoder().encode(token), { at: size - token.length });
   file.flush();
-  slot = length;
+  slot = slotBytes;
   slots = Math.floor(size / slot);
-  bytes = new Uint8Array(length);
-  alpha = clear;
+  bytes = new Uint8Array(slotBytes);
+  alpha = hasAlpha;
 }
 
-async function keep({ picture, frame, sequence }) {
-  const { codedWidth, codedHeight, format } = picture;
+async function write({ image, frame, sequence }) {
+  const { codedWidth, codedHeight, format } = image;
   const length = 4 * codedWidth * codedHeight;
   try {
     if (length + 16 !== slot || !/^BGR[AX]$/.test(format)) {
-      throw new Error(`the picture is ${codedWidth}x${codedHeight} pixels of ${format}`);
+      throw new Error(`the image is ${codedWidth}x${codedHeight} pixels of ${format}`);
     }
-    await picture.copyTo(bytes.subarray(0, length));
-    if (encoder) await encode(picture);
+    await image.copyTo(bytes.subarray(0, length));
+    if (encoder) await encode(image);
   } finally {
-    picture.close();
+    image.close();
   }
   const pixels = new Uint32Array(bytes.buffer, 0, length / 4);
-  if (format === "BGRA" && !alpha && !opaque(pixels)) throw new Error("the page's canvas is not opaque");
+  if (format === "BGRA" && !alpha && !isOpaque(pixels)) throw new Error("the page's canvas is not opaque");
   new Uint32Array(bytes.buffer, length).set([frame, sequence, codedWidth, codedHeight]);
   const written = file.write(bytes, { at: (sequence % slots) * slot });
-  if (written !== slot) throw new Error("the ring has no room");
+  if (written !== slot) throw new Error("the ring's file has no space left");
   return { frame, sequence };
 }
 
@@ -59,22 +59,22 @@ function startEncoder(config) {
   framerate = config.framerate;
 }
 
-async function encode(picture) {
-  const frame = new VideoFrame(picture, { timestamp: Math.round((encoded * 1e6) / framerate) });
+async function encode(image) {
+  const frame = new VideoFrame(image, { timestamp: Math.round((encoded * 1e6) / framerate) });
   encoder.encode(frame, { keyFrame: encoded++ === 0 });
   last?.close();
   last = frame;
-  while (encoder.state === "configured" && encoder.encodeQueueSize > 1) await new Promise((less) => (encoder.ondequeue = less));
+  while (encoder.state === "configured" && encoder.encodeQueueSize > 1) await new Promise((resolve) => (encoder.ondequeue = resolve));
 }
 
-function opaque(pixels) {
+function isOpaque(pixels) {
   let all = 0xff000000;
   for (let i = 0; i < pixels.length; i++) all &= pixels[i];
   return all >>> 24 === 255;
 }
 
-async function answer(data) {
-  if (data.picture) return await keep(data);
+async function handle(data) {
+  if (data.image) return await write(data);
   if (data.encoding) startEncoder(data.encoding);
   else if (data.repeat) await encode(last);
   else if (data.open) {
@@ -82,14 +82,14 @@ async function answer(data) {
     return { opened: true };
   } else {
     await encoder.flush();
-    encoder = null; // what is drawn from here on is only looked at
+    encoder = null; // the frames that follow are compared, not encoded
     return { finished: true };
   }
 }
 
 onmessage = ({ data }) => {
-  turn = turn.then(() => answer(data)).then(
-    (said) => said && postMessage(said),
+  queue = queue.then(() => handle(data)).then(
+    (result) => result && postMessage(result),
     (error) => postMessage({ error: String(error.message ?? error) }),
   );
 };
