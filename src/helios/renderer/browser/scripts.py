@@ -21,7 +21,9 @@ STAGE_PATH = "/.helios/stage"
 
 def clock_script(*, props: object, manual: bool, staged: bool, origin: str | None, captions: Sequence[Cue] = ()) -> str:
     """The files of clock/ as one function, which sees its ``config``. ``origin`` is that of the page's folder."""
-    parts = sorted(files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: (part.name == "main.js", part.name))
+    parts = sorted(
+        files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: (part.name == "main.js", part.name)
+    )
     source = "\n".join(part.read_text("utf-8") for part in parts)
     config = {"epoch": EPOCH_MS, "seed": SEED, "props": props, "manual": manual, "staged": staged, "origin": origin}
     config["captions"] = [(cue.start_ms, cue.end_ms, cue.text) for cue in captions]
