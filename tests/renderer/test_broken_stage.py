@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_stage import methods, warnings
+from stage_pages import capture_methods, warnings
 
 import helios
 from support.gates import gated
@@ -58,7 +58,7 @@ def test_a_page_that_crashes_the_stage_is_drawn_faithfully(when: str, tried: lis
     faithful, _ = render(page, tmp_path / "faithful.mp4", capture="faithful")
     rendered, events = render(page, tmp_path / "auto.mp4", chunk_frames=20)
     assert rendered.hashes == faithful.hashes
-    assert methods(events) == tried
+    assert capture_methods(events) == tried
     [warning] = warnings(events)
     assert "crashes the browser (the page's process crashed; tried twice). It is drawn" in warning
     assert warning.endswith("faithfully")
@@ -141,7 +141,7 @@ def test_whatever_breaks_fast_capture_again_and_again_has_the_video_drawn_faithf
 
     def at_gate(path: str) -> None:
         nonlocal hurt
-        if methods(events) != ["stage"]:
+        if capture_methods(events) != ["stage"]:
             return
         for worker in named(os.getpid(), "helios.renderer", "chunk"):
             for process in named(worker.pid, words):
@@ -156,7 +156,7 @@ def test_whatever_breaks_fast_capture_again_and_again_has_the_video_drawn_faithf
         faithful, _ = render(url, tmp_path / "faithful.mp4", capture="faithful")
     with gated(tmp_path, at_gate) as url:
         rendered, _ = render(url, tmp_path / "a.mp4", ready_timeout=5, on_event=events.append)
-    assert methods(events) == ["stage", "begin-frame"]
+    assert capture_methods(events) == ["stage", "begin-frame"]
     assert rendered.hashes == faithful.hashes
     assert hurt == (4 if how == signal.SIGKILL else 2)
     [warning] = warnings(events)
@@ -182,5 +182,5 @@ def test_a_crash_that_does_not_come_again_changes_no_frame(words: str, tmp_path:
     with gated(tmp_path, at_gate) as url:
         rendered, events = render(url, tmp_path / "b.mp4")
     assert crashed
-    assert methods(events) == ["stage"]
+    assert capture_methods(events) == ["stage"]
     assert rendered.hashes == undisturbed.hashes

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from test_stage import warnings
+from stage_pages import warnings
 
 import helios
 from support.gates import gated
