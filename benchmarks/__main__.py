@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", type=_counts, default=(), metavar="N,N", help="Helios with so many workers")
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
     parser.add_argument("--no-floors", action="store_true", help="leave drawing alone and encoding alone out")
-    parser.add_argument("--pictures", action="store_true", help="stages: also other ways to take a faithful image")
+    parser.add_argument("--images", action="store_true", help="stages: also other ways to take a faithful image")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run to FILE")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser
