@@ -93,7 +93,7 @@ def test_it_costs_its_time_its_memory_and_its_processors(front: CloudRunFront, t
         (503, Throttled, "has no instance for the job yet"),
         (504, WorkerTimeout, "--chunk-frames"),
         (500, WorkerLost, "answers with 500"),
-        (502, WorkerLost, "said by Google"),
+        (502, WorkerLost, "refused by Google"),
         (413, WorkerRefused, "too large"),
         (404, WorkerRefused, "helios deploy gcp"),
         (302, WorkerRefused, "answers with 302"),

@@ -77,7 +77,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
         asyncio.run(store(kind, url, 20, monkeypatch).bring("broken", tmp_path / "copy"))
         assert (tmp_path / "copy").read_bytes() == file.read_bytes()
         assert link.cut == float("inf"), "it did break off"
-        assert link.brought < 1.5 * size
+        assert link.received < 1.5 * size
 
 
 @pytest.mark.parametrize(("kind", "size"), TRANSFERS)
@@ -106,7 +106,7 @@ def test_a_download_of_what_changes_meanwhile_is_of_one_version(
     async def work(silent: ArtifactStore, link: Link) -> None:
         await plain.put("changing", first)
         bringing = asyncio.create_task(silent.bring("changing", tmp_path / "copy"))
-        await asyncio.to_thread(wait_until, lambda: link.brought > 2_000_000, "half of it")
+        await asyncio.to_thread(wait_until, lambda: link.received > 2_000_000, "half of it")
         await plain.put("changing", second)
         link.silent = float("inf")
         await bringing

@@ -1,4 +1,4 @@
-"""Making sound, and reading it back, for tests."""
+"""Writes audio files and reads them back."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -14,20 +14,20 @@ Samples = NDArray[np.float32]
 
 
 def tone(seconds: float, rate: int = 48_000, hertz: float = 1000, level: float = 0.25) -> Samples:
-    """A sine, mono."""
+    """Returns a mono sine wave."""
     at = np.arange(round(seconds * rate)) / rate
     return (level * np.sin(2 * np.pi * hertz * at)).astype(np.float32)[:, np.newaxis]
 
 
 def clicks(samples: int, at: list[int]) -> Samples:
-    """Single samples that are loud, in silence."""
+    """Returns silence with single loud samples at the positions ``at``."""
     found = np.zeros((samples, 1), np.float32)
     found[at] = 0.9
     return found
 
 
 def write_audio(path: Path, samples: Samples, rate: int = 48_000, codec: str = "pcm_f32le", **options: str) -> Path:
-    """Sound in a file, in whatever its ending and the codec say."""
+    """Writes an audio file in the format of its suffix and the codec."""
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options)
@@ -45,7 +45,7 @@ def write_audio(path: Path, samples: Samples, rate: int = 48_000, codec: str = "
 
 
 def read_samples(path: Path) -> Samples:
-    """What a player plays, at 48 kHz, from the time of the first frame of video on, or of the file's own zero."""
+    """Returns the samples that a player plays at 48 kHz, from the first video frame on, or from time 0."""
     with av.open(str(path)) as container:
         times = [
             packet.pts * packet.time_base
@@ -64,6 +64,6 @@ def read_samples(path: Path) -> Samples:
 
 
 def loudest_sample(samples: Samples, near: int, reach: int = 400) -> int:
-    """Where the loudest sample is, near another."""
+    """Returns the position of the loudest sample within ``reach`` of the sample ``near``."""
     first = max(0, near - reach)
     return first + int(np.abs(samples[first : near + reach, 0]).argmax())

@@ -1,4 +1,4 @@
-"""A test's own account: it keeps what was shown, and does what moto leaves out."""
+"""A test's AWS account: it records events, and adds features that moto lacks."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ _MANIFEST = json.dumps(
 
 @contextmanager
 def quotas(moto: str, concurrency: int) -> Generator[None]:
-    """For the block, Lambda answers what the account can have, which moto does not know; all else is moto's."""
+    """Answers requests for Lambda's quotas, which moto lacks, within the block; forwards all others to moto."""
 
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
@@ -60,10 +60,10 @@ def quotas(moto: str, concurrency: int) -> Generator[None]:
 
 
 class Account:
-    """What is done to it is kept in ``events``; ``agreeing`` is the answer to whether something may be lost.
+    """Records all deployment events in ``events``; ``agreeing`` is the answer to confirmation prompts.
 
-    moto's CloudFormation makes no CodeBuild projects, and its CodeBuild builds nothing: both is made up for here, when
-    the events say that it would have happened.
+    moto's CloudFormation creates no CodeBuild projects, and its CodeBuild builds nothing: this class does both when the
+    events report that it is due.
     """
 
     def __init__(self) -> None:
@@ -103,11 +103,11 @@ class Account:
         )
 
     def run(self, work: Callable[[AioSession], Coroutine[Any, Any, T]]) -> T:
-        """What comes of work with a session in this account."""
+        """Returns the result of ``work`` with a session in this account."""
         return asyncio.run(work(new_session()))
 
     def message(self) -> list[str]:
-        """The lines since the last call, and of changes which resources; what was shown is forgotten."""
+        """Returns and clears the lines shown since the last call, with the names of changed resources."""
         lines: list[str] = []
         for event in self.events:
             match event:
@@ -138,7 +138,7 @@ class Account:
                 pass
 
     def _context_without_image(self, name: str) -> str:
-        """The tag that an image is built for: times of contexts, in whole seconds, would not tell."""
+        """Returns the tag that an image is built for: the times of contexts, in whole seconds, are ambiguous."""
         parts = self.aws("cloudformation").describe_stack_resources(StackName=name)["StackResources"]
         bucket = next(part["PhysicalResourceId"] for part in parts if part["LogicalResourceId"] == "Bucket")
         found = self.aws("s3").list_objects_v2(Bucket=bucket, Prefix="context/")["Contents"]

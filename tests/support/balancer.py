@@ -1,7 +1,7 @@
-"""A Cloud Run service as Google offers it by HTTP, in front of real workers.
+"""The HTTP front end of a Cloud Run service, before real workers.
 
-What Google puts around instances is added here: IAM looks at ID tokens and takes the signature out of the one that it
-has looked at, each instance has one request at a time, and there are 429s where none is free.
+It does what Google does around instances: IAM verifies ID tokens and removes their signatures, each instance gets one
+request at a time, and requests without a free instance get status 429.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from support.http_worker import Served
 
 
 class CloudRunFront:
-    """The service at ``url``. ``asked`` counts requests that came to an instance.
+    """The service at ``url``. ``asked`` counts the requests that reached an instance.
 
-    To misbehave: ``statuses`` are what the next requests are answered with, ``invokers`` may call it.
+    Failures: ``statuses`` are the responses to the next requests; only ``invokers`` may call the service.
     """
 
     def __init__(self, workers: Sequence[Served], google: Google) -> None:
@@ -30,7 +30,7 @@ class CloudRunFront:
         self.forget()
 
     def forget(self) -> None:
-        """Begins anew, with the instances that are still there."""
+        """Resets all counters and failures, and drops workers that have exited."""
         self.workers[:] = [worker for worker in self.workers if worker.process.poll() is None]
         self.statuses: list[int] = []
         self.invokers = {ACCOUNT}
@@ -50,7 +50,7 @@ class CloudRunFront:
         if claims["email"] not in self.invokers:
             return web.Response(status=403, text="Your client does not have permission to get URL /jobs")
         if self.statuses:
-            return web.Response(status=self.statuses.pop(0), text="said by Google")
+            return web.Response(status=self.statuses.pop(0), text="refused by Google")
         free = [one for one in self.workers if one.url not in self._busy and one.process.poll() is None]
         if not free:
             return web.Response(status=429, text="Rate exceeded.")

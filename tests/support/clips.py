@@ -1,4 +1,4 @@
-"""Videos whose every frame carries its number, and reading such numbers back, for tests."""
+"""Writes videos whose frames show their numbers, and reads the numbers back."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -24,10 +24,10 @@ def write_video(
     ticks: Sequence[int] = (),
     options: dict[str, str] | None = None,
 ) -> Path:
-    """A video of 64 x 32 pixels: each frame has its number in eight squares, black and white.
+    """Writes a video of 64 x 32 pixels: each frame shows its number as eight black or white squares.
 
-    ``ticks`` are when frames begin, in 1/``fps``, where that is not one after the other. With transparency in the pixel
-    format, what is black is transparent.
+    ``ticks`` are the start times of the frames in units of 1/``fps``, if not 0, 1, 2 …. With transparency in the pixel
+    format, black is transparent.
     """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps, options=options or {})
@@ -46,7 +46,7 @@ def write_video(
 
 
 def number_at(pixels: NDArray[np.uint8], x: int, y: int, dark: Sequence[int] = (0, 0, 0)) -> int | None:
-    """The number that an image shows at a place; None where there are other colours than white and ``dark``."""
+    """Returns the number that an image shows at (x, y), or None if it has other colours than white and ``dark``."""
     number = 0
     for bit in range(_BITS):
         row, column = divmod(bit, WIDTH // _SIDE)

@@ -1,4 +1,4 @@
-"""What every part of a test that speaks AWS has in its environment."""
+"""The environment variables of all AWS clients in tests."""
 
 SETTINGS = {
     "AWS_ACCESS_KEY_ID": "test",

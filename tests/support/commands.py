@@ -1,4 +1,4 @@
-"""Jobs of commands that are not ours: ffmpeg draws numbered frames, losslessly."""
+"""Jobs of external commands: ffmpeg draws numbered frames losslessly."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ SIZE = "64x48"
 
 
 def draw(start: int, stop: int) -> list[str]:
-    """ffmpeg's arguments for those frames of its test image, into segment.mp4."""
+    """Returns ffmpeg's arguments to write these frames of its test image to segment.mp4."""
     return [
         "-hide_banner", "-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", f"testsrc2=size={SIZE}:rate={RATE}",
         "-vf", f"trim=start_frame={start}:end_frame={stop},setpts=PTS-STARTPTS", "-pix_fmt", "yuv420p",
@@ -26,7 +26,7 @@ def draw(start: int, stop: int) -> list[str]:
 def spec(
     output: Path, *, chunks: int = 6, frames: int = 5, workers: int = 2, log: Path | None = None, **more: object
 ) -> JobSpec:
-    """A job of so many chunks of so many frames. Each command that succeeds adds its number to ``log``."""
+    """Returns a job of ``chunks`` chunks with ``frames`` frames each. Each successful command adds its number to ``log``."""
     parts: list[dict[str, object]] = []
     for k in range(chunks):
         arguments = draw(k * frames, (k + 1) * frames)
@@ -40,14 +40,14 @@ def spec(
 
 
 def images(video: Path) -> list[bytes]:
-    """The frames of a video, as they are decoded."""
+    """Returns the decoded frames of a video."""
     with av.open(str(video)) as container:
         return [bytes(frame.reformat(format="yuv420p").to_ndarray().tobytes()) for frame in container.decode(video=0)]
 
 
 @cache
 def expected(frames: int) -> list[bytes]:
-    """The frames that a right video has: drawn by one command."""
+    """Returns the frames of a correct video, drawn by one command."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:

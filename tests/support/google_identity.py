@@ -21,7 +21,7 @@ ACCOUNT = "caller@project.iam.gserviceaccount.com"
 
 @dataclass
 class Google:
-    """What would be Google: ``url`` is where it answers, ``asked`` what it was asked for."""
+    """A local Google: ``url`` is its address, ``asked`` the requests it has received."""
 
     url: str = ""
     key_id: str = "key-1"
@@ -32,7 +32,7 @@ class Google:
         self._key = rsa.generate_private_key(65537, 2048)
 
     def token(self, audience: str, **claims: object) -> str:
-        """An ID token, signed; ``claims`` take the place of usual ones."""
+        """Returns a signed ID token; ``claims`` override the default ones."""
         now = int(datetime.datetime.now(datetime.UTC).timestamp())
         usual: dict[str, object] = {
             "iss": "https://accounts.google.com",
@@ -59,7 +59,7 @@ class Google:
         return built.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
     def key_file(self, path: Path) -> Path:
-        """A service account's key, as Google gives it out."""
+        """Writes the key file of a service account, in Google's format."""
         path.write_text(
             json.dumps(
                 {
@@ -78,7 +78,7 @@ class Google:
 
 @contextmanager
 def google() -> Generator[Google]:
-    """A Google on loopback, for the block."""
+    """Runs a local Google within the block."""
     found = Google()
 
     class Handler(BaseHTTPRequestHandler):

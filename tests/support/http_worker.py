@@ -1,4 +1,4 @@
-"""The worker's HTTP door as a process of its own."""
+"""Runs the HTTP worker in its own process."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from support.processes import wait_until
 
 @dataclass
 class Served:
-    """A worker that takes jobs at ``url``."""
+    """A worker that accepts jobs at ``url``."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -28,7 +28,7 @@ class Served:
 
 @contextmanager
 def served(*options: str, **environment: str) -> Generator[Served]:
-    """A worker of its own, which ends with the block."""
+    """Yields a worker that runs until the end of the block."""
     command = [sys.executable, "-P", "-m", "helios", "worker", "serve", "--port", "0", *options]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         log = Path(folder, "log")

@@ -1,4 +1,4 @@
-"""A Lambda execution environment: AWS's emulator of the runtime's interface, with the real ``awslambdaric`` in it."""
+"""A Lambda execution environment: AWS's Runtime Interface Emulator with the real ``awslambdaric``."""
 
 import asyncio
 import contextlib
@@ -24,12 +24,12 @@ ROOT = Path(__file__).parent.parent.parent
 _EMULATORS = Path(sys.prefix) / "lambda/samcli/local/rapid"
 EMULATOR = _EMULATORS / f"aws-lambda-rie-{'arm64' if platform.machine() == 'aarch64' else 'x86_64'}"
 _OWN = re.compile(r"\d\d \w{3} \d{4} \d\d:\d\d:\d\d,\d{3} \[[A-Z]+\] \(rapid\) |(START|END|REPORT) RequestId: ")
-"""How lines begin that the emulator writes between those of the function."""
+"""The prefixes of the emulator's own log lines."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an event: the body of the answer, whether it is an error, and the log as AWS would show it."""
+    """The result of an event: the response body, whether it is an error, and the log in AWS's format."""
 
     request_id: str
     body: bytes
@@ -39,9 +39,9 @@ class Outcome:
 
 @dataclass
 class Environment:
-    """One execution environment, in a session of its own. It takes one event at a time: the emulator dies of a second.
+    """One execution environment, in its own session. It accepts one event at a time: a second one crashes the emulator.
 
-    ``timeout`` is in whole seconds. ``full`` has the log say that its memory was not enough.
+    ``timeout`` is in whole seconds. ``full`` makes the log report that the memory was exhausted.
     """
 
     folder: Path
@@ -94,7 +94,7 @@ class Environment:
         }
 
     def await_ready(self) -> None:
-        """Waits until it takes events. The runtime itself starts with the first."""
+        """Waits until it accepts events. The first event starts the runtime."""
 
         def listens() -> bool:
             assert self.process.poll() is None, self.log.read_text()
@@ -104,23 +104,23 @@ class Environment:
         wait_until(listens, "the runtime emulator")
 
     def processes(self) -> list[psutil.Process]:
-        """All that run in it, but the emulator."""
+        """Returns its processes, without the emulator."""
         return [process for process in in_session(self.process.pid) if process.pid != self.process.pid]
 
     def end(self) -> None:
-        """What AWS does to a broken environment: nothing that ran in it is left. With the next event it begins anew."""
+        """Kills all its processes, as AWS does in a broken environment. The next event starts a new runtime."""
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
     def stop(self) -> None:
-        """Has all that runs in it stand still."""
+        """Suspends all its processes."""
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
                 process.suspend()
 
     async def run(self, event: bytes) -> Outcome:
-        """Gives it an event, and translates what the emulator says into what AWS says."""
+        """Runs an event, and translates the emulator's response into AWS's."""
         self._used_mb, self.full = 0.0, False
         started, start = time.monotonic(), self.log.stat().st_size
         sampling = asyncio.create_task(self._sample())
@@ -140,7 +140,7 @@ class Environment:
         cut_off = body.startswith(b"Task timed out")
         if cut_off:
             body = _error("Sandbox.Timedout", f"RequestId: {request_id} Error: {body.decode()}")
-        elif status != 200 and not body:  # it did not even begin
+        elif status != 200 and not body:  # the runtime did not start
             reason = re.findall(r"\(rapid\) Process runtime-\d+ exited: (.+)", written)[-1]
             body = _error("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {reason}")
         if cut_off or status != 200:
@@ -159,7 +159,7 @@ class Environment:
         return Outcome(request_id, body, failed, "\n".join(lines) + "\n")
 
     def _report(self, request_id: str, took: float, written: str, cut_off: bool) -> str:
-        """Its times are in ms. Source: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
+        """Returns AWS's REPORT line; times are in ms. Source: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html"""
         started = re.search(r"INIT START.*phase: init\)(?:.*\n)*?.*INIT REPORT\(durationMs: ([\d.]+)\)", written)
         beginning = float(started[1]) if started else 0
         used = self.memory_mb if self.full else min(self._used_mb, self.memory_mb)
@@ -193,6 +193,6 @@ def _error(kind: str, message: str) -> bytes:
 
 
 def _is_error(body: bytes, request_id: str) -> bool:
-    """Whether the runtime has reported a failure of its function: the emulator tells it in no other way."""
+    """Whether the runtime has reported a failure of its function: the emulator has no other sign of it."""
     found = json.loads(body)
     return isinstance(found, dict) and "errorType" in found and found.get("requestId") == request_id

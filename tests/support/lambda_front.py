@@ -1,7 +1,7 @@
-"""A Lambda function as AWS offers it by HTTP, in front of real execution environments or of a Python function.
+"""The HTTP front end of a Lambda function, before real execution environments or a Python function.
 
-What AWS puts around an environment is added here: limits (429, 413), signatures that must be there, kinds of
-invocation, ``X-Amz-Function-Error``, the log's tail, the function's settings.
+It does what AWS does around an environment: limits (429, 413), required signatures, invocation types,
+``X-Amz-Function-Error``, the tail of the log, the function's settings.
 Source: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """
 
@@ -32,12 +32,12 @@ Answering = Callable[[bytes], Awaitable[bytes]]
 
 
 class LambdaFront:
-    """The function ``name``. At most ``limit`` events are under way, each in an environment or in ``answer``.
+    """The function ``name``. At most ``limit`` events run in parallel, each in an environment or in ``answer``.
 
-    ``invokes`` counts the events that were let in, ``throttled`` those that were not; ``most`` is how many were under
-    way at once. ``payloads`` are those that came to an environment. To misbehave: ``to_throttle`` is how many of the
-    next are refused, ``denied`` refuses all, ``size`` is the largest payload, ``breaks_off`` the header
-    of responses that end in their middle. ``settings`` is what GetFunction tells.
+    ``invokes`` counts the accepted events, ``throttled`` the refused ones; ``most`` is the highest number in parallel.
+    ``payloads`` are those that reached an environment. Failures: the next ``to_throttle`` events are refused,
+    ``denied`` refuses all, ``size`` is the largest payload, ``breaks_off`` the header of responses that are cut off.
+    ``settings`` is the response of GetFunction.
     """
 
     def __init__(self, environments: Sequence[Environment], limit: int, settings: dict[str, object]) -> None:
@@ -53,7 +53,7 @@ class LambdaFront:
         self.forget()
 
     def forget(self) -> None:
-        """Counts from nothing again, and behaves."""
+        """Resets all counters and failures."""
         self.payloads: list[dict[str, object]] = []
         self.invokes = 0
         self.throttled = 0
@@ -64,7 +64,7 @@ class LambdaFront:
         self.breaks_off = ""
 
     def kill(self, number: int, *, full: bool = False) -> None:
-        """Ends what runs in an environment; ``full``: as if its memory had not been enough."""
+        """Kills the processes of an environment; ``full``: as if its memory were exhausted."""
         environment = self.environments[number]
         wait_until(environment.processes, "a runtime")
         environment.full = full
@@ -126,13 +126,13 @@ class LambdaFront:
         return self._refusal(request, "GetFunctionConfiguration") or web.json_response(self.settings)
 
     async def end(self) -> None:
-        """Drops events that still wait."""
+        """Drops waiting events."""
         for later in list(self._later):
             later.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
     def _refusal(self, request: web.Request, action: str) -> web.Response | None:
-        """Why it is not even looked at. Signatures are not checked, but that there is one, and for what."""
+        """Returns the refusal of a request, if any. It requires a signature for the right service, but does not verify it."""
         name = request.match_info["name"].removeprefix(ARN)
         signature = request.headers.get("Authorization")
         if not signature:
@@ -197,10 +197,10 @@ def lambda_front(
     env: dict[str, str] | None = None,
     name: str = "helios",
 ) -> Generator[LambdaFront]:
-    """A function with so many execution environments; more events at once than ``limit`` are throttled.
+    """Yields a function with execution environments; events beyond ``limit`` in parallel are throttled.
 
-    Without ``handler`` there are none, and whoever takes it sets ``answer``. No process is left behind, not even
-    when this one is killed.
+    Without ``handler`` there are no environments, and the test sets ``answer``. No process is left over, even if this
+    one is killed.
     """
     settings: dict[str, object] = {
         "FunctionName": name,
@@ -220,19 +220,19 @@ def lambda_front(
     thread = threading.Thread(target=loop.run_forever, name="lambda-front")
     thread.start()
     with subprocess.Popen(
-        [sys.executable, "-m", "support.last_will"],
+        [sys.executable, "-m", "support.session_reaper"],
         cwd=ROOT / "tests",
         stdin=subprocess.PIPE,
         start_new_session=True,
         text=True,
-    ) as last_will:
-        assert last_will.stdin
+    ) as reaper:
+        assert reaper.stdin
         try:
             for number in range(environments if handler else 0):
                 where = folder / f"environment-{number}"
                 place = Environment(where, handler or "", env or {}, timeout, memory_mb, name)
-                last_will.stdin.write(f"{place.process.pid}\n")
-                last_will.stdin.flush()
+                reaper.stdin.write(f"{place.process.pid}\n")
+                reaper.stdin.flush()
                 targets.append(place)
             for place in targets:
                 place.await_ready()
@@ -244,7 +244,7 @@ def lambda_front(
                 asyncio.run_coroutine_threadsafe(front.end(), loop).result(20)
                 asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
         finally:
-            last_will.stdin.close()
+            reaper.stdin.close()
             for place in targets:
                 place.process.wait(20)
             loop.call_soon_threadsafe(loop.stop)

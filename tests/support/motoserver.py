@@ -1,4 +1,4 @@
-"""AWS on this machine: moto's server, in a process of its own. (It can't be named after moto: it would hide it.)"""
+"""Runs AWS locally: moto's server, in its own process. (A module called moto would hide the package.)"""
 
 import os
 import re
@@ -16,7 +16,7 @@ from support.processes import wait_until
 
 @contextmanager
 def moto_server(**settings: str) -> Generator[str]:
-    """The URL of an empty AWS. For the block, the environment leads all that speaks AWS to it, and to nothing else.
+    """Yields the URL of an empty AWS. Within the block, environment variables point all AWS clients to it only.
 
     ``settings`` are moto's own, as environment variables.
     """
@@ -52,6 +52,6 @@ def _leading_to(url: str) -> Generator[None]:
 
 
 def _url(log: Path) -> str:
-    """Where the server listens, as it says itself when it does."""
+    """Reads the server's URL from its log, or returns '' before it listens."""
     found = re.search(r"Running on (http://[\d.:]+)\s", log.read_text("utf-8"))
     return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""Looking at processes and their ports, for tests."""
+"""Finds processes and ports."""
 
 import contextlib
 import os
@@ -10,14 +10,18 @@ import psutil
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    """All processes below `pid`, but for those with which Python starts others: they stay until it ends."""
+    """Returns all descendants of ``pid``, without the helper processes of Python's multiprocessing, which live as long."""
     try:
-        return [process for process in psutil.Process(pid).children(recursive=True) if not _is_pythons(process)]
+        return [
+            process
+            for process in psutil.Process(pid).children(recursive=True)
+            if not _is_multiprocessing_helper(process)
+        ]
     except psutil.NoSuchProcess:
         return []
 
 
-def _is_pythons(process: psutil.Process) -> bool:
+def _is_multiprocessing_helper(process: psutil.Process) -> bool:
     try:
         line = " ".join(process.cmdline())
     except psutil.Error:
@@ -26,7 +30,7 @@ def _is_pythons(process: psutil.Process) -> bool:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie does not."""
+    """Whether the process still runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -34,7 +38,7 @@ def alive(process: psutil.Process) -> bool:
 
 
 def in_session(session: int) -> list[psutil.Process]:
-    """The live processes of a session, whoever their parents are now. Its leader is among them."""
+    """Returns the live processes of a session, including its leader and orphans."""
     found: list[psutil.Process] = []
     for pid in psutil.pids():
         with contextlib.suppress(OSError, psutil.Error):
@@ -44,7 +48,7 @@ def in_session(session: int) -> list[psutil.Process]:
 
 
 def named(pid: int, *words: str) -> list[psutil.Process]:
-    """The processes below `pid` whose command line has all the words."""
+    """Returns the descendants of ``pid`` whose command line has all the words."""
     found: list[psutil.Process] = []
     for process in descendants(pid):
         try:
@@ -57,7 +61,7 @@ def named(pid: int, *words: str) -> list[psutil.Process]:
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
-    """Polls until the condition holds; fails with `what` when it does not in time."""
+    """Polls until the condition holds; fails with ``what`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
@@ -65,7 +69,7 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 20) 
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has just now."""
+    """Returns a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Making segments, and reading the numbers of their frames back, for tests."""
+"""Writes segments, and reads the numbers of their frames back."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +10,7 @@ from av.video.stream import VideoStream
 from helios.composition import timescale
 
 WIDTH, HEIGHT = 64, 48
-_STEP = 4  # levels of gray between one number and the next: far more than an encoder is off
+_STEP = 4  # gray levels between two numbers: far more than an encoder's error
 _NUMBERS = 55
 
 
@@ -26,7 +26,7 @@ def make_segment(
     options: dict[str, str] | None = None,
     muxing: dict[str, str] | None = None,
 ) -> Path:
-    """Encodes frames that bear their number (from `first`) as a level of gray, each at exactly k/fps."""
+    """Encodes frames that show their number (from ``first``) as a gray level, each at exactly k/fps."""
     muxing = {"video_track_timescale": str(timescale(fps))} | (muxing or {})
     with av.open(str(path), "w", format="mov" if path.suffix == ".mov" else "mp4", options=muxing) as container:
         stream = container.add_stream(codec, rate=fps, options=options or {})
@@ -47,7 +47,7 @@ def make_segment(
 
 
 def make_video(folder: Path, lengths: list[int], fps: Fraction, suffix: str = ".mp4") -> list[Path]:
-    """Segments of these lengths, numbered through."""
+    """Writes segments of these lengths, with frames numbered consecutively."""
     starts = [sum(lengths[:k]) for k in range(len(lengths))]
     return [
         make_segment(folder / f"{k}{suffix}", length, fps, first=start)
@@ -56,14 +56,14 @@ def make_video(folder: Path, lengths: list[int], fps: Fraction, suffix: str = ".
 
 
 def frame_numbers(path: Path) -> list[int]:
-    """The numbers that the decoded frames bear."""
+    """Returns the numbers of the decoded frames."""
     with av.open(str(path)) as container:
         levels = [frame.to_ndarray(format="yuv420p")[: frame.height].mean() for frame in container.decode(video=0)]
     return [round((float(level) - 16) / _STEP) for level in levels]
 
 
 def decoding_times(path: Path) -> list[Fraction]:
-    """When each packet is to be decoded, in the order of the file, in seconds."""
+    """Returns the decoding time (s) of each packet, in the order of the file."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert stream.time_base is not None
@@ -71,7 +71,7 @@ def decoding_times(path: Path) -> list[Fraction]:
 
 
 def read_duration(path: Path) -> Fraction:
-    """How long the file says that its video is, in seconds."""
+    """Returns the duration (s) of the video in the file's header."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert stream.time_base is not None

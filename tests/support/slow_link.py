@@ -1,4 +1,4 @@
-"""A way to a server on loopback that is slow, breaks off, or goes silent."""
+"""A proxy to a server on loopback that is slow, closes connections, or stops sending."""
 
 import contextlib
 import socket
@@ -14,8 +14,8 @@ _BLOCK = 16 * 1024
 
 @dataclass
 class Link:
-    """Bytes of a connection pass at ``rate`` a second. The first connection that has brought ``cut`` bytes back is
-    closed; after ``silent`` bytes, sent or brought back, nothing passes any more.
+    """Forwards ``rate`` bytes a second for each connection. It closes the first connection that has received ``cut``
+    bytes; after ``silent`` bytes in either direction it forwards nothing.
     """
 
     server: tuple[str, int]
@@ -23,7 +23,7 @@ class Link:
     cut: float = float("inf")
     silent: float = float("inf")
     sent: int = 0
-    brought: int = 0
+    received: int = 0
     _open: list[socket.socket] = field(default_factory=list[socket.socket])
 
     def serve(self, listener: socket.socket) -> None:
@@ -39,13 +39,13 @@ class Link:
         back = target.getpeername()[1] != self.server[1]
         with contextlib.suppress(OSError):
             while block := source.recv(_BLOCK):
-                while self.sent > self.silent or self.brought > self.silent:
+                while self.sent > self.silent or self.received > self.silent:
                     time.sleep(0.05)
                 if back:
-                    self.brought += len(block)
+                    self.received += len(block)
                 else:
                     self.sent += len(block)
-                if back and self.brought > self.cut:
+                if back and self.received > self.cut:
                     self.cut = float("inf")
                     break
                 target.sendall(block)
@@ -62,7 +62,7 @@ class Link:
 
 @contextmanager
 def slow_link(url: str, rate: float, **more: float) -> Generator[tuple[str, Link]]:
-    """The URL of a slow way to the server at ``url``."""
+    """Yields the URL of a slow proxy to the server at ``url``, and the proxy."""
     split = urlsplit(url)
     assert split.hostname
     assert split.port

@@ -1,4 +1,4 @@
-"""Servers of sound that stop to answer, each in another phase of a request."""
+"""Audio servers that stop responding, each in a different phase of a request."""
 
 import socket
 import threading
@@ -11,11 +11,11 @@ Phase = Callable[[socket.socket, bytes], None]
 
 
 def accepted(connection: socket.socket, data: bytes) -> None:
-    """Takes the connection, and says nothing (to a TLS client: does no handshake)."""
+    """Accepts the connection and sends nothing, not even a TLS handshake."""
 
 
 def headers(connection: socket.socket, data: bytes) -> None:
-    """Sends the head of its answer only."""
+    """Sends the response headers only."""
     connection.recv(65536)
     connection.sendall(_HEAD % len(data))
 
@@ -27,7 +27,7 @@ def half(connection: socket.socket, data: bytes) -> None:
 
 
 def redirects(connection: socket.socket, data: bytes) -> None:
-    """Leads back to itself, for ever."""
+    """Redirects to itself endlessly."""
     connection.recv(65536)
     connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     connection.shutdown(socket.SHUT_WR)
@@ -35,7 +35,7 @@ def redirects(connection: socket.socket, data: bytes) -> None:
 
 @contextmanager
 def stalling(phase: Phase, data: bytes = b"") -> Generator[tuple[str, threading.Event]]:
-    """The host and port of a server that does so; the event is set as soon as it has stalled once."""
+    """Yields the host and port of a server with this behaviour, and an event that is set once it has stalled."""
     stalled = threading.Event()
     open_: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -6,7 +6,7 @@ import av
 
 
 def subtitles(path: Path) -> list[tuple[str | None, list[tuple[int, int, str]]]]:
-    """The language of each track, and from when to when (ms) it says what."""
+    """Returns the language of each track, and its subtitles: start and end (ms), and text."""
     found: list[tuple[str | None, list[tuple[int, int, str]]]] = []
     with av.open(str(path)) as container:
         for stream in container.streams.subtitles:
@@ -17,8 +17,8 @@ def subtitles(path: Path) -> list[tuple[str | None, list[tuple[int, int, str]]]]
                 if stream.codec_context.name == "mov_text":
                     data = data[2 : 2 + int.from_bytes(data[:2], "big")]
                 if packet.pts is not None and packet.duration and data:
-                    begin, lasts = packet.pts * packet.time_base, packet.duration * packet.time_base
-                    cues.append((round(1000 * begin), round(1000 * (begin + lasts)), data.decode()))
+                    start, duration = packet.pts * packet.time_base, packet.duration * packet.time_base
+                    cues.append((round(1000 * start), round(1000 * (start + duration)), data.decode()))
             found.append((stream.metadata.get("language"), cues))
     return found
 

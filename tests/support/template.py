@@ -1,4 +1,4 @@
-"""A page whose videos differ with its props in all that videos can differ in."""
+"""A page whose props change everything that can differ between videos."""
 
 PAGE = """<!doctype html><html><head><style>
 @keyframes k{to{margin-left:100px}}p{animation:k 1s;width:40px;height:40px;background:teal;font:20px sans-serif}

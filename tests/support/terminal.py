@@ -1,4 +1,4 @@
-"""A terminal of 80 columns that a command runs in, and what is on its screen afterwards."""
+"""Runs a command in a terminal of 80 columns, and reads the screen afterwards."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ _CODE = re.compile(r"\x1b\[(\??)([\d;]*)([A-Za-z])")
 
 
 class Screen:
-    """What a terminal shows: as much of ECMA-48 as Rich needs. What it doesn't know is an error."""
+    """The screen of a terminal: as much of ECMA-48 as Rich needs. Other control sequences are an error."""
 
     def __init__(self) -> None:
         self.lines = [""]
@@ -26,12 +26,12 @@ class Screen:
         while text:
             if code := _CODE.match(text):
                 text = text[code.end() :]
-                self._obey(code[1], code[2], code[3])
+                self._execute(code[1], code[2], code[3])
                 continue
             self._put(text[0])
             text = text[1:]
 
-    def _obey(self, private: str, arguments: str, code: str) -> None:
+    def _execute(self, private: str, arguments: str, code: str) -> None:
         number = int(arguments) if arguments.isdigit() else 1
         match private + code:
             case "m":
@@ -68,9 +68,9 @@ class Screen:
 def on_terminal(
     *args: object, cwd: Path, term: str = "xterm-256color", keys: Callable[[str], bytes] = lambda message: b""
 ) -> tuple[int, Screen, str]:
-    """Runs helios in a terminal of its own; its exit code, the screen afterwards, and all that was written.
+    """Runs helios in a terminal; returns its exit code, the final screen, and the whole output.
 
-    ``keys`` gets what was written so far, whenever something is, and returns what is typed then.
+    ``keys`` is called with the output so far whenever there is more, and returns the bytes to type.
     """
     pid, terminal = pty.fork()
     if pid == 0:

@@ -1,4 +1,4 @@
-"""Reading videos and images back, for tests."""
+"""Reads videos and images back."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def frame_times(path: Path) -> list[Fraction]:
-    """The times of the frames that a player would show, decoded, in seconds."""
+    """Returns the times (s) of the frames that a player shows."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert stream.time_base is not None
@@ -17,7 +17,7 @@ def frame_times(path: Path) -> list[Fraction]:
 
 
 def frame_pixels(path: Path, index: int) -> NDArray[np.uint8]:
-    """One frame of a video as an array of shape (height, width, 3)."""
+    """Returns one frame of a video as an array of shape (height, width, 3)."""
     with av.open(str(path)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number == index:
@@ -26,10 +26,10 @@ def frame_pixels(path: Path, index: int) -> NDArray[np.uint8]:
 
 
 def image_pixels(path: Path) -> NDArray[np.uint8]:
-    """A PNG as an array of shape (height, width, 3)."""
+    """Returns a PNG as an array of shape (height, width, 3)."""
     return frame_pixels(path, 0)
 
 
 def assert_exact(path: Path, frames: int, fps: Fraction) -> None:
-    """The video has exactly these frames, each at exactly k/fps."""
+    """Asserts that the video has this number of frames, each at exactly k/fps."""
     assert frame_times(path) == [k / fps for k in range(frames)]

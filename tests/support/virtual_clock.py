@@ -1,4 +1,4 @@
-"""Time for tests: it stands still while anything can be done, and jumps where everything waits."""
+"""A virtual clock: it pauses while any task can run, and jumps ahead when all tasks wait."""
 
 import asyncio
 import selectors
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class VirtualClock:
-    """The clock of an event loop of its own, in which ``asyncio.sleep`` and ``asyncio.timeout`` go by it too."""
+    """A clock with its own event loop, where ``asyncio.sleep`` and ``asyncio.timeout`` use it too."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -43,7 +43,7 @@ class _Selector(selectors.DefaultSelector):
         self._clock = clock
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        assert timeout is not None, "everything waits, and nothing will ever happen"
+        assert timeout is not None, "all tasks wait, and no timer is set"
         found = super().select(0)
         if not found:
             self._clock.jump(timeout)

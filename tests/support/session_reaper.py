@@ -1,7 +1,6 @@
-"""Kills all processes of some sessions once nobody is left who wants them.
+"""Kills all processes of the sessions whose ids it reads from standard input, one a line, until the end of the input.
 
-Their ids come on standard input, one a line; its end is the sign. It comes when the process that holds the other end
-says so, and also when that one was killed.
+The input ends when the process that writes it closes it, and also when that process is killed.
 """
 
 import contextlib
