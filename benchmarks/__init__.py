@@ -1,1 +1,1 @@
-"""How fast Helios is on this machine, beside its peers and beside what can't be avoided."""
+"""Measures the speed of Helios on this machine, compared with its peers and with a lower bound."""

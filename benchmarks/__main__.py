@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measures how fast this machine renders. It judges nothing."""
+"""``python -m benchmarks``: measures how fast this machine renders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FRAMES = {"encoders": 60, "memory": 10_000, "dispatch": 10_000, "invokes": 5_00
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does what the command line asks for; returns the exit code."""
+    """Runs the command line; returns the exit code."""
     asked = _parser().parse_args(arguments)
     scenes: tuple[str, ...] = tuple(asked.scene or SCENES)
     asked.frames = asked.frames or _FRAMES.get(asked.what, 150)
@@ -67,11 +67,11 @@ def _parser() -> argparse.ArgumentParser:
         "what", nargs="?", default="compare",
         choices=["compare", "stages", "encoders", "memory", "dispatch", "invokes", "batch", "install", "floor"],
         help="compare: Helios, its peers and the floor (the default); stages: where a frame's time goes; "
-        "encoders: ways from pixels to H.264; memory: what more workers and more frames hold; "
-        "dispatch: what orchestration costs, beside Dask (--frames: chunks); "
-        "invokes: what a thousand invocations at once cost (--frames: how many in all); "
-        "batch: a hundred short videos, beside their frames as one video (--frames: of each); "
-        "install: the peers, into benchmarks/.work; floor: one floor, by itself",
+        "encoders: ways from pixels to H.264; memory: peak memory with more workers and more frames; "
+        "dispatch: the cost of orchestration, compared with Dask (--frames: chunks); "
+        "invokes: the cost of a thousand parallel invocations (--frames: total number); "
+        "batch: a hundred short videos, compared with one video of all frames (--frames: of each); "
+        "install: install the peers into benchmarks/.work; floor: one lower bound",
     )  # fmt: skip
     parser.add_argument("kind", nargs="?", choices=["draw", "encode", "helios", "asyncio"], help="which part")
     parser.add_argument("--scene", action="append", choices=SCENES, help="only this scene; may be repeated")
@@ -81,11 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="frames of a video (150; encoders 60, batch 30, memory's long video and chunks of dispatch 10,000)",
     )
-    parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each is run (3)")
-    parser.add_argument("--workers", type=_counts, default=(), metavar="N,N", help="Helios with so many workers")
-    parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
-    parser.add_argument("--no-floors", action="store_true", help="leave drawing alone and encoding alone out")
-    parser.add_argument("--images", action="store_true", help="stages: also other ways to take a faithful image")
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each (default 3)")
+    parser.add_argument("--workers", type=_counts, default=(), metavar="N,N", help="numbers of workers for Helios")
+    parser.add_argument("--no-peers", action="store_true", help="skip the peers")
+    parser.add_argument("--no-floors", action="store_true", help="skip drawing alone and encoding alone")
+    parser.add_argument("--images", action="store_true", help="stages: also other ways to capture a faithful image")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every run to FILE")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     return parser
@@ -134,8 +134,8 @@ async def _stages(scenes: tuple[str, ...], frames: int, images: bool) -> None:
                 _print(f"{scene:8} {capture:10} {stage:14} {value:8.2f} {'MB' if 'MB' in stage else 'ms'}")
         if images:
             for name, taking, decoding, size, same in await stages.images(scene, max(1, frames // 6)):
-                kept = "same pixels" if same else "other pixels"
-                _print(f"{scene:8} {name:20} {taking:8.2f} ms, decoded in {decoding:.2f} ms, {size:.2f} MB, {kept}")
+                pixels = "same pixels" if same else "other pixels"
+                _print(f"{scene:8} {name:20} {taking:8.2f} ms, decoded in {decoding:.2f} ms, {size:.2f} MB, {pixels}")
 
 
 async def _encoders(scenes: tuple[str, ...], frames: int) -> None:
@@ -164,19 +164,19 @@ def _dispatch(chunks: int) -> None:
 def _invokes(count: int) -> None:
     cost = invokes(count)
     _print(
-        f"{cost.invokes} invocations, {cost.at_once} at once: {cost.cpu_ms:.2f} CPU ms each, {cost.wall_s:.1f} s, "
+        f"{cost.invokes} invocations, {cost.parallel} in parallel: {cost.cpu_ms:.2f} CPU ms each, {cost.wall_s:.1f} s, "
         f"{cost.sockets} sockets, {cost.peak_mb:.1f} MB"
     )
 
 
 def _batch(frames: int, runs: int, workers: int) -> None:
     for cost in batch(frames, runs, workers):
-        made = cost.batch
+        usage = cost.batch
         _print(
-            f"{cost.videos} videos of {cost.frames} frames: {made.cpu:.1f} CPU s, {made.cpu / cost.own_cpu:.2f} times "
-            f"their frames' own {cost.own_cpu:.1f}; {made.wall:.1f} s, {made.wall / cost.own_wall:.2f} times their own "
-            f"{cost.own_wall:.1f}, {made.wall / cost.drawing:.2f} times the {cost.drawing:.1f} s of drawing that "
-            f"each worker tells of (and {cost.loading:.1f} s of loading)"
+            f"{cost.videos} videos of {cost.frames} frames: {usage.cpu:.1f} CPU s, {usage.cpu / cost.own_cpu:.2f} times "
+            f"the {cost.own_cpu:.1f} of their frames alone; {usage.wall:.1f} s, {usage.wall / cost.own_wall:.2f} times "
+            f"the {cost.own_wall:.1f} of their frames alone, {usage.wall / cost.drawing:.2f} times the "
+            f"{cost.drawing:.1f} s of drawing that each worker reports (and {cost.loading:.1f} s of loading)"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a hundred short videos cost, beside what their frames cost as one long video."""
+"""Measures the cost of a hundred short videos, compared with one long video of the same frames."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 from benchmarks.measure import Usage, adopt_orphans, run
 from benchmarks.scenes import page
 
-FILMS = 100
+VIDEOS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What was measured. ``own``: what as many frames take in one video, without what it takes to begin and to end it.
+    """The result. ``own_…`` is the cost of the same frames in one video, without the cost to start and finish it.
 
-    ``loading`` and ``drawing`` are what the workers say: seconds up to a video's first image, and from there on.
+    ``loading`` and ``drawing`` are reported by the workers: seconds until a video's first image, and after it.
     """
 
     videos: int
@@ -33,29 +33,29 @@ class Cost:
 
 
 def batch(frames: int, runs: int, workers: int) -> Iterator[Cost]:
-    """``FILMS`` videos of ``frames`` frames, and all their frames as one video, in turns.
+    """``VIDEOS`` videos of ``frames`` frames, alternating with one video of all frames.
 
-    A video of a hundredth of the frames is rendered too: what it takes is in both, and is taken off.
+    A video of a hundredth of the frames is rendered too, to subtract the fixed cost of a video.
     """
     adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        rows = ({"name": f"Person {number}", "city": f"City {number}"} for number in range(FILMS))
+        rows = ({"name": f"Person {number}", "city": f"City {number}"} for number in range(VIDEOS))
         (folder / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         for _ in range(runs):
             videos = [str(folder / "rows.jsonl"), "-o", f"{folder}/{{row}}.mp4"]
-            made = _helios(folder, ["batch", str(page("card")), *videos], frames, workers)
-            told = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
-            drawn = [event for event in told if event.get("event") == "video-rendered"]
+            usage = _helios(folder, ["batch", str(page("card")), *videos], frames, workers)
+            events = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+            drawn = [event for event in events if event.get("event") == "video-rendered"]
             video = ["render", str(page("card")), "-o", f"{folder}/video.mp4"]
             short = _helios(folder, video, frames, workers)
-            long = _helios(folder, video, FILMS * frames, workers)
-            share = FILMS / (FILMS - 1)
+            long = _helios(folder, video, VIDEOS * frames, workers)
+            share = VIDEOS / (VIDEOS - 1)
             loading = sum(event["loading"] for event in drawn)
             yield Cost(
                 videos=len(drawn),
                 frames=frames,
-                batch=made,
+                batch=usage,
                 own_wall=(long.wall - short.wall) * share,
                 own_cpu=(long.cpu - short.cpu) * share,
                 loading=loading / workers,

@@ -1,4 +1,4 @@
-"""Everyone renders the same scenes, in turns, so that a machine that slows down slows all of them."""
+"""Renders the same scenes with all contenders, alternately, so that a slowdown of the machine affects all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helios.renderer.messages import CaptureChoice
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is measured. ``workers`` holds every number of workers that Helios is to be measured with."""
+    """What to measure. ``workers`` are the numbers of workers for Helios."""
 
     scenes: tuple[str, ...]
     frames: int
@@ -29,7 +29,7 @@ class Options:
 
 @dataclass(slots=True)
 class Row:
-    """What came of one contender on one scene: a usage for each run, and what it made or why it failed."""
+    """The results of one contender on one scene: a usage for each run, and its video or failure."""
 
     scene: str
     name: str
@@ -40,20 +40,20 @@ class Row:
     failure: str | None = None
 
     def median(self) -> Usage | None:
-        """The medians of all runs, each for itself."""
+        """Returns the median of each figure over all runs."""
         if not self.usages:
             return None
         each = [asdict(usage) for usage in self.usages]
         return Usage(**{name: median(usage[name] for usage in each) for name in each[0]})
 
     def spread(self) -> float:
-        """How far the runs' wall seconds lie apart, as a part of their median."""
+        """Returns the range of the runs' wall seconds, relative to their median."""
         walls = [usage.wall for usage in self.usages]
         return (max(walls) - min(walls)) / median(walls)
 
 
 async def compare(options: Options, cores: int) -> list[Row]:
-    """A row for each contender on each scene, Helios first."""
+    """Returns a row for each contender on each scene, Helios first."""
     adopt_orphans()
     rows: list[Row] = []
     for scene in options.scenes:
@@ -91,7 +91,7 @@ def _scene(scene: str, field_: list[Contender], options: Options, folder: Path) 
             _say(f"{scene}: {contender.name}, run {number + 1} of {options.runs}")
             try:
                 _measure(contender, row, frames, truth, folder)
-            except (CommandFailed, videos.WrongFilm, OSError) as error:
+            except (CommandFailed, videos.WrongVideo, OSError) as error:
                 row.failure = str(error)
                 _say(f"{scene}: {contender.name} failed: {error}")
     return list(rows.values())
@@ -102,8 +102,8 @@ def _measure(contender: Contender, row: Row, frames: int, truth: videos.Pixels, 
         contender.output.unlink(missing_ok=True)
     usage = run(contender.command, folder / "log", env=contender.env, cwd=contender.cwd)
     if contender.inner:
-        told = json.loads(contender.inner.read_bytes())
-        usage = replace(usage, wall=told["wall"], cpu=told["cpu"], busy=float("nan"))
+        report = json.loads(contender.inner.read_bytes())
+        usage = replace(usage, wall=report["wall"], cpu=report["cpu"], busy=float("nan"))
     if contender.output:
         video = videos.read(contender.output, frames)
         row.frames, row.megabytes = video.frames, video.megabytes

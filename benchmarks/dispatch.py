@@ -1,4 +1,4 @@
-"""What it costs to have chunks made, apart from making them: many simulated workers, which only wait."""
+"""Measures the cost of dispatching chunks: many simulated workers, which only wait."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from helios.orchestrator.schedule import Schedule
 
 WORKERS = 1000
 FRAMES = 10  # of a chunk
-_MEAN = 0.5  # seconds that a chunk takes
-_TELLS = 4  # times that a worker tells how far it is
+_MEAN = 0.5  # mean seconds of a chunk
+_REPORTS = 4  # progress reports of a worker for each chunk
 DASK = WORK / "dask" / "bin" / "python"
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Processor time (ms) of a chunk or task, wall seconds of all, and the most memory (MB) of the process."""
+    """CPU time (ms) of a chunk or task, wall seconds of all, and the peak memory (MB) of the process."""
 
     name: str
     chunks: int
@@ -41,7 +41,7 @@ class Cost:
 
 
 def dispatch(chunks: int) -> Iterator[Cost]:
-    """What Helios takes for so many chunks and for a tenth of them, bare tasks of asyncio, and Dask where it is."""
+    """Measures Helios with ``chunks`` chunks and a tenth of them, plain asyncio tasks, and Dask if installed."""
     for kind, count in (("helios", chunks // 10), ("helios", chunks), ("asyncio", chunks)):
         script = [sys.executable, "-m", "benchmarks", "dispatch", kind, "--frames", str(count)]
         yield _run(kind, count, script)
@@ -56,7 +56,7 @@ def _run(name: str, count: int, script: list[str]) -> Cost:
 
 
 def measure(kind: str, chunks: int) -> None:
-    """Does it in this process, and prints processor seconds, wall seconds and MB."""
+    """Runs in this process, and prints CPU seconds, wall seconds and MB."""
     work: Callable[[int], asyncio.Future[None]] = {"helios": _helios, "asyncio": _asyncio}[kind]  # pyright: ignore[reportAssignmentType]
     cpu, wall = time.process_time(), time.perf_counter()
     asyncio.run(work(chunks))  # pyright: ignore[reportArgumentType]
@@ -65,7 +65,7 @@ def measure(kind: str, chunks: int) -> None:
 
 
 async def _helios(chunks: int) -> None:
-    """The schedule, and the journal that is told of everything."""
+    """Runs the schedule, with a journal that records all events."""
     command = CommandChunk(command="nothing", output="nothing.mp4", frames=FRAMES)
     with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder))) as journal:
         plan = CommandPlan(chunks=(command,) * chunks, workers=WORKERS)
@@ -84,19 +84,19 @@ async def _helios(chunks: int) -> None:
             await Schedule(plan.parts, WORKERS, _wait, done, recorder.record).run()
 
 
-async def _wait(chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> None:
-    for told in range(1, _TELLS + 1):
-        await asyncio.sleep(random.uniform(0, 2 * _MEAN / _TELLS))
-        heard(FRAMES * told // _TELLS)
+async def _wait(chunk: Chunk, number: int, worker: int, on_progress: Callable[[int], None]) -> None:
+    for report in range(1, _REPORTS + 1):
+        await asyncio.sleep(random.uniform(0, 2 * _MEAN / _REPORTS))
+        on_progress(FRAMES * report // _REPORTS)
 
 
 async def _asyncio(chunks: int) -> None:
-    """The same waiting, and nothing else."""
+    """Waits as the workers do, without a schedule."""
     room = asyncio.Semaphore(WORKERS)
 
     async def one() -> None:
         async with room:
-            for _ in range(_TELLS):
-                await asyncio.sleep(random.uniform(0, 2 * _MEAN / _TELLS))
+            for _ in range(_REPORTS):
+                await asyncio.sleep(random.uniform(0, 2 * _MEAN / _REPORTS))
 
     await asyncio.gather(*(one() for _ in range(chunks)))

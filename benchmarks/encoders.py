@@ -1,4 +1,4 @@
-"""What it takes to get a video's frames from their pixels into H.264, in several ways."""
+"""Measures several ways to encode frames to H.264."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import psutil
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
-from benchmarks.floors import let_go
+from benchmarks.floors import discard
 from benchmarks.scenes import ENCODING, FPS, SIZE, composition, opened
 from benchmarks.videos import Pixels, likeness
 from helios.renderer.capture.stage import StageCapture
@@ -33,13 +33,13 @@ _BROWSER_ENCODER = (
     """
 (bitrate) => {
   const canvas = document.querySelector("canvas");
-  const kept = [];
+  const chunks = [];
   let arrive, fail;
   const encoder = new VideoEncoder({
     output(chunk) {
       const bytes = new Uint8Array(chunk.byteLength);
       chunk.copyTo(bytes);
-      kept.push(bytes);
+      chunks.push(bytes);
       arrive();
     },
     error: (error) => fail(error),
@@ -59,7 +59,7 @@ _BROWSER_ENCODER = (
       image.close();
       if (bitrate) await arrived;
     },
-    kept: () => kept.map((bytes) => bytes.toBase64()),
+    chunks: () => chunks.map((bytes) => bytes.toBase64()),
   };
 }
 """.replace("WIDTH", str(SIZE[0]))
@@ -70,7 +70,7 @@ _BROWSER_ENCODER = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one way takes for a frame: milliseconds of processors, and by the clock.
+    """The cost of one way for a frame: CPU milliseconds and wall milliseconds.
 
     ``megabytes`` is the size of all frames together, and ``likeness`` the mean PSNR (dB) of their RGB pixels.
     """
@@ -83,7 +83,7 @@ class Cost:
 
 
 async def encoders(scene: str, frames: int) -> AsyncGenerator[Cost]:
-    """Encodes the scene's frames, drawn beforehand, in one way after the other."""
+    """Encodes frames of the scene, drawn beforehand, in each way in turn."""
     pixels = await _pixels(scene, frames)
     preset = ENCODING.preset
     yield _conversion(pixels)
@@ -127,7 +127,7 @@ def _measured(name: str, pixels: Sequence[VideoFrame], encode: Callable[[], byte
 
 
 def _own_seconds() -> float:
-    """Processor seconds of this process, and of its children that have ended."""
+    """Returns the CPU seconds of this process and of its finished children."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
@@ -149,7 +149,7 @@ def _rgb(frame: VideoFrame) -> Pixels:
 
 
 def _conversion(pixels: Sequence[VideoFrame]) -> Cost:
-    """From RGB to YUV, which is the beginning of every other way."""
+    """Converts RGB to YUV, the first step of all other ways."""
     shaper = PixelConverter(new_context(ENCODING, _FILM))
     cpu, wall = time.process_time(), time.perf_counter()
     frames = [shaper.shaped(each) for each in pixels]
@@ -175,7 +175,7 @@ def _encode(pixels: Sequence[VideoFrame], encoding: Encoding, threads: int) -> b
 
 
 def _encode_in_child(pixels: Sequence[VideoFrame], threads: int) -> bytes:
-    """Through a pipe, and ffmpeg's own conversion."""
+    """Pipes frames to ffmpeg, which converts them itself."""
     size = "x".join(map(str, SIZE))
     with tempfile.TemporaryDirectory(prefix="helios-bench-") as folder:
         video = Path(folder, "video.h264")
@@ -205,22 +205,22 @@ async def _in_browser(scene: str, frames: int, bitrate: int) -> tuple[float, flo
         await stage.warm_up()
         await page.evaluate(f"({_BROWSER_ENCODER})({bitrate})")
         for frame in range(frames):
-            await let_go(await stage.draw(frame))
+            await discard(await stage.draw(frame))
             before, started = _browser_seconds(), time.perf_counter()
             await page.evaluate(f"benchmark.take({frame})")
             wall += time.perf_counter() - started
             cpu += _browser_seconds() - before
-        video = b"".join(map(base64.b64decode, await page.evaluate("benchmark.kept()")))
+        video = b"".join(map(base64.b64decode, await page.evaluate("benchmark.chunks()")))
     return cpu, wall, video
 
 
 def _browser_seconds() -> float:
-    """Processor seconds of all threads of this process' descendants: psutil only knows hundredths."""
+    """Returns the CPU seconds of all threads of all descendants: psutil has a resolution of 0.01 s only."""
     processes = psutil.Process().children(recursive=True)
     return sum(_ran_ns(task) for process in processes for task in Path(f"/proc/{process.pid}/task").iterdir()) / 1e9
 
 
 def _ran_ns(task: Path) -> int:
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # the thread has exited meanwhile
         return int((task / "schedstat").read_text().split()[0])
     return 0

@@ -1,4 +1,4 @@
-"""What can't be avoided, each in a process of its own: drawing without encoding, encoding without drawing."""
+"""Lower bounds, each in its own process: drawing without encoding, encoding without drawing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOSSLESS = Encoding(codec="h264", crf=0, preset="ultrafast")
 
 
 def raw_video(folder: Path) -> Path:
-    """Where the frames lie that are encoded: faithful ones, as x264 gets them from Helios, kept without loss."""
+    """Returns the path of the lossless video whose frames are encoded: faithful ones, as Helios gives them to x264."""
     return folder / "lossless.mp4"
 
 
@@ -44,7 +44,7 @@ async def draw_raw(scene: str, frames: int, folder: Path) -> None:
 
 
 async def browsers(scene: str, cores: int) -> int:
-    """How many browsers the drawing is shared by: one for each core, but to step through a page twice is no floor."""
+    """Returns the number of browsers that draw: one a core, or one if each would have to step through the page."""
     async with opened(scene, "canvas") as page:
         stage = StageCapture(page, FPS)
         await stage.warm_up()
@@ -53,7 +53,7 @@ async def browsers(scene: str, cores: int) -> int:
 
 
 async def draw(scene: str, frames: int, workers: int) -> None:
-    """Draws every frame of the scene on the stage, in as many browsers as there are workers."""
+    """Draws every frame of the scene on the stage, in ``workers`` browsers."""
     bounds = [frames * worker // workers for worker in range(workers + 1)]
     await asyncio.gather(*(_draw(scene, *pair) for pair in itertools.pairwise(bounds)))
 
@@ -61,20 +61,20 @@ async def draw(scene: str, frames: int, workers: int) -> None:
 async def _draw(scene: str, start: int, stop: int) -> None:
     async with opened(scene, "canvas") as page, asyncio.TaskGroup() as under_way:
         stage = StageCapture(page, FPS)
-        under_way.create_task(let_go(await draw_first(stage, "jump", start)))
+        under_way.create_task(discard(await draw_first(stage, "jump", start)))
         for frame in range(start + 1, stop):
-            under_way.create_task(let_go(await stage.draw(frame)))
+            under_way.create_task(discard(await stage.draw(frame)))
 
 
-async def let_go(image: CapturedFrame | None) -> None:
-    """Gives up an image of the stage's as soon as it has arrived: nobody looks at its pixels."""
+async def discard(image: CapturedFrame | None) -> None:
+    """Waits for an image of the stage, and frees its slot without reading the pixels."""
     if isinstance(image, RawFrame):
         await image.arrived()
         image._free()
 
 
 def encode(frames: int, workers: int, folder: Path, report: Path) -> None:
-    """Encodes ``raw_video``'s frames, decoded beforehand, as chunks side by side; writes what that took."""
+    """Encodes the frames of ``raw_video``, decoded beforehand, as parallel chunks; writes the cost to ``report``."""
     bounds = [frames * worker // workers for worker in range(workers + 1)]
     parts = [list(_decoded(raw_video(folder), pair)) for pair in itertools.pairwise(bounds)]
     wall, cpu = time.monotonic(), sum(os.times()[:2])

@@ -1,4 +1,4 @@
-"""What it costs to have a thousand invocations of a function under way, apart from what it does: it only waits."""
+"""Measures the cost of a thousand parallel invocations of a function that only waits."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _WAITS_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Invokes:
-    """Processor time (ms) of an invocation, wall seconds of all, the most sockets, and the most memory (MB)."""
+    """CPU time (ms) of an invocation, wall seconds of all, the peak number of sockets, and the peak memory (MB)."""
 
     invokes: int
-    at_once: int
+    parallel: int
     cpu_ms: float
     wall_s: float
     sockets: int
@@ -35,7 +35,7 @@ class Invokes:
 
 
 def invokes(count: int) -> Invokes:
-    """Does so many, against a server on loopback that speaks as Lambda does."""
+    """Runs ``count`` invocations against a server on loopback with Lambda's API."""
     with _front() as url:
         settings = {
             "AWS_ENDPOINT_URL_LAMBDA": url,
@@ -54,7 +54,7 @@ def invokes(count: int) -> Invokes:
 async def _invoke(count: int) -> int:
     room = asyncio.Semaphore(AT_ONCE)
     most = 0
-    async with open_lambda(at_once=AT_ONCE) as client:
+    async with open_lambda(parallel=AT_ONCE) as client:
         adapter = AwsLambdaAdapter(client, "helios", ArtifactStore.at("memory:///"))
 
         async def one(number: int) -> None:

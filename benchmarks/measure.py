@@ -1,4 +1,4 @@
-"""One command, measured: its time, the processor time and memory of all its processes."""
+"""Measures a command: its wall time, and the CPU time and memory of all its processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 SAMPLE = 0.2
-"""Seconds between two looks at the memory."""
+"""Seconds between two measurements of memory."""
 _GROWN = 1.02
 _LINGER = 5.0
 _PR_SET_CHILD_SUBREAPER = 36
@@ -25,11 +25,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a command took.
+    """The resources that a command used.
 
-    ``wall`` and the rest are seconds. ``cpu`` is what the kernel charged to the command's processes; ``busy``
-    is what the whole machine was busy meanwhile, others' work included. ``peak_mb`` is the largest sum of the
-    processes' PSS (memory that several share is counted once) that was seen.
+    ``wall``, ``cpu`` and ``busy`` are seconds. ``cpu`` is the CPU time of the command's processes; ``busy`` is the CPU
+    time of the whole machine meanwhile. ``peak_mb`` is the largest measured sum of the processes' PSS (which counts
+    shared memory once).
     """
 
     wall: float
@@ -39,26 +39,25 @@ class Usage:
 
 
 class CommandFailed(Exception):
-    """A measured command did not end well."""
+    """A measured command failed."""
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of what its descendants leave behind, so that it too is counted.
+    """Makes this process the parent of its orphaned descendants, so that they are measured too.
 
-    A browser that is killed orphans its helpers. They would become children of init, and the time they took
-    would be charged to nobody.
+    A killed browser orphans its helper processes. As children of init, they would be missing from the CPU time.
     """
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
 def run(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Usage:
-    """Runs ``command`` to its end, with what it says in ``log``, and waits for everything it started.
+    """Runs ``command`` with its output in ``log``, and waits for all processes that it started.
 
     Raises:
-        CommandFailed: its exit code is not 0; carries the last lines of what it said.
+        CommandFailed: its exit code is not 0; the message has the last lines of its output.
     """
-    # Whatever is in the environment already is given on: peers find their programs by PATH.
+    # The environment is inherited: peers find their programs by PATH.
     environment = {**os.environ, **(env or {})}
     with log.open("wb") as output:
         cpu, busy, started = _children_seconds(), _busy_seconds(), time.monotonic()
@@ -73,15 +72,15 @@ def run(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = No
         usage = Usage(wall, _children_seconds() - cpu, _busy_seconds() - busy, peak / 1e6)
     if code:
         message = "\n  ".join(log.read_text(errors="replace").strip().splitlines()[-8:])
-        raise CommandFailed(f"{Path(command[0]).name} ended with {code}:\n  {message}")
+        raise CommandFailed(f"{Path(command[0]).name} exited with {code}:\n  {message}")
     return usage
 
 
 def _watch(pid: int) -> int:
-    """Waits until ``pid`` has ended; returns the most bytes that this process' descendants held.
+    """Waits until ``pid`` exits; returns the peak memory (bytes) of all descendants of this process.
 
-    To read the PSS of a browser costs 25 ms, so that is done only where the RSS, which costs nothing, has
-    grown past all it was.
+    Reading the PSS of a browser costs 25 ms, so that is done only when the RSS, which costs nothing, exceeds its
+    former maximum.
     """
     peak = highest = 0
     me = psutil.Process()
@@ -111,7 +110,7 @@ def _held(process: psutil.Process) -> int:
 
 
 def _reap(group: int) -> None:
-    """Waits for the orphans, and ends those that stay."""
+    """Waits for orphans, and kills those that remain."""
     patience = time.monotonic() + _LINGER
     with contextlib.suppress(ChildProcessError):
         while True:

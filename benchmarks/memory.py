@@ -1,4 +1,4 @@
-"""How much memory a render holds, with more workers and with more frames."""
+"""Measures the memory of a render with more workers and with more frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FRAMES = 100
 
 
 def memory(frames: int) -> Iterator[tuple[str, int, int, float]]:
-    """Scene, frames, workers and the peak of all processes together (MB); the last video has so many ``frames``.
+    """Yields scene, frames, workers and the peak memory (MB) of all processes; the last video has ``frames`` frames.
 
     Raises:
-        CommandFailed: a video could not be made.
+        CommandFailed: a render failed.
     """
     adopt_orphans()
     for scene, count, workers in (

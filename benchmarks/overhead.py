@@ -1,4 +1,4 @@
-"""What Helios adds around the work itself: starting a job, and starting to draw."""
+"""Measures the overhead of Helios: starting a job, and starting to draw."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRUE = "/bin/true"
 
 
 async def adapter_ms(times: int = 200) -> tuple[float, float]:
-    """Milliseconds to run /bin/true: bare, and through the local adapter. Medians of interleaved runs."""
+    """Returns the milliseconds to run /bin/true directly and through the local adapter: medians of alternating runs."""
     adapter = LocalWorkerAdapter()
     bare: list[float] = []
     adapted: list[float] = []
@@ -39,7 +39,7 @@ def _spawn_and_wait() -> None:
 
 
 async def ready_ms(scene: str, capture: CaptureMethod, times: int = 5) -> tuple[float, float]:
-    """Milliseconds from a browser's start to its first image, and of a whole chunk of one frame."""
+    """Returns the milliseconds from a browser's start to its first image, and for a whole chunk of one frame."""
     spec = ChunkSpec(
         composition=composition(scene, 1), start=0, stop=1, encoding=ENCODING, capture=capture, motion="step"
     )
@@ -57,5 +57,5 @@ async def ready_ms(scene: str, capture: CaptureMethod, times: int = 5) -> tuple[
 
 
 def browser_name() -> str:
-    """The browser's name and version, as it says them."""
+    """Returns the browser's name and version."""
     return subprocess.run([find_browser(), "--version"], capture_output=True, text=True, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""What is rendered: the same three scenes for everyone."""
+"""The three scenes that all contenders render."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helios.renderer.messages import CaptureMethod, Encoding
 
 HERE = Path(__file__).parent
 WORK = HERE / ".work"
-"""What the benchmarks install and write. Git ignores it."""
+"""The folder for installed peers and outputs. Git ignores it."""
 
 SCENES = ("dom", "canvas", "static")
 SIZE = (1920, 1080)
@@ -24,18 +24,18 @@ ENCODING = Encoding(codec="h264", crf=20, preset="veryfast")
 
 
 def page(scene: str) -> Path:
-    """The scene as a plain page."""
+    """Returns the scene's page."""
     return HERE / "pages" / f"{scene}.html"
 
 
 def composition(scene: str, frames: int) -> Composition:
-    """The scene as the renderer takes it."""
+    """Returns the scene's composition."""
     return Composition(source=Source.parse(str(page(scene))), width=SIZE[0], height=SIZE[1], fps=FPS, frames=frames)
 
 
 @asynccontextmanager
 async def opened(scene: str, capture: CaptureMethod) -> AsyncGenerator[Page]:
-    """The scene in a browser of its own, before its first frame."""
+    """Opens the scene in its own browser, before its first frame."""
     with tempfile.TemporaryDirectory(prefix="helios-bench-", ignore_cleanup_errors=True) as folder:
         async with open_page(Source.parse(str(page(scene))), SIZE, capture, Path(folder)) as opening:
             yield opening

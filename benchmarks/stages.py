@@ -1,4 +1,4 @@
-"""Where the time of a frame goes: every stage of it on its own, one after the other."""
+"""Measures each stage of a frame separately."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Worker.prototype.postMessage = function (...message) {
   window.send = () => postMessage.apply(this, message);
 };
 """
-"""Keeps what the stage's paint handler gives to its worker until ``send()``, so that nothing runs beside the paint."""
+"""Holds back the stage's messages to its worker until ``send()``, so that nothing runs in parallel with the paint."""
 
 
 async def fast(scene: str, frames: int) -> dict[str, float]:
-    """Median milliseconds of each stage of a frame that is drawn on the stage."""
+    """Returns the median milliseconds of each stage of a frame on the stage."""
     times: Times = defaultdict(list)
     encoder = _Encoder(times)
     async with opened(scene, "canvas") as page:
@@ -72,7 +72,7 @@ async def fast(scene: str, frames: int) -> dict[str, float]:
 
 
 async def faithful(scene: str, frames: int) -> dict[str, float]:
-    """Median milliseconds of each stage of a frame whose image is a PNG, and the image's size."""
+    """Returns the median milliseconds of each stage of a frame captured as a PNG, and the size of the PNG."""
     times: Times = defaultdict(list)
     encoder = _Encoder(times)
     async with _started(scene) as started:
@@ -100,7 +100,7 @@ async def faithful(scene: str, frames: int) -> dict[str, float]:
 
 
 class _Encoder:
-    """What becomes of an image's pixels, with the settings of a render and one thread for x264.
+    """Processes the pixels of images with the settings of a render and one x264 thread.
 
     Packets come out long after their frames went in, so x264 is timed for all frames together.
     """
@@ -123,7 +123,7 @@ class _Encoder:
         self._encode(frame)
 
     def finish(self) -> dict[str, float]:
-        """Mean milliseconds that x264 took for a frame, by the clock and of processors."""
+        """Returns the mean wall and CPU milliseconds of x264 for a frame."""
         self._encode(None)
         return {"x264": self._wall * 1000 / self._count, "x264, CPU": self._cpu * 1000 / self._count}
 
@@ -135,7 +135,9 @@ class _Encoder:
 
 
 async def images(scene: str, frames: int) -> list[tuple[str, float, float, float, bool]]:
-    """Ways to take a faithful image: name, ms beyond drawing, ms to decode, MB, and whether its pixels are PNG's.
+    """Measures ways to capture a faithful image.
+
+    Returns name, ms beyond drawing, ms to decode, MB, and whether the pixels are those of the PNG.
 
     Each way gets frames of its own in turn. Whether it keeps all pixels is seen in a second image, a moment
     later: one frame that is the same to the last bit is enough, as no lossy way has any.
@@ -177,7 +179,7 @@ def _decode(image: str, kind: Params) -> VideoFrame:
 
 @asynccontextmanager
 async def _started(scene: str) -> AsyncGenerator[FrameControl]:
-    """The scene, its frames started one command at a time."""
+    """Opens the scene; each frame is started by its own command."""
     async with opened(scene, "begin-frame") as page:
         capture = BeginFrameCapture(page, FPS)
         await capture.warm_up()

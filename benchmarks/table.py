@@ -1,4 +1,4 @@
-"""What was measured, for reading."""
+"""Prints the results."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _HEADINGS = ("wall s", "±%", "x Helios", "CPU s", "machine s", "peak MB", "fram
 
 
 def machine(browser: str) -> str:
-    """One line about where this was measured."""
+    """Returns one line about the machine."""
     load = os.getloadavg()[0]
     cores = len(os.sched_getaffinity(0))
     return f"{platform.machine()}, {cores} cores, load {load:.1f} before the first run, {browser}"
 
 
 def show(rows: list[Row], cores: int) -> None:
-    """Prints one table of all scenes, and how far Helios is from each one's floor."""
+    """Prints one table of all scenes, and the ratio of Helios to each scene's lower bound."""
     console = Console(width=130, soft_wrap=True)
     table = Table(box=ASCII_DOUBLE_HEAD)
     table.add_column("scene")
@@ -46,9 +46,9 @@ def show(rows: list[Row], cores: int) -> None:
 
 
 def floor(rows: list[Row], cores: int) -> str | None:
-    """A line about the scene of ``rows``: what no video of it can be made faster than, if all of that was measured.
+    """Returns a line with the lower bound for the scene of ``rows``, or None if parts of it were not measured.
 
-    Drawing alone takes its time, and the processor time of drawing and encoding has to go onto the cores.
+    The bound is the time of drawing alone, or the CPU time of drawing and encoding shared by all cores, if longer.
     """
     usages = {row.name.partition(",")[0]: row.median() for row in reversed(rows)}
     helios = rows[0].median()
@@ -64,7 +64,7 @@ def floor(rows: list[Row], cores: int) -> str | None:
 
 
 def cells(row: Row, rows: list[Row]) -> list[str]:
-    """A row's figures as text; Helios' first row of the scene is what others are compared with."""
+    """Returns the figures of a row as text, relative to the first row of the scene."""
     usage = row.median()
     if row.failure or not usage:
         return ["failed", *[""] * (len(_HEADINGS) - 1)]

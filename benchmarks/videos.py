@@ -1,4 +1,4 @@
-"""Whether a video is what was asked for: nobody is fast who draws something else."""
+"""Checks the videos of all contenders."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 
 _BLANK = 2.0
-"""Standard deviation of luma below which an image is of one colour."""
+"""Standard deviation of luma below which an image counts as blank."""
 
 
-class WrongFilm(Exception):
-    """The video is not what was asked for."""
+class WrongVideo(Exception):
+    """A video has wrong frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """``middle`` is the luma of the frame in the middle."""
+    """A checked video; ``middle`` is the luma of its middle frame."""
 
     frames: int
     megabytes: float
@@ -30,10 +30,10 @@ class BatchItem:
 
 
 def read(path: Path, frames: int) -> BatchItem:
-    """Decodes the whole video.
+    """Decodes a whole video.
 
     Raises:
-        WrongFilm: it has another number of frames, or the frame in the middle is blank.
+        WrongVideo: the number of frames is wrong, or the middle frame is blank.
     """
     middle: Pixels | None = None
     count = 0
@@ -43,16 +43,16 @@ def read(path: Path, frames: int) -> BatchItem:
                 middle = np.asarray(frame.to_ndarray(format="gray"), dtype=np.uint8)
             count += 1
     if count != frames:
-        raise WrongFilm(f"{count} frames instead of {frames}")
+        raise WrongVideo(f"{count} frames instead of {frames}")
     assert middle is not None
     if float(middle.std()) < _BLANK:
-        raise WrongFilm("frame in the middle is blank")
+        raise WrongVideo("frame in the middle is blank")
     return BatchItem(count, path.stat().st_size / 1e6, middle)
 
 
 def likeness(one: Pixels, other: Pixels) -> float:
-    """Peak signal-to-noise ratio of two images, in dB."""
+    """Returns the peak signal-to-noise ratio of two images, in dB."""
     if one.shape != other.shape:
-        raise WrongFilm(f"images of {one.shape[1]}x{one.shape[0]} instead of {other.shape[1]}x{other.shape[0]}")
+        raise WrongVideo(f"images of {one.shape[1]}x{one.shape[0]} instead of {other.shape[1]}x{other.shape[0]}")
     error = float(np.mean((one.astype(np.float64) - other) ** 2))
     return 10 * math.log10(255**2 / error) if error else math.inf

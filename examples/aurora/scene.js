@@ -1,4 +1,4 @@
-// Every picture here is a function of the time, so Helios may ask for any frame first: see helios.seek below.
+// Every frame here is a function of time, so Helios can request frames in any order: see helios.seek below.
 const TAU = Math.PI * 2;
 
 /** A number from 0 to 1 for each whole number, always the same. */

@@ -32,10 +32,10 @@ function add(name, attributes, text = "") {
   return element;
 }
 
-// ---- easing: each part of the picture has a beginning and a length, in seconds
+// ---- easing: each part of the chart has a start and a length, in seconds
 
 const clamp = (x) => Math.min(1, Math.max(0, x));
-const part = (t, begin, length) => clamp((t - begin) / length);
+const part = (t, start, length) => clamp((t - start) / length);
 const easeOut = (x) => 1 - (1 - x) ** 4;
 const easeInOut = (x) => (x < 0.5 ? 4 * x ** 3 : 1 - (2 - 2 * x) ** 3 / 2);
 function spring(x) {
@@ -57,7 +57,7 @@ function niceStep(rough) {
   return [1, 2, 5, 10].find((n) => n * power >= rough) * power;
 }
 
-// ---- what stands in the picture
+// ---- elements
 
 const title = add("text", { class: "title", x: LEFT - 60, y: 140 }, props.title);
 const subtitle = add("text", { class: "subtitle", x: LEFT - 58, y: 198 }, props.subtitle);
@@ -113,7 +113,7 @@ function smooth(points) {
   return d;
 }
 
-// ---- the picture at a time
+// ---- the chart at a time
 
 function draw(t) {
   arrive(title, part(t, 0.1, 0.9), 34);

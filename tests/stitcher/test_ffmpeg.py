@@ -23,7 +23,7 @@ from support.processes import descendants, wait_until
 from support.segments import decoding_times, frame_numbers, make_segment, make_video, read_duration
 from support.videos import assert_exact, frame_times
 
-FILM = Fraction(24000, 1001)
+FPS_23_976 = Fraction(24000, 1001)
 MIXED = [1, 2, 3, 7, 1, 12]
 
 
@@ -65,8 +65,11 @@ def fake_ffmpeg(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("lengths", "fps"),
     [
-        *((MIXED, fps) for fps in (FILM, Fraction(25), Fraction(30), Fraction(60), Fraction(30000, 1001))),
-        *((lengths, FILM) for lengths in ([1] * 5, [2] * 4, [3] * 4, [2, 3, 3], [3, 2, 2], [13, 12], [12, 12, 1])),
+        *((MIXED, fps) for fps in (FPS_23_976, Fraction(25), Fraction(30), Fraction(60), Fraction(30000, 1001))),
+        *(
+            (lengths, FPS_23_976)
+            for lengths in ([1] * 5, [2] * 4, [3] * 4, [2, 3, 3], [3, 2, 2], [13, 12], [12, 12, 1])
+        ),
         *(
             ([2, 3, 3], Fraction(number))
             for number in ("1", "0.5", "1000", "12.5", "120000/1001", "1000000/33333", "998999/1000")
@@ -85,21 +88,21 @@ def test_every_frame_appears_once_and_on_time(lengths: list[int], fps: Fraction,
 
 
 def test_the_segments_have_reordered_frames(tmp_path: Path) -> None:
-    (path,) = make_video(tmp_path, [12], FILM)
+    (path,) = make_video(tmp_path, [12], FPS_23_976)
     assert read_segment(path).delay > 0, "else the tests here would say nothing of them"
 
 
 def test_one_segment_alone_is_a_video(tmp_path: Path) -> None:
-    stitch(make_video(tmp_path, [5], FILM), tmp_path / "video.mp4")
-    assert_exact(tmp_path / "video.mp4", 5, FILM)
+    stitch(make_video(tmp_path, [5], FPS_23_976), tmp_path / "video.mp4")
+    assert_exact(tmp_path / "video.mp4", 5, FPS_23_976)
 
 
 def test_a_video_of_videos_is_exact(tmp_path: Path) -> None:
-    segments = make_video(tmp_path, [3, 4, 2, 5], FILM)
+    segments = make_video(tmp_path, [3, 4, 2, 5], FPS_23_976)
     stitch(segments[:2], tmp_path / "a.mp4")
     stitch(segments[2:], tmp_path / "b.mp4")
     stitch([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "video.mp4")
-    assert_exact(tmp_path / "video.mp4", 14, FILM)
+    assert_exact(tmp_path / "video.mp4", 14, FPS_23_976)
     assert frame_numbers(tmp_path / "video.mp4") == list(range(14))
 
 
@@ -125,8 +128,8 @@ def test_thousands_of_segments_are_joined_exactly(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lengths", [MIXED, [5, 5]])
 def test_mp4_and_quicktime_are_exact(suffix: str, lengths: list[int], tmp_path: Path) -> None:
     video = tmp_path / f"video{suffix}"
-    stitch(make_video(tmp_path, lengths, FILM), video)
-    assert_exact(video, sum(lengths), FILM)
+    stitch(make_video(tmp_path, lengths, FPS_23_976), video)
+    assert_exact(video, sum(lengths), FPS_23_976)
 
 
 @pytest.mark.parametrize(("suffix", "tick"), [(".mkv", Fraction(1, 1000)), (".ts", Fraction(1, 90_000))])
@@ -135,11 +138,11 @@ def test_containers_with_their_own_time_base_round_to_the_nearest(
     suffix: str, tick: Fraction, lengths: list[int], tmp_path: Path
 ) -> None:
     video = tmp_path / f"video{suffix}"
-    stitch(make_video(tmp_path, lengths, FILM), video)
+    stitch(make_video(tmp_path, lengths, FPS_23_976), video)
     times = frame_times(video)
     assert len(times) == sum(lengths)
     start = times[0] if suffix == ".ts" else 0
-    assert max(abs(time - start - k / FILM) for k, time in enumerate(times)) <= tick / 2
+    assert max(abs(time - start - k / FPS_23_976) for k, time in enumerate(times)) <= tick / 2
     assert frame_numbers(video) == list(range(sum(lengths)))
 
 
@@ -155,7 +158,13 @@ def test_other_codecs_are_joined(codec: str, pixel_format: str, inputs: str, suf
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     segments = [
         make_segment(
-            tmp_path / f"{k}{inputs}", 4, FILM, first=4 * k, codec=codec, pixel_format=pixel_format, options=options
+            tmp_path / f"{k}{inputs}",
+            4,
+            FPS_23_976,
+            first=4 * k,
+            codec=codec,
+            pixel_format=pixel_format,
+            options=options,
         )
         for k in range(3)
     ]
@@ -335,7 +344,9 @@ def test_the_script_for_ffmpeg() -> None:
     )
 
 
-rates = st.sampled_from([FILM, Fraction(30000, 1001), Fraction(60000, 1001), Fraction(30), Fraction(7), Fraction(999)])
+rates = st.sampled_from(
+    [FPS_23_976, Fraction(30000, 1001), Fraction(60000, 1001), Fraction(30), Fraction(7), Fraction(999)]
+)
 
 
 @given(rates, st.lists(st.integers(1, 100_000), min_size=1, max_size=200))
@@ -357,7 +368,7 @@ def test_the_arguments_for_ffmpeg() -> None:
     assert concat_arguments(".mp4", replace(kind, codec="hevc")) == (*base, "-tag:v", "hvc1", *mov)
 
 
-def segment(frames: int, delay: int, frame: Fraction = 1 / FILM) -> Segment:
+def segment(frames: int, delay: int, frame: Fraction = 1 / FPS_23_976) -> Segment:
     kind = Format("h264", 64, 48, "yuv420p", Fraction(1, 24_000), b"")
     return Segment(Path("x"), kind, tuple(k * frame for k in range(frames)), frames * frame, delay * frame)
 
@@ -374,4 +385,4 @@ def test_decoding_times_are_rewritten_where_delays_differ() -> None:
 
 
 def test_decoding_times_are_unchanged_where_frame_durations_differ() -> None:
-    assert steady_decoding([segment(2, 0), segment(9, 2, 2 / FILM)]) is None
+    assert steady_decoding([segment(2, 0), segment(9, 2, 2 / FPS_23_976)]) is None

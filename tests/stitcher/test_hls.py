@@ -18,7 +18,7 @@ from helios.stitcher.hls import PLAYLIST, HlsStream
 from support.audio_files import clicks, loudest_sample, read_samples, write_audio
 from support.segments import make_video
 
-FILM = Fraction(24000, 1001)
+FPS_23_976 = Fraction(24000, 1001)
 LENGTHS = [60, 50, 70]
 PAGE = """<!doctype html><meta name="helios" content="width=64, height=48, fps=25, duration=9">
 <style>body{margin:0}p{width:9px;height:9px;background:red;animation:k 9s linear}@keyframes k{to{margin-left:55px}}</style>
@@ -44,7 +44,7 @@ def is_whole(folder: Path) -> bool:
     return "#EXT-X-ENDLIST" in (folder / PLAYLIST).read_text()
 
 
-@pytest.mark.parametrize("fps", [FILM, Fraction(25)])
+@pytest.mark.parametrize("fps", [FPS_23_976, Fraction(25)])
 def test_finished_segments_are_playable_before_the_others_exist(fps: Fraction, tmp_path: Path) -> None:
     stream = HlsStream(tmp_path / "stream", timescale(fps))
     done = 0
@@ -63,13 +63,18 @@ def test_finished_segments_are_playable_before_the_others_exist(fps: Fraction, t
 
 def test_audio_comes_with_its_frames(tmp_path: Path) -> None:
     frames = sum(LENGTHS)
-    at = [nearest_sample(frame, FILM) for frame in range(5, frames, 20)]
-    source = write_audio(tmp_path / "clicks.wav", clicks(nearest_sample(frames, FILM), at))
+    at = [nearest_sample(frame, FPS_23_976) for frame in range(5, frames, 20)]
+    source = write_audio(tmp_path / "clicks.wav", clicks(nearest_sample(frames, FPS_23_976), at))
     file = mix(
-        AudioSettings(tracks=(Track(source=str(source)),)), range(frames), frames, FILM, tmp_path / "audio", ".mp4"
+        AudioSettings(tracks=(Track(source=str(source)),)),
+        range(frames),
+        frames,
+        FPS_23_976,
+        tmp_path / "audio",
+        ".mp4",
     ).path
-    stream = HlsStream(tmp_path / "stream", timescale(FILM), file)
-    for segment in make_video(tmp_path, LENGTHS, FILM):
+    stream = HlsStream(tmp_path / "stream", timescale(FPS_23_976), file)
+    for segment in make_video(tmp_path, LENGTHS, FPS_23_976):
         stream.add(segment)
     stream.finish()
     folder = tmp_path / "stream"
@@ -82,8 +87,8 @@ def test_audio_comes_with_its_frames(tmp_path: Path) -> None:
 def test_a_new_stream_replaces_an_old_one(tmp_path: Path) -> None:
     folder = tmp_path / "stream"
     for lengths in (LENGTHS, [30]):
-        stream = HlsStream(folder, timescale(FILM))
-        for segment in make_video(tmp_path, lengths, FILM):
+        stream = HlsStream(folder, timescale(FPS_23_976))
+        for segment in make_video(tmp_path, lengths, FPS_23_976):
             stream.add(segment)
         stream.finish()
     assert sorted(path.name for path in folder.iterdir()) == sorted([PLAYLIST, "init.mp4", *pieces(folder)])
@@ -93,8 +98,8 @@ def test_a_new_stream_replaces_an_old_one(tmp_path: Path) -> None:
 def test_segments_that_can_not_be_streamed_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OutputError, match=r"the stream in .*file can't be written"):
-        HlsStream(tmp_path / "file", timescale(FILM))
-    stream = HlsStream(tmp_path / "stream", timescale(FILM))
+        HlsStream(tmp_path / "file", timescale(FPS_23_976))
+    stream = HlsStream(tmp_path / "stream", timescale(FPS_23_976))
     (tmp_path / "broken.mp4").write_text("no segment")
     with pytest.raises(StitchError, match="can't be read"):
         stream.add(tmp_path / "broken.mp4")
