@@ -173,7 +173,8 @@ def _batch(frames: int, runs: int, workers: int) -> None:
     for cost in batch(frames, runs, workers):
         usage = cost.batch
         _print(
-            f"{cost.videos} videos of {cost.frames} frames: {usage.cpu:.1f} CPU s, {usage.cpu / cost.own_cpu:.2f} times "
+            f"{cost.videos} videos of {cost.frames} frames: {usage.cpu:.1f} CPU s, "
+            f"{usage.cpu / cost.own_cpu:.2f} times "
             f"the {cost.own_cpu:.1f} of their frames alone; {usage.wall:.1f} s, {usage.wall / cost.own_wall:.2f} times "
             f"the {cost.own_wall:.1f} of their frames alone, {usage.wall / cost.drawing:.2f} times the "
             f"{cost.drawing:.1f} s of drawing that each worker reports (and {cost.loading:.1f} s of loading)"

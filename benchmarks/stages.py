@@ -24,7 +24,7 @@ from helios.renderer.encode.codec import PixelConverter, new_context
 
 Times = dict[str, list[float]]
 
-OTHER_PICTURES: dict[str, Params] = {
+OTHER_FORMATS: dict[str, Params] = {
     "png": {"format": "png", "optimizeForSpeed": False},
     "webp 100": {"format": "webp", "quality": 100},
     "webp 100, fast": {"format": "webp", "quality": 100, "optimizeForSpeed": True},
@@ -142,7 +142,7 @@ async def images(scene: str, frames: int) -> list[tuple[str, float, float, float
     Each way gets frames of its own in turn. Whether it keeps all pixels is seen in a second image, a moment
     later: one frame that is the same to the last bit is enough, as no lossy way has any.
     """
-    ways = {"png, fast (Helios)": EXACT, **OTHER_PICTURES}
+    ways = {"png, fast (Helios)": EXACT, **OTHER_FORMATS}
     took: Times = defaultdict(list)
     decoding: Times = defaultdict(list)
     sizes: Times = defaultdict(list)
