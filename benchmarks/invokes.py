@@ -18,7 +18,7 @@ from helios.storage import ArtifactStore
 from helios.worker import WorkerJob
 from helios.worker.message import JobResponse
 
-AT_ONCE = 1000
+PARALLEL = 1000
 _WAITS_S = 2.0
 
 
@@ -48,13 +48,13 @@ def invokes(count: int) -> Invokes:
         sockets = asyncio.run(_invoke(count))
         cpu_ms = 1000 * (time.process_time() - cpu) / count
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        return Invokes(count, AT_ONCE, cpu_ms, time.perf_counter() - wall, sockets, peak)
+        return Invokes(count, PARALLEL, cpu_ms, time.perf_counter() - wall, sockets, peak)
 
 
 async def _invoke(count: int) -> int:
-    room = asyncio.Semaphore(AT_ONCE)
+    room = asyncio.Semaphore(PARALLEL)
     most = 0
-    async with open_lambda(parallel=AT_ONCE) as client:
+    async with open_lambda(at_once=PARALLEL) as client:
         adapter = AwsLambdaAdapter(client, "helios", ArtifactStore.at("memory:///"))
 
         async def one(number: int) -> None:
