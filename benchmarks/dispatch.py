@@ -81,7 +81,7 @@ async def _helios(chunks: int) -> None:
                     )
                 )  # fmt: skip
 
-            await Schedule(plan.parts, WORKERS, _wait, done, recorder.record).run()
+            await Schedule(plan.parts, {"local": WORKERS}, _wait, done, recorder.record).run()
 
 
 async def _wait(chunk: Chunk, number: int, worker: int, on_progress: Callable[[int], None]) -> None:

@@ -17,7 +17,8 @@ from av.video.stream import VideoStream
 
 from benchmarks.scenes import ENCODING, FPS, composition, opened
 from helios.adapters import LocalWorkerAdapter
-from helios.orchestrator.dispatch import Workplace
+from helios.orchestrator.execute import RendererCommand
+from helios.orchestrator.shared_disk import SharedDiskDispatcher
 from helios.renderer.capture.frames import CapturedFrame, RawFrame
 from helios.renderer.capture.stage import StageCapture
 from helios.renderer.draw import draw_first
@@ -39,7 +40,8 @@ async def draw_raw(scene: str, frames: int, folder: Path) -> None:
         motion="step",
     )  # fmt: skip
     work = folder / "lossless"
-    await Workplace(LocalWorkerAdapter()).draw("chunk", spec, work, {"segment.mp4": ""})
+    command = RendererCommand("chunk", spec, {"segment.mp4": ""})
+    await SharedDiskDispatcher(LocalWorkerAdapter()).run_renderer(command, work)
     (work / "segment.mp4").replace(raw_video(folder))
 
 

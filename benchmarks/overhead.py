@@ -11,7 +11,8 @@ from statistics import median
 
 from benchmarks.scenes import ENCODING, composition
 from helios.adapters import LocalWorkerAdapter
-from helios.orchestrator.dispatch import Workplace
+from helios.orchestrator.execute import RendererCommand
+from helios.orchestrator.shared_disk import SharedDiskDispatcher
 from helios.renderer.browser.launch import find_browser
 from helios.renderer.messages import CaptureMethod, ChunkReport, ChunkSpec
 from helios.worker import WorkerJob
@@ -49,7 +50,8 @@ async def ready_ms(scene: str, capture: CaptureMethod, times: int = 5) -> tuple[
         for number in range(times):
             started = time.perf_counter()
             work = Path(folder, str(number))
-            await Workplace(LocalWorkerAdapter()).draw("chunk", spec, work, {"segment.mp4": ""})
+            command = RendererCommand("chunk", spec, {"segment.mp4": ""})
+            await SharedDiskDispatcher(LocalWorkerAdapter()).run_renderer(command, work)
             whole.append((time.perf_counter() - started) * 1000)
             report = (work / "segment.mp4.json").read_bytes()
             ready.append(ChunkReport.model_validate_json(report).ready_ms)

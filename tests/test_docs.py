@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import helios
 from helios.batches import BatchEvent
-from helios.batches.plan import _LOOKS
+from helios.batches.plan import MAXIMUM_PROBES
 from helios.cli import app
 from helios.orchestrator.events import RenderEvent, RunFailed
 
@@ -182,7 +182,7 @@ def test_every_file_that_is_named_exists(path: Path) -> None:
 
 def test_the_rows_that_a_batch_tries_to_plan_with_are_as_many_as_documented() -> None:
     words = ("one", "two", "three", "four", "five")
-    assert f"with any of the first {words[_LOOKS - 1]} rows" in (ROOT / "docs/batch.md").read_text("utf-8")
+    assert f"with any of the first {words[MAXIMUM_PROBES - 1]} rows" in (ROOT / "docs/batch.md").read_text("utf-8")
 
 
 def test_the_page_that_the_readme_shows_has_something_to_see_in_every_frame(tmp_path: Path) -> None:

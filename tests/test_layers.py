@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "text": {"composition", "errors"},
     "orchestrator": {
         "composition",
+        "logs",
         "adapters",
         "audio",
         "output",

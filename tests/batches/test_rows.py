@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from helios.batches import format_for, make_room, name_videos, read_rows
+from helios.batches import create_folders, format_for, name_videos, read_rows
 from helios.errors import OutputError, UsageError
 
 
@@ -36,12 +36,12 @@ def test_values_of_jsonl_keep_their_types(tmp_path: Path) -> None:
     [
         ("a.csv", "id,name\n1,Ada\n2\n", ["a.csv, line 3", "1 values for 2 columns"]),
         ("a.csv", 'id\n"1\n', ["a.csv, line 2", "not CSV"]),
-        ("a.csv", "id,id\n1,2\n", ["line 1", "two columns 'id'"]),
+        ("a.csv", "id,id\n1,2\n", ["line 1", "two columns are named 'id'"]),
         ("a.csv", b"id\nAda\nB\xf6b\n", ["a.csv, line 3", "UTF-8"]),
         ("a.jsonl", '{"id": 1}\n{"id": }\n', ["a.jsonl, line 2", "not JSON"]),
         ("a.jsonl", '{"id": NaN}\n', ["a.jsonl, line 1", "NaN"]),
         ("a.jsonl", "[1]\n", ["a.jsonl, line 1", "JSON object"]),
-        ("a.xlsx", "", ["a.xlsx", ".csv or a .jsonl"]),
+        ("a.xlsx", "", ["a.xlsx", ".csv nor a .jsonl"]),
     ],
 )
 def test_what_can_not_be_read_is_told_with_its_line(
@@ -66,7 +66,7 @@ def test_videos_are_named_by_columns_and_numbers(tmp_path: Path) -> None:
         {"id": 7, "year": 2026, "team": "a b"},
         {"id": "x", "year": 2026, "team": "ü"},
     ]
-    make_room(videos)
+    create_folders(videos)
     assert (tmp_path / "a b").is_dir()
     (named,) = name_videos("{row}.mp4", [{"row": "mine"}])
     assert named.output.name == "mine.mp4", "a column wins"
@@ -82,9 +82,9 @@ def test_videos_are_named_by_columns_and_numbers(tmp_path: Path) -> None:
         ("out/{id}.mp4", [{"id": "../../etc/x"}], ["row 1", "another folder"]),
         ("out/{id}/a.mp4", [{"id": ".."}], ["row 1", "another folder"]),
         ("{id}.mp4", [{"id": "a"}, {"id": ""}], ["row 2", "id is ''"]),
-        ("{id}.mp4", [{"id": ["a"]}], ["row 1", "no name"]),
-        ("{id}.mp4", [{"id": None}], ["row 1", "no name"]),
-        ("{id}.mp4", [{"id": "x" * 300}], ["row 1", "too long"]),
+        ("{id}.mp4", [{"id": ["a"]}], ["row 1", "part of a file name"]),
+        ("{id}.mp4", [{"id": None}], ["row 1", "part of a file name"]),
+        ("{id}.mp4", [{"id": "x" * 300}], ["row 1", "longer than 255 bytes"]),
         ("{id.mp4", [{"id": 1}], ["'{id.mp4'", "pattern"]),
         ("{}.mp4", [{"id": 1}], ["pattern"]),
         ("{id:>9}.mp4", [{"id": 1}], ["pattern"]),
@@ -106,18 +106,18 @@ def test_shared_props_are_an_object() -> None:
 def test_places_that_can_not_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
-        make_room(name_videos(f"{tmp_path}/file/{{id}}.mp4", [{"id": 1}]))
+        create_folders(name_videos(f"{tmp_path}/file/{{id}}.mp4", [{"id": 1}]))
     (tmp_path / "1.mp4").mkdir()
     with pytest.raises(OutputError, match="is a folder"):
-        make_room(name_videos(f"{tmp_path}/{{id}}.mp4", [{"id": 0}, {"id": 1}]))
+        create_folders(name_videos(f"{tmp_path}/{{id}}.mp4", [{"id": 0}, {"id": 1}]))
 
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
         ("{id}.doc", ["x.gif.doc", ".mp4"]),
-        ("{id}", ["row 2", "y.mp4", "another kind of file than x.gif"]),
-        ("{id}-%05d.png", ["videos", ".png"]),
+        ("{id}", ["row 2", "y.mp4", "x.gif have different formats"]),
+        ("{id}-%05d.png", ["a batch can't write", ".png"]),
     ],
 )
 def test_all_are_videos_of_one_kind(pattern: str, words: list[str]) -> None:

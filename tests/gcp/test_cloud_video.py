@@ -127,8 +127,8 @@ def test_instances_draw_the_frames_that_this_machine_draws(
     mended = render(page, tmp_path / "mended.mp4", events, **there, stitch="remote")
     assert (mended.hashes, mended.cached_chunks) == (here.hashes, 5)
     warned = [event.message for event in events if event.event == "warning-issued"]
-    assert "The video is joined here" in warned[0]
-    assert "It is made again" in warned[1]
+    assert "This machine joins the video instead" in warned[0]
+    assert "Helios renders it again" in warned[1]
     assert len(warned) == 2
     assert (tmp_path / "mended.mp4").read_bytes() == (tmp_path / "again.mp4").read_bytes()
 
@@ -217,7 +217,7 @@ def test_a_place_that_lets_nobody_in_is_left_out(front: CloudRunFront, page: Pat
     video = render(page, tmp_path / "mixed.mp4", events, adapter="local,gcp", **there)
     assert video.frames == 36
     (warned,) = [event.message for event in events if event.event == "warning-issued"]
-    assert "a place to run is left out" in warned
+    assert "gcp is no longer used for this job: " in warned
     assert "roles/run.invoker" in warned
     with pytest.raises(helios.HeliosError, match=r"roles/run\.invoker"):
         render(page, tmp_path / "alone.mp4", events, adapter="gcp", **there)

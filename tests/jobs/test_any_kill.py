@@ -50,7 +50,7 @@ def committed(journal: Journal, job: JobSpec) -> set[int]:
     return {
         part.index
         for part in job.plan.parts
-        if list((folder / (place := job.plan.place(part)).folder).glob(f"{place.name}.*.json"))
+        if list((folder / (place := job.plan.cache_key(part)).folder).glob(f"{place.name}.*.json"))
     }
 
 

@@ -83,7 +83,7 @@ def test_a_report_of_a_failed_job_says_what_failed_and_why(journal: Journal, tmp
     assert found["stats"]["State"] == "failed"
     assert (found["made"], found["failed"]) == (2, 2)
     assert len(found["reasons"]) == 2
-    assert all("exit code 3; it said:\n  <b>broken</b>" in reason for reason in found["reasons"])
+    assert all("exit code 3; its last lines:\n  <b>broken</b>" in reason for reason in found["reasons"])
     assert found["images"] == []
 
 

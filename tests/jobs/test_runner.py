@@ -141,7 +141,7 @@ def test_a_chunk_that_was_damaged_where_it_is_kept_is_made_again(journal: Journa
     run(journal, spec(tmp_path / "again.mp4", chunks=3, log=log), events)
     assert images(tmp_path / "again.mp4") == expected(15)
     assert len(made(log)) == 4
-    assert next(event.message for event in events if event.event == "warning-issued").endswith("It is made again")
+    assert next(event.message for event in events if event.event == "warning-issued").endswith("Helios renders it again")
 
 
 def test_what_a_killed_runner_has_left_ends_with_its_job(journal: Journal, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_chunk_that_fails_keeps_the_others_and_says_what_to_do(journal: Journa
     assert command
     script = f"test -e {mended} || {{ echo broken >&2; exit 3; }}; exec {command.chunks[2].job(tmp_path)}"
     job = journal.create(failing(tmp_path / "video.mp4", script, workers=1, log=log, attempts=2))
-    with pytest.raises(ChunkFailed, match=r"chunk 2 .* 2 attempts.* exit code 3; it said:\n  broken"):
+    with pytest.raises(ChunkFailed, match=r"chunk 2 .* 2 attempts.* exit code 3; its last lines:\n  broken"):
         run(journal, job)
     status = journal.status(job)
     assert (status.state, status.code, status.alive) == ("failed", "chunk-failed", False)
@@ -233,7 +233,7 @@ def test_a_command_that_is_not_there_is_not_tried_again(journal: Journal, tmp_pa
 
 
 def test_a_command_that_makes_nothing_has_failed(journal: Journal, tmp_path: Path) -> None:
-    with pytest.raises(ChunkFailed, match=r"made no segment.mp4"):
+    with pytest.raises(ChunkFailed, match=r"wrote no segment.mp4"):
         run(journal, failing(tmp_path / "video.mp4", "true", attempts=1))
 
 

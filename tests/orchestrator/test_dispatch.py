@@ -7,7 +7,7 @@ import pytest
 
 from helios.adapters.aws.adapter import AwsLambdaAdapter
 from helios.errors import StoreError
-from helios.orchestrator.dispatch import Workplace
+from helios.orchestrator.remote import RemoteDispatcher
 from helios.storage import ArtifactStore
 
 
@@ -28,12 +28,12 @@ def test_a_failed_upload_is_repeated_by_the_next_attempt(page: Path, tmp_path: P
 
     async def work() -> None:
         store = ArtifactStore.at(tmp_path / "store", before=before)
-        at = Workplace(AwsLambdaAdapter(None, "helios", store), page)
-        first = await asyncio.gather(*(at.version() for _ in range(3)), return_exceptions=True)
+        dispatcher = RemoteDispatcher(AwsLambdaAdapter(None, "helios", store), store, page)
+        first = await asyncio.gather(*(dispatcher.input_version() for _ in range(3)), return_exceptions=True)
         assert [str(error) for error in first] == ["the bucket is away"] * 3, "attempts at one time share an upload"
         with pytest.raises(StoreError, match="still away"):
-            await at.version()
-        assert len(await at.version()) == 12
+            await dispatcher.input_version()
+        assert len(await dispatcher.input_version()) == 12
 
     asyncio.run(work())
 
@@ -50,14 +50,14 @@ def test_an_upload_goes_on_when_an_attempt_that_waits_for_it_is_cancelled(page: 
 
     async def work() -> None:
         store = ArtifactStore.at(tmp_path / "store", before=before)
-        at = Workplace(AwsLambdaAdapter(None, "helios", store), page)
-        first, second = (asyncio.create_task(at.version()) for _ in range(2))
+        dispatcher = RemoteDispatcher(AwsLambdaAdapter(None, "helios", store), store, page)
+        first, second = (asyncio.create_task(dispatcher.input_version()) for _ in range(2))
         await started.wait()
         first.cancel()
         go.set()
         version = await second
         count = requests
-        assert await at.version() == version
+        assert await dispatcher.input_version() == version
         assert requests == count
 
     asyncio.run(work())

@@ -2,14 +2,14 @@
 
 from helios.orchestrator.attempt import Attempt
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.pools import WorkerPool
+from helios.orchestrator.pools import PoolSlots
 
 
 class Pool:
     """A pool of workers, and the attempts that run in it."""
 
     def __init__(self, workers: int) -> None:
-        self.pool = WorkerPool(range(workers))
+        self.pool = PoolSlots("local", range(workers))
         self.serial = 0
 
     def start(self) -> Attempt | None:
@@ -17,7 +17,7 @@ class Pool:
         if worker is None:
             return None
         self.serial += 1
-        attempt = Attempt(Chunk(0, 0, 1), 1, self.serial, worker, 0.0, 0.0)
+        attempt = Attempt(Chunk(0, 0, 1), 1, self.serial, worker, "local", 0.0, 0.0)
         self.pool.started(attempt)
         return attempt
 
@@ -30,9 +30,9 @@ def test_all_workers_work_at_first_the_lowest_number_first() -> None:
 
 
 def test_a_worker_may_be_avoided_but_for_the_only_one() -> None:
-    pool = WorkerPool([4, 7])
-    assert pool.take(but=4) == 7
-    assert pool.take(but=4) is None
+    pool = PoolSlots("local", [4, 7])
+    assert pool.take(avoid=4) == 7
+    assert pool.take(avoid=4) is None
     assert pool.take() == 4
     assert pool.take() is None
 
@@ -72,7 +72,7 @@ def test_throttling_is_timed_from_the_last_progress() -> None:
 
 
 def test_a_closed_pool_has_no_room() -> None:
-    pool = WorkerPool([0])
+    pool = PoolSlots("local", [0])
     assert pool.has_room
     pool.closed = True
     assert not pool.has_room

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from helios.orchestrator.retry import RetryPolicy
 from helios.orchestrator.schedule import Schedule
 from support.virtual_clock import VirtualClock
 
-AudioClip = Callable[[int], None]
+OnFrames = Callable[[int], None]
 
 
 class Scheduled:
@@ -38,10 +38,10 @@ class Scheduled:
 
 
 def schedule(
-    execute: Callable[[Chunk, int, int, AudioClip], Awaitable[Any]],
+    execute: Callable[[Chunk, int, int, OnFrames], Awaitable[Any]],
     *,
     chunks: int = 6,
-    workers: int | Sequence[int] = 2,
+    workers: int | dict[str, int] = 2,
     retry: RetryPolicy | None = None,
     liveness: LivenessPolicy | None = None,
     into: Scheduled | None = None,
@@ -50,7 +50,7 @@ def schedule(
     """Runs a schedule of chunks of 10 frames to its end, in no time."""
     seen = into or Scheduled()
 
-    async def watched(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> Any:
+    async def watched(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> Any:
         seen.running += 1
         seen.most = max(seen.most, seen.running)
         try:
@@ -62,14 +62,14 @@ def schedule(
         parts = split(range(10 * chunks), 10) if chunks else ()
         await Schedule(
             parts,
-            workers,
+            workers if isinstance(workers, dict) else {"local": workers},
             watched,
             lambda attempt, result: seen.done.append(attempt.chunk.index),
             seen.events.append,
             retry=retry,
             liveness=liveness,
             clock=seen.clock,
-            luck=random.Random(seed),
+            rng=random.Random(seed),
         ).run()
 
     try:
@@ -79,7 +79,7 @@ def schedule(
     return seen
 
 
-async def nothing(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+async def nothing(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
     await asyncio.sleep(0)
 
 
@@ -95,7 +95,7 @@ def test_no_chunks_are_no_work() -> None:
 
 
 def test_a_failed_chunk_is_made_again_by_another_worker() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         await asyncio.sleep(0.002)
         if chunk.index == 3 and number == 1:
             raise BrowserError("died")
@@ -109,7 +109,7 @@ def test_a_failed_chunk_is_made_again_by_another_worker() -> None:
 
 
 def test_a_single_worker_makes_it_again_itself() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         if number < 3:
             raise BrowserError("died")
 
@@ -119,7 +119,7 @@ def test_a_single_worker_makes_it_again_itself() -> None:
 
 
 def test_a_chunk_that_fails_too_often_ends_the_job() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         if chunk.index == 1:
             raise BrowserError(f"died {number}")
         await asyncio.sleep(30 if chunk.index == 2 else 0)
@@ -132,7 +132,7 @@ def test_a_chunk_that_fails_too_often_ends_the_job() -> None:
 
 
 def test_what_can_not_be_mended_is_not_tried_again() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         if chunk.index == 1:
             raise PageError("its script throws")
         await asyncio.sleep(30)
@@ -144,7 +144,7 @@ def test_what_can_not_be_mended_is_not_tried_again() -> None:
 
 
 def test_a_mistake_of_ours_is_not_hidden() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -155,7 +155,7 @@ def test_throttling_lowers_what_is_under_way_costs_no_attempt_and_is_recovered_f
     most_of: list[int] = []
     taken = 0
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         nonlocal taken
         tight = len(most_of) < 60
         if tight and taken >= 2:
@@ -177,7 +177,7 @@ def test_throttling_lowers_what_is_under_way_costs_no_attempt_and_is_recovered_f
 
 
 def test_what_is_silent_for_much_longer_than_others_is_taken_for_dead() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         for frame in range(10):
             heard(frame + 1)
             if (chunk.index, number, frame) == (2, 1, 5):
@@ -189,11 +189,11 @@ def test_what_is_silent_for_much_longer_than_others_is_taken_for_dead() -> None:
     assert sorted(seen.done) == list(range(8))
     (failed,) = seen.failed
     assert (failed.chunk, failed.code) == (2, "stalled")
-    assert "no sign of life for 1." in failed.error
+    assert "no heartbeat for 1." in failed.error
 
 
 def test_a_job_that_is_slow_all_over_is_not_taken_for_dead() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         for frame in range(3):
             heard(frame + 1)
             await asyncio.sleep(0.1)
@@ -204,7 +204,7 @@ def test_a_job_that_is_slow_all_over_is_not_taken_for_dead() -> None:
 
 
 def test_what_has_never_said_anything_is_given_the_first_patience() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         await asyncio.sleep(10_000 if number == 1 else 0)
 
     seen = schedule(execute, liveness=LivenessPolicy(start_timeout=300), chunks=2)
@@ -215,7 +215,7 @@ def test_what_has_never_said_anything_is_given_the_first_patience() -> None:
 def test_a_straggler_is_started_a_second_time_and_the_first_to_end_wins() -> None:
     cancelled: list[tuple[int, int]] = []
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> int:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> int:
         try:
             for frame in range(10):
                 await asyncio.sleep(60 if (chunk.index, number) == (4, 1) else 0.5)
@@ -234,7 +234,7 @@ def test_a_straggler_is_started_a_second_time_and_the_first_to_end_wins() -> Non
 
 
 def test_what_takes_as_long_as_others_is_started_once() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         for frame in range(10):
             await asyncio.sleep(0.005)
             heard(frame + 1)
@@ -247,7 +247,7 @@ def test_what_takes_as_long_as_others_is_started_once() -> None:
 def test_of_two_attempts_at_a_chunk_one_may_die(dies: int) -> None:
     second = asyncio.Event()
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         if chunk.index != 4:
             await asyncio.sleep(0.01)
             return
@@ -266,7 +266,7 @@ def test_of_two_attempts_at_a_chunk_one_may_die(dies: int) -> None:
 def test_cancelling_leaves_nothing_behind() -> None:
     finished: list[int] = []
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         try:
             await asyncio.sleep(60)
         finally:
@@ -274,7 +274,9 @@ def test_cancelling_leaves_nothing_behind() -> None:
             finished.append(chunk.index)
 
     async def run() -> None:
-        plan = Schedule(split(range(30), 10), 2, execute, lambda attempt, result: None, lambda event: None, clock=clock)
+        plan = Schedule(
+            split(range(30), 10), {"local": 2}, execute, lambda attempt, result: None, lambda event: None, clock=clock
+        )
         work = asyncio.create_task(plan.run())
         await asyncio.sleep(0.05)
         work.cancel()
@@ -294,7 +296,7 @@ LUCK: list[tuple[type[HeliosError] | None, int]] = [(None, 6), (BrowserError, 2)
 def test_whatever_happens_each_chunk_is_made_once(seed: int, chunks: int, workers: int) -> None:
     luck = random.Random(seed)
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         for frame in range(luck.randrange(3)):
             heard(frame)
             await asyncio.sleep(luck.random() / 500)
@@ -312,12 +314,12 @@ def test_whatever_happens_each_chunk_is_made_once(seed: int, chunks: int, worker
 def test_a_chunk_that_failed_at_one_place_is_made_at_another_even_if_it_has_to_wait() -> None:
     """Places: workers 0 and 1, and worker 2. At the first place, everything fails."""
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         await asyncio.sleep(0.002)
         if worker < 2:
             raise BrowserError("not here")
 
-    seen = schedule(execute, chunks=20, workers=(0, 0, 1))
+    seen = schedule(execute, chunks=20, workers={"local": 2, "aws": 1})
     assert sorted(seen.done) == list(range(20))
     failed = [event.chunk for event in seen.failed]
     assert failed
@@ -325,26 +327,26 @@ def test_a_chunk_that_failed_at_one_place_is_made_at_another_even_if_it_has_to_w
 
 
 def test_a_place_that_refuses_all_is_left_out_and_costs_no_attempt() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         await asyncio.sleep(0.002)
         if worker == 0:
             raise AccessDenied("nobody may")
 
-    seen = schedule(execute, chunks=20, workers=(0, 1, 1), retry=RetryPolicy(maximum_attempts=1))
+    seen = schedule(execute, chunks=20, workers={"aws": 1, "local": 2}, retry=RetryPolicy(maximum_attempts=1))
     assert sorted(seen.done) == list(range(20))
     assert [event.code for event in seen.failed] == ["access-denied"]
     assert [event.message for event in seen.events if isinstance(event, WarningIssued)] == [
-        "a place to run is left out: nobody may"
+        "aws is no longer used for this job: nobody may"
     ]
 
 
 def test_the_last_place_that_refuses_ends_the_job() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         await asyncio.sleep(0.002)
         raise WorkerRefused(f"not at place {worker}")
 
     with pytest.raises(WorkerRefused, match="not at place"):
-        schedule(execute, chunks=20, workers=(0, 1))
+        schedule(execute, chunks=20, workers={"aws": 1, "local": 1})
 
 
 def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> None:
@@ -353,7 +355,7 @@ def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> 
     throttled: list[int] = []
     since: list[int] = []  # under way at the second place, after the first that was throttled
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         place = worker // 8
         running[place] += 1
         try:
@@ -366,7 +368,7 @@ def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> 
         finally:
             running[place] -= 1
 
-    seen = schedule(execute, chunks=300, workers=(0,) * 8 + (1,) * 8)
+    seen = schedule(execute, chunks=300, workers={"aws": 8, "gcp": 8})
     assert sorted(seen.done) == list(range(300))
     assert 4 <= len(throttled) < 50, "it is tried now and then whether more will do"
     assert max(since) == 8, "the second place works as before"
@@ -379,12 +381,11 @@ def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> 
 def test_whatever_happens_at_places_each_chunk_is_made_once(seed: int, chunks: int, targets: list[int]) -> None:
     """As long as there is a place that works: here the last one does, and has a worker who never refuses."""
     luck = random.Random(seed)
-    workers = [number for number, count in enumerate(targets) for _ in range(count)]
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         await asyncio.sleep(0)
         kind = luck.random()
-        last = workers[worker] == len(targets) - 1
+        last = worker >= sum(targets[:-1])
         if kind < 0.05 and not last:
             raise WorkerRefused("another version")
         if kind < 0.2:
@@ -392,6 +393,7 @@ def test_whatever_happens_at_places_each_chunk_is_made_once(seed: int, chunks: i
         if kind < 0.3:
             raise BrowserError("died")
 
+    workers = {f"pool-{number}": count for number, count in enumerate(targets)}
     seen = schedule(execute, chunks=chunks, workers=workers, retry=RetryPolicy(maximum_attempts=100), seed=seed)
     assert sorted(seen.done) == list(range(chunks))
 
@@ -400,7 +402,7 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
     def run() -> list[RenderEvent]:
         luck = random.Random(5)
 
-        async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+        async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
             await asyncio.sleep(luck.random())
             if luck.random() < 0.3:
                 raise BrowserError("bad luck")
@@ -411,13 +413,13 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
 
 
 def test_throttling_without_any_progress_ends_the_job_after_its_time() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         await asyncio.sleep(0.1)
         raise Throttled("helios takes no more invocations at once: Rate Exceeded.")
 
     seen = Scheduled()
     with pytest.raises(
-        Throttled, match=r"Rate Exceeded\.. Nothing was started there in 9\d\d s, and \d+ attempts were"
+        Throttled, match=r"Rate Exceeded\.. local started no attempt in 9\d\d s, and throttled \d+: raise"
     ):
         schedule(execute, into=seen)
     assert 900 < seen.clock.monotonic() < 931, "at most one interval later"
@@ -425,15 +427,15 @@ def test_throttling_without_any_progress_ends_the_job_after_its_time() -> None:
 
 
 def test_a_pool_that_throttles_all_without_any_progress_is_left_out_where_there_is_another() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         if worker == 0:
             raise Throttled("nobody gets in")
         await asyncio.sleep(100)
 
-    seen = schedule(execute, chunks=40, workers=(0, 1))
+    seen = schedule(execute, chunks=40, workers={"aws": 1, "gcp": 1})
     assert sorted(seen.done) == list(range(40))
     (warned,) = [event.message for event in seen.events if isinstance(event, WarningIssued)]
-    assert "a place to run is left out: nobody gets in. Nothing was started there in 9" in warned
+    assert "aws is no longer used for this job: nobody gets in. aws started no attempt in 9" in warned
 
 
 @pytest.mark.parametrize("progress", ["result", "heartbeat", "failure"])
@@ -441,7 +443,7 @@ def test_throttling_with_some_progress_may_go_on_for_hours(progress: str) -> Non
     """The place takes one attempt every ten minutes, and throttles all others."""
     taken = [0.0]
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         if seen.clock.monotonic() < taken[-1] + 600:
             raise Throttled("too many")
         taken.append(seen.clock.monotonic())
@@ -460,7 +462,7 @@ def test_throttling_with_some_progress_may_go_on_for_hours(progress: str) -> Non
 def test_an_attempt_that_runs_for_long_is_progress_though_all_others_are_throttled() -> None:
     running = 0
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         nonlocal running
         if running:
             raise Throttled("one at a time")
@@ -477,12 +479,12 @@ def test_an_attempt_that_runs_for_long_is_progress_though_all_others_are_throttl
 
 @pytest.mark.parametrize("error", [Throttled, BrowserError])
 def test_second_attempts_that_fail_neither_end_the_first_nor_come_in_a_rush(error: type[HeliosError]) -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: AudioClip) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
         if number > 1:
             raise error("no second one")
         await asyncio.sleep(5000 if chunk.index == 3 else 1)
 
     liveness = LivenessPolicy(start_timeout=1e9, minimum_heartbeat_timeout=1e9, poll_interval=10)
-    seen = schedule(execute, chunks=4, workers=(0, 1), liveness=liveness)
+    seen = schedule(execute, chunks=4, workers={"aws": 1, "gcp": 1}, liveness=liveness)
     assert sorted(seen.done) == [0, 1, 2, 3]
     assert 20 < len(seen.started(3)) < 600, "they wait for up to 30 s in between"

@@ -27,8 +27,8 @@ def look(name: str, mean: int = 0) -> FrameFingerprint:
 def test_seams_are_looked_at_in_any_order() -> None:
     chunks = split(range(30), 10)
     stats = [
-        ChunkStats(frames=10, first=look("a"), after=look("b")),
-        ChunkStats(frames=10, first=look("b"), after=look("c")),
+        ChunkStats(frames=10, first=look("a"), next_frame=look("b")),
+        ChunkStats(frames=10, first=look("b"), next_frame=look("c")),
         ChunkStats(frames=10, first=look("c")),
     ]
     for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1)):
@@ -41,8 +41,8 @@ def test_seams_are_looked_at_in_any_order() -> None:
 def test_a_seam_that_does_not_fit_is_named(order: tuple[int, ...]) -> None:
     chunks = split(range(30), 10)
     stats = [
-        ChunkStats(frames=10, first=look("a"), after=look("b")),
-        ChunkStats(frames=10, first=look("b"), after=look("c", 40)),
+        ChunkStats(frames=10, first=look("a"), next_frame=look("b")),
+        ChunkStats(frames=10, first=look("b"), next_frame=look("c", 40)),
         ChunkStats(frames=10, first=look("d", 100)),
     ]
 
@@ -51,7 +51,9 @@ def test_a_seam_that_does_not_fit_is_named(order: tuple[int, ...]) -> None:
         for k in order:
             seams.add(chunks[k], stats[k])
 
-    with pytest.raises(SeamBroken, match="frame 20 is another one when chunk 2 begins with it, by 60 of 255"):
+    with pytest.raises(
+        SeamBroken, match="frame 20 differs between the end of chunk 1 and the start of chunk 2, by 60 of 255"
+    ):
         add_all()
 
 
@@ -78,8 +80,8 @@ def test_a_page_that_is_not_safe_to_split_is_drawn_in_one_chunk(capture: str, tm
     video, events = render(page, tmp_path / "video.mp4", chunk_frames=8, workers=2, capture=capture)
     assert [event.chunks for event in events if event.event == "render-planned"] == [3, 1]
     (warning,) = [event.message for event in events if event.event == "warning-issued"]
-    assert "can't be drawn in parts" in warning
-    assert "is another one when chunk" in warning
+    assert "can't be rendered in parts" in warning
+    assert "differs between the end of chunk" in warning
     assert "of 255" in warning
     assert video.hashes == whole.hashes
 

@@ -1,4 +1,4 @@
-"""A stream that is left early ends in order: nothing writes to it any more."""
+"""A cancelled stream stops in order: nothing writes to it afterwards."""
 
 import subprocess
 import sys
@@ -9,13 +9,13 @@ import pytest
 
 from support.segments import make_segment
 
-LEAVE = """
+SCRIPT = """
 import asyncio, sys
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from helios.orchestrator import Chunk
-from helios.orchestrator.chunk_cache import Facts, Ledger, Record, digest_of
+from helios.orchestrator.chunk_cache import CacheEntry, ChunkCache, ChunkStats, file_digest
 from helios.orchestrator.streaming import streaming
 from helios.storage import ArtifactStore
 
@@ -25,14 +25,14 @@ plan = SimpleNamespace(composition=SimpleNamespace(fps=Fraction(25)), parts=part
 
 async def main():
     store = ArtifactStore.at(folder / "store")
-    ledger = Ledger(store, "job", None)
+    cache = ChunkCache(store, "job", None)
     segment = folder / "segment.mp4"
     await store.put("segments/a/0.1.mp4", segment)
-    record = Record(segment="segments/a/0.1.mp4", size=segment.stat().st_size, digest=digest_of(segment), inputs="", facts=Facts(frames=8_000))
+    entry = CacheEntry(segment="segments/a/0.1.mp4", size=segment.stat().st_size, digest=file_digest(segment), inputs="", stats=ChunkStats(frames=8_000))
     stream = folder / "stream"
     async def write():
-        async with streaming(stream, plan, ledger, folder / "work", None, print) as prefix:
-            prefix.add(parts[0], record)
+        async with streaming(stream, plan, cache, folder / "work", None, print) as prefix:
+            prefix.add(parts[0], entry)
             await asyncio.Event().wait()
     work = asyncio.create_task(write())
     while not list(stream.glob("*.m4s*")):
@@ -57,14 +57,14 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("leave", ["1", "3", "interrupt"])
-def test_a_stream_that_is_cancelled_while_a_segment_is_added_ends_first(leave: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["1", "3", "interrupt"])
+def test_a_stream_that_is_cancelled_while_it_adds_a_segment_stops_first(how: str, tmp_path: Path) -> None:
     make_segment(tmp_path / "segment.mp4", 8_000, Fraction(25), options={"preset": "ultrafast", "g": "25"})
     for attempt in range(2):
         folder = tmp_path / str(attempt)
         folder.mkdir()
         (folder / "segment.mp4").hardlink_to(tmp_path / "segment.mp4")
         finished = subprocess.run(
-            [sys.executable, "-c", LEAVE, folder, leave], stderr=subprocess.PIPE, text=True, check=False
+            [sys.executable, "-c", SCRIPT, folder, how], stderr=subprocess.PIPE, text=True, check=False
         )
         assert finished.returncode == 0, finished.stderr

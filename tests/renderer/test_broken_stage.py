@@ -60,8 +60,8 @@ def test_a_page_that_crashes_the_stage_is_drawn_faithfully(when: str, tried: lis
     assert rendered.hashes == faithful.hashes
     assert capture_methods(events) == tried
     [warning] = warnings(events)
-    assert "crashes the browser (the page's process crashed; tried twice). It is drawn" in warning
-    assert warning.endswith("faithfully")
+    assert "crashes the browser (the page's process crashed; tried twice). Helios renders it again" in warning
+    assert warning.endswith("with faithful capture")
     assert named(os.getpid(), "chrom") == []
 
 
@@ -71,7 +71,7 @@ def test_fast_capture_that_was_asked_for_says_what_to_do_instead(when: str, tmp_
     with pytest.raises(helios.CaptureBroken) as caught:
         render(page, tmp_path / "a.mp4", capture="fast")
     assert str(caught.value) == (
-        "fast capture can't draw this page: it crashes the browser (the page's process crashed; tried twice). "
+        "fast capture can't render this page: it crashes the browser (the page's process crashed; tried twice). "
         "Use --capture faithful or auto"
     )
     assert not (tmp_path / "a.mp4").exists()

@@ -111,7 +111,7 @@ def test_the_level_is_the_lowest_that_will_do(size: tuple[int, int], fps: int, l
         ({"codec": "vp9"}, "encodes h264 in yuv420p, not the codec libvpx-vp9"),
         ({"pixel_format": "yuv444p"}, "not the pixel format yuv444p"),
         ({"width": 4098, "height": 2306}, "can't encode H.264 of 4098x2306"),
-        ({"capture": "faithful"}, "encodes only what is drawn fast"),
+        ({"capture": "faithful"}, "only encodes with fast capture"),
     ],
 )
 def test_what_the_browser_cant_do_is_said_at_once(options: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_page_that_can_only_be_drawn_faithfully_is_not_started(tmp_path: Path)
     page.write_text(
         "<!doctype html><script>if (window.top !== window) window.top.location = location</script><h1>x</h1>"
     )
-    with pytest.raises(UsageError, match=r"only what is drawn fast, as this page is not \(.*\): --encoder ffmpeg"):
+    with pytest.raises(UsageError, match=r"only encodes with fast capture, which this page can't use \(.*\): --encoder ffmpeg"):
         draw(page, tmp_path / "video.mp4", frames=5)
 
 

@@ -94,7 +94,7 @@ def test_a_canvas_that_becomes_translucent_is_rendered_again_with_the_page(captu
     assert capture_methods(events) == ["canvas", "stage"]
     (warning,) = warnings(events)
     assert "the page's canvas is not opaque" in warning
-    assert warning.endswith("It is drawn again")
+    assert warning.endswith("Helios renders it again")
     assert video.hashes == faithful.hashes
 
 

@@ -146,7 +146,7 @@ def test_a_video_that_becomes_unsafe_is_rendered_again(kind: str, other_origin: 
     (warning,) = warnings(events)
     assert "not safe" in warning
     assert "of another origin (at frame 4" in warning
-    assert warning.endswith("drawn again faithfully")
+    assert warning.endswith("renders it again with faithful capture")
     assert video.hashes == faithful.hashes
     assert_exact(tmp_path / "auto.mp4", 60, Fraction(30))
 

@@ -19,8 +19,8 @@ from helios.batches import (
     BatchSink,
     VideoResult,
     batch_state,
+    create_folders,
     format_for,
-    make_room,
     name_videos,
     plan_batch,
     read_rows,
@@ -28,6 +28,8 @@ from helios.batches import (
 from helios.errors import UsageError
 from helios.jobs.journal import Journal
 from helios.orchestrator import RenderOrchestrator, WorkerPool
+from helios.orchestrator.retry import RetryPolicy
+from helios.orchestrator.workers import JobContext
 from helios.stitcher import create_stitcher
 from helios.storage import ArtifactStore
 
@@ -62,32 +64,24 @@ async def batch(
     request = replace(
         make_request(template, wanted, form, fleet=is_remote(targets)), listen=supports_audio(form.suffix)
     )
-    make_room(videos)
+    create_folders(videos)
     stitcher = create_stitcher(videos[0].output, LocalWorkerAdapter())
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(closing(Journal()))
         name = (str(request.source), str(Path(output).absolute()), url or "")
-        state = stack.enter_context(batch_state(journal.folder, name, keeps=url is None))
+        state = stack.enter_context(batch_state(journal.folder, name, prunes=url is None))
         adapters = [await stack.enter_async_context(open_adapter(place)) for place in targets]
         looks = RenderOrchestrator(next((one for one in adapters if one.store), adapters[0]), stitcher)
         plan = await plan_batch(looks, request, videos)
         check_rate(form, plan.template.composition.fps)
         pools = [
-            WorkerPool(adapter, place.workers)
-            for adapter, place in zip(adapters, with_workers(targets, plan.workers), strict=True)
+            WorkerPool(target.kind, adapter, target.workers)
+            for adapter, target in zip(adapters, with_workers(targets, plan.workers), strict=True)
         ]
-        run = BatchRun(
-            plan,
-            pools,
-            stitcher,
-            ArtifactStore.at(url or journal.folder / "artifacts"),
-            state.folder,
-            on_event,
-            job=state.job,
-            attempts=options.get("attempts", 4),
-            fresh=options.get("fresh", False),
-        )
-        results = await run.run()
+        store = ArtifactStore.at(url or journal.folder / "artifacts")
+        retry = RetryPolicy(maximum_attempts=options.get("attempts", 4))
+        job = JobContext(state.job, pools, store, retry, fresh=options.get("fresh", False))
+        results = await BatchRun(job, plan, stitcher, state.folder, on_event).run()
         state.done = all(result.outcome != "failed" for result in results)
         return results
 

@@ -12,7 +12,7 @@ from helios.audio import AudioCodec
 from helios.composition import Declared, Format, Network, Source, parse_rate
 from helios.errors import UsageError
 from helios.orchestrator import RenderRequest
-from helios.orchestrator.orchestrator import StitchChoice
+from helios.orchestrator.assemble import StitchChoice
 from helios.renderer.messages import CaptureChoice, EncoderChoice, Encoding
 
 AdapterChoice = str | Target | WorkerAdapter | Sequence[str | Target | WorkerAdapter]

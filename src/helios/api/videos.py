@@ -25,7 +25,7 @@ from helios.jobs.runner import run_job
 from helios.jobs.spec import JobSpec
 from helios.jobs.webhook import check_webhook
 from helios.orchestrator import RenderEvent, RenderOrchestrator, RenderResult
-from helios.orchestrator.dispatch import Workplace
+from helios.orchestrator.dispatch import make_dispatcher
 from helios.orchestrator.estimate import Estimate, is_worth_measuring, measure, predict
 from helios.orchestrator.events import EventSink
 from helios.orchestrator.page_audio import tracks_found
@@ -147,7 +147,7 @@ async def create_job(
         )
     check_rate(form, plan.composition.fps)
     return JobSpec(
-        page=plan.warned(warnings),
+        page=plan.with_warnings(warnings),
         output=path.absolute(),
         audio=audio,
         hls=hls,
@@ -183,7 +183,7 @@ async def estimate(
     with tempfile.TemporaryDirectory(prefix="helios-") as folder:
         async with open_adapter(target) as adapter:
             plan = await RenderOrchestrator(adapter, FfmpegStitcher(LocalWorkerAdapter())).plan(request)
-            pace = await measure(Workplace(adapter, plan.root), plan, Path(folder))
+            pace = await measure(make_dispatcher(adapter, plan.root), plan, Path(folder))
     frames = range(plan.chunks[0].start, plan.chunks[-1].stop)
     found: list[Estimate] = []
     for workers in counts or is_worth_measuring(len(frames), None if is_remote([target]) else cores()):

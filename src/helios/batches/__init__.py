@@ -1,4 +1,4 @@
-"""Many videos of one page, a row of data each: rows, their videos' names, the groups in which they are drawn."""
+"""Many videos of one page, one for each row of data."""
 
 from helios.batches.events import (
     BatchEvent,
@@ -10,7 +10,7 @@ from helios.batches.events import (
     VideoRendered,
     VideoResult,
 )
-from helios.batches.names import format_for, make_room, name_videos
+from helios.batches.names import create_folders, format_for, name_videos
 from helios.batches.plan import BatchPlan, plan_batch
 from helios.batches.rows import Row, read_rows
 from helios.batches.run import BatchRun
@@ -29,8 +29,8 @@ __all__ = [
     "VideoRendered",
     "VideoResult",
     "batch_state",
+    "create_folders",
     "format_for",
-    "make_room",
     "name_videos",
     "plan_batch",
     "read_rows",

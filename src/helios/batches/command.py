@@ -1,4 +1,4 @@
-"""One command of the renderer that draws several videos."""
+"""One command of the renderer that renders several videos."""
 
 from __future__ import annotations
 
@@ -8,72 +8,83 @@ from pathlib import Path
 from typing import Protocol
 
 from helios.orchestrator.chunk_cache import REPORT
-from helios.orchestrator.dispatch import RendererCrashed, Workplace
+from helios.orchestrator.dispatch import Dispatcher
+from helios.orchestrator.execute import RendererCommand, RendererCrashed
 from helios.renderer.messages import BatchSpec, VideoOutcome
 from helios.worker import Artifact
 
 _FOLDER = "videos"
 
 
-class Take(Protocol):
-    """Gets a video that was brought to an end: its segment, if there is one, at ``path`` if that is on our disk."""
+class OnVideo(Protocol):
+    """Called with each video that is rendered or has failed.
+
+    ``artifact`` is its segment, None if it failed; it is at ``path`` if workers share our disk.
+    """
 
     def __call__(
         self, name: str, outcome: VideoOutcome, artifact: Artifact | None, path: Path | None
     ) -> Awaitable[None]: ...
 
 
-async def draw_videos(
-    at: Workplace,
-    spec: BatchSpec,
-    suffix: str,
+async def render_videos(
+    dispatcher: Dispatcher,
+    command: RendererCommand,
     folder: Path,
-    keys: Mapping[str, Callable[[str], str]],
-    heard: Callable[[], None],
-    take: Take,
+    on_heartbeat: Callable[[], None],
+    on_video: OnVideo,
 ) -> None:
-    """Has videos drawn, in ``folder`` if that is where the work is done; their files get the keys that ``keys`` say.
+    """Has a worker render the videos of ``command``, in ``folder`` where workers share our disk.
 
-    ``suffix`` is the ending of their segments' names.
-
-    ``take`` is awaited for each video that comes to an end: as soon as it does where workers share our disk, and there
-    also if the command is lost later. ``heard`` is called when there is a sign of life.
+    ``on_video`` is awaited for each video: where workers share our disk, as soon as it is rendered, also if the command
+    fails later; else after the command.
 
     Raises:
-        HeliosError: of the class that the renderer's exit code tells.
+        HeliosError: as ``Dispatcher.run_renderer``.
     """
-    outputs: dict[str, str] = {}
-    for video in spec.videos:
-        key = keys[video.name]
-        outputs |= {f"{_FOLDER}/{video.name}": key(suffix), _error_text(video.name): key(REPORT)}
-    taken: dict[str, asyncio.Task[None]] = {}
+    assert isinstance(command.spec, BatchSpec), "a command for videos"
+    names = [video.name for video in command.spec.videos]
+    tasks: dict[str, asyncio.Task[None]] = {}
 
-    def look() -> None:
-        for video in spec.videos if at.store is None else ():
-            if video.name not in taken and (folder / _error_text(video.name)).is_file():
-                taken[video.name] = asyncio.create_task(_take_here(folder, video.name, outputs, take))
+    def start_tasks() -> None:
+        for name in names if dispatcher.shares_disk else ():
+            if name not in tasks and (folder / _outcome_file(name)).is_file():
+                key = command.outputs[f"{_FOLDER}/{name}"]
+                tasks[name] = asyncio.create_task(_read_video(folder, name, key, on_video))
 
     try:
-        result = await at.draw(
-            "videos", spec, folder, outputs, lambda percent: heard(), told=lambda text: look(), into=_FOLDER
+        result = await dispatcher.run_renderer(
+            command, folder, lambda percent: on_heartbeat(), lambda status: start_tasks()
         )
     finally:
-        look()
-        await asyncio.gather(*taken.values())
-    finished = [video.name for video in spec.videos if _error_text(video.name) in result.outputs]
+        start_tasks()
+        await asyncio.gather(*tasks.values())
+    finished = [name for name in names if _outcome_file(name) in result.outputs]
     if not finished:
-        raise RendererCrashed("the renderer has brought no video to an end")
-    for name in finished if at.store else ():
-        outcome = VideoOutcome.model_validate_json(await at.read(result, folder, _error_text(name)))
-        await take(name, outcome, result.outputs.get(f"{_FOLDER}/{name}"), None)
+        raise RendererCrashed("the renderer finished no video")
+    for name in () if dispatcher.shares_disk else finished:
+        content = await dispatcher.read_output(result, folder, _outcome_file(name))
+        outcome = VideoOutcome.model_validate_json(content)
+        await on_video(name, outcome, result.outputs.get(f"{_FOLDER}/{name}"), None)
 
 
-async def _take_here(folder: Path, name: str, outputs: Mapping[str, str], take: Take) -> None:
+def make_command(spec: BatchSpec, suffix: str, artifact_keys: Mapping[str, Callable[[str], str]]) -> RendererCommand:
+    """The command that renders the videos of ``spec``. ``suffix`` is that of their segments' names.
+
+    ``artifact_keys`` give, for each video's name, the store's key of an output by its suffix.
+    """
+    outputs: dict[str, str] = {}
+    for name, artifact_key in artifact_keys.items():
+        outputs |= {f"{_FOLDER}/{name}": artifact_key(suffix), _outcome_file(name): artifact_key(REPORT)}
+    return RendererCommand("videos", spec, outputs, _FOLDER)
+
+
+async def _read_video(folder: Path, name: str, key: str, on_video: OnVideo) -> None:
     path = folder / _FOLDER / name
-    outcome = VideoOutcome.model_validate_json((folder / _error_text(name)).read_bytes())
-    artifact = await asyncio.to_thread(Artifact.of, path, outputs[f"{_FOLDER}/{name}"]) if outcome.report else None
-    await take(name, outcome, artifact, path)
+    outcome = VideoOutcome.model_validate_json((folder / _outcome_file(name)).read_bytes())
+    artifact = await asyncio.to_thread(Artifact.of, path, key) if outcome.report else None
+    await on_video(name, outcome, artifact, path)
 
 
-def _error_text(name: str) -> str:
+def _outcome_file(name: str) -> str:
     return f"{_FOLDER}/{name}.json"

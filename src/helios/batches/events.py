@@ -1,4 +1,4 @@
-"""What happens to a batch, as a stream of typed events. ``helios batch --json`` prints them, a line each."""
+"""The events of a batch, typed. ``helios batch --json`` prints them, one a line."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class _Event(BaseModel):
 
 
 class BatchPlanned(_Event):
-    """The page was looked at with a row's data, and so many ``videos`` are to be there in the end.
+    """The page was probed with a row's props, and a batch of ``videos`` was planned.
 
-    Size and rate are that row's; others may have others.
+    ``width``, ``height`` and ``fps`` are that row's; other rows may differ.
     """
 
     event: Literal["batch-planned"] = "batch-planned"
@@ -37,7 +37,7 @@ class BatchPlanned(_Event):
 
 
 class VideoRendered(_Event):
-    """A row's video was drawn, and is at ``output``. It took ``seconds``, of them ``loading`` up to its first image.
+    """A worker rendered a row's video in ``seconds``, of them ``loading`` up to its first image.
 
     ``hashes`` are those of its frames, as in ``RenderResult``.
     """
@@ -53,7 +53,7 @@ class VideoRendered(_Event):
 
 
 class VideoCached(_Event):
-    """A row's video need not be drawn: it was made of the same before. It is at ``output``."""
+    """A row's video was found in the cache, rendered from the same inputs."""
 
     event: Literal["video-cached"] = "video-cached"
     row: int
@@ -63,7 +63,7 @@ class VideoCached(_Event):
 
 
 class VideoFailed(_Event):
-    """A row's video can't be made; the others are. ``code`` is that of the error's class in ``helios.errors``."""
+    """A row's video can't be rendered. ``code`` is that of the error's class in ``helios.errors``."""
 
     event: Literal["video-failed"] = "video-failed"
     row: int
@@ -73,7 +73,7 @@ class VideoFailed(_Event):
 
 
 class BatchFinished(_Event):
-    """All rows have been seen to, in ``seconds``. ``cost`` is what workers have cost (US dollars), if anything."""
+    """The batch is finished, in ``seconds``. ``cost`` is the price of the workers (US dollars), None where free."""
 
     event: Literal["batch-finished"] = "batch-finished"
     rendered: int
@@ -85,7 +85,7 @@ class BatchFinished(_Event):
 
 
 class VideoResult(_Event):
-    """What became of a row: ``seconds`` is what drawing took, if it was; ``error`` is why there is no video."""
+    """The result of a row. ``seconds`` is the rendering time, None unless rendered; ``error`` is for failed ones."""
 
     row: int
     output: Path
@@ -96,6 +96,6 @@ class VideoResult(_Event):
 
 
 BatchEvent = BatchPlanned | WarningIssued | VideoRendered | VideoCached | VideoFailed | BatchFinished
-"""Any of them; ``event`` tells which."""
+"""Any event of a batch; its type is in ``event``."""
 
 BatchSink = Callable[[BatchEvent], None]

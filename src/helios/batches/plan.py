@@ -1,4 +1,4 @@
-"""What a batch draws, and in which groups."""
+"""The plan for a batch: its videos, and the groups that one command renders."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from helios.batches.events import BatchPlanned
 from helios.batches.rows import Row
 from helios.composition import Declared
 from helios.errors import PageError, UsageError
 from helios.orchestrator import RenderOrchestrator, RenderPlan, RenderRequest
-from helios.orchestrator.chunk_cache import Place, short_digest
+from helios.orchestrator.chunk_cache import CacheKey, short_digest
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.liveness import LivenessPolicy
 from helios.orchestrator.plan import FLEET, FLEET_CORES, cores
 from helios.renderer.messages import BatchItem, BatchSpec, CaptureMethod
 
 GROUP_S = 120.0
-"""Seconds that a group may take: so long that to start a browser for it is nothing beside that."""
+"""Seconds that a group may take: far longer than the start of its browser."""
 FLEET_GROUP_S = 40.0
-"""And where its videos only come back together: so short that not much is lost with a worker."""
-SPELL_S = 240.0
-"""Seconds after which a worker begins no other video, and what is left of its group goes on with a new browser."""
-_LOOKS = 3
-_MOST = 100
-_MOST_BYTES = 2_000_000
-"""What the props of a group may have in all: they travel with the job."""
+"""The same for a fleet, whose videos come back together: so short that a lost worker costs little."""
+COMMAND_S = 240.0
+"""Seconds after which a command starts no further video: another renders the rest of its group in a new browser."""
+MAXIMUM_PROBES = 3
+_MAXIMUM_VIDEOS = 100
+_MAXIMUM_BYTES = 2_000_000
+"""Bytes that the props of a group may have: they are sent with the job."""
 _LOADING_S = 0.2
 _FRAME_S = 0.1
-"""What a frame may take where none was timed."""
+"""Seconds for a frame where the probe timed none."""
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Videos of one page. ``template`` is that of the row the page was looked at with: what it says of how frames are
-    taken holds for all, what it says of size and length for it alone. ``declared`` is what the caller says of all.
+    """Videos of one page. ``template`` is the plan of the row that was probed: its capture methods hold for all rows,
+    its size and length for that row alone. ``declared`` holds for all rows.
     """
 
     template: RenderPlan
@@ -47,13 +48,13 @@ class BatchPlan:
 
     @property
     def workers(self) -> int:
-        """How many videos are drawn at once."""
+        """How many workers render in parallel."""
         usual = min(FLEET, round(len(self.rows) * self._video_s / self._group_s)) if self.fleet else cores()
         return max(1, min(self.asked_workers or usual, len(self.rows)))
 
     @cached_property
     def methods(self) -> tuple[CaptureMethod, ...]:
-        """How images are taken: the first, and the others for videos that turn out to be unsafe for it."""
+        """The capture methods: the first, and the fallbacks for videos that it is unsafe for."""
         found: list[CaptureMethod] = []
         plan: RenderPlan | None = self.template
         while plan:
@@ -63,22 +64,22 @@ class BatchPlan:
 
     @property
     def liveness(self) -> LivenessPolicy:
-        """As of any page."""
+        """The same as for single videos."""
         return self.template.liveness
 
     @property
     def suffix(self) -> str:
-        """The ending of a video's segment."""
+        """The suffix of a segment's file name."""
         return self.template.suffix
 
     def groups(self, rows: Sequence[Row]) -> tuple[Chunk, ...]:
-        """Which of ``rows`` go together."""
+        """The groups of ``rows`` that one command renders, as ranges of their indices."""
         largest = max((len(json.dumps(row.props)) for row in rows), default=1)
-        most = max(1, min(_MOST, round(self._group_s / self._video_s), _MOST_BYTES // largest))
+        most = max(1, min(_MAXIMUM_VIDEOS, round(self._group_s / self._video_s), _MAXIMUM_BYTES // largest))
         return split(range(len(rows)), most, multiple=self.workers) if rows else ()
 
     def spec(self, videos: Sequence[BatchItem], method: CaptureMethod) -> BatchSpec:
-        """The message that has ``videos`` drawn."""
+        """The message that asks a worker for ``videos``."""
         video, probe = self.template.composition, self.template.probe
         return BatchSpec(
             source=video.source,
@@ -86,7 +87,7 @@ class BatchPlan:
             page=video.page.with_props(None),
             videos=tuple(videos),
             size=(video.width, video.height),
-            seconds=SPELL_S,
+            seconds=COMMAND_S,
             encoding=self.template.encoding,
             encoder_threads=FLEET_CORES if self.fleet else max(1, cores() // self.workers),
             capture=method,
@@ -94,9 +95,9 @@ class BatchPlan:
             renderer=probe.renderer,
         )
 
-    def place(self, row: Row, method: CaptureMethod) -> Place:
-        """Where a row's video is kept: under all that makes it what it is, but for the page's own files."""
-        return Place(self._shared[method], short_digest(json.dumps(row.props)))
+    def cache_key(self, row: Row, method: CaptureMethod) -> CacheKey:
+        """The cache key of a row's video: everything that it depends on, except the page's own files."""
+        return CacheKey(self._shared[method], short_digest(json.dumps(row.props)))
 
     @cached_property
     def _shared(self) -> dict[CaptureMethod, str]:
@@ -114,26 +115,40 @@ class BatchPlan:
             for method in self.methods
         }
 
+    def event(self) -> BatchPlanned:
+        """The event for this plan."""
+        video, probe = self.template.composition, self.template.probe
+        return BatchPlanned(
+            videos=len(self.rows),
+            workers=self.workers,
+            width=video.width,
+            height=video.height,
+            fps=video.fps,
+            capture=probe.capture,
+            comparison=probe.comparison,
+            browser=probe.browser,
+        )
+
     @property
     def _group_s(self) -> float:
         return FLEET_GROUP_S if self.fleet else GROUP_S
 
     @property
     def _video_s(self) -> float:
-        """What a video will take, if others are like the first."""
+        """Estimated seconds for a video, if all are like the probed one."""
         costs = self.template.probe.costs
         frame = max(costs.draw_ms, costs.encode_ms) / 1000 if costs else _FRAME_S
         return _LOADING_S + frame * self.template.composition.frames
 
 
 async def plan_batch(orchestrator: RenderOrchestrator, request: RenderRequest, rows: Sequence[Row]) -> BatchPlan:
-    """Looks at the page with the first row that it can be drawn with; where the first few can't be, none is likely to.
+    """Probes the page with the first of ``MAXIMUM_PROBES`` rows that it can be rendered with.
 
     Raises:
-        HeliosError: it can't be drawn.
+        HeliosError: it can't be rendered with any of them.
     """
-    *tried, last = rows[:_LOOKS]
-    for row in tried:
+    *first, last = rows[:MAXIMUM_PROBES]
+    for row in first:
         with contextlib.suppress(PageError, UsageError):
             template = await orchestrator.plan(replace(request, props=row.props))
             break

@@ -1,4 +1,4 @@
-"""Rows of data, each the props of a video."""
+"""Rows of data: the props of one video each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any, cast
 from helios.errors import UsageError
 
 Data = Mapping[str, Any]
-"""A row as it was given: values by the names of their columns."""
+"""A row of the caller: values by column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A video to be made: its number, from 1, where it goes, and what its page gets."""
+    """One video of a batch: its number, from 1, its output file, and its page's props."""
 
     number: int
     output: Path
@@ -26,22 +26,22 @@ class Row:
 
 
 def read_rows(path: Path) -> list[Data]:
-    """The rows of a .csv file, whose first line names the columns and whose values are texts, or of a .jsonl file,
-    which has a JSON object in each line.
+    """The rows of a .csv file, with the columns' names in the first line and strings as values, or of a .jsonl file,
+    with a JSON object in each line.
 
     Raises:
-        UsageError: it can't be read; the line is named.
+        UsageError: the file can't be read; the message names the line.
     """
     read = {".csv": _read_csv, ".jsonl": _read_jsonl}.get(path.suffix.lower())
     if not read:
-        raise UsageError(f"{path}: rows are in a .csv or a .jsonl file")
+        raise UsageError(f"{path} is neither a .csv nor a .jsonl file of rows")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}, line {line}: this is not UTF-8: save the file as UTF-8") from None
+        raise UsageError(f"{path}, line {line} is not UTF-8: save the file as UTF-8") from None
     return list(read(text, path))
 
 
@@ -50,7 +50,7 @@ def _read_csv(text: str, path: Path) -> Iterator[Data]:
     try:
         columns = next(lines, list[str]())
         if twice := [name for name in columns if columns.count(name) > 1]:
-            raise UsageError(f"{path}, line 1: there are two columns {twice[0]!r}")
+            raise UsageError(f"{path}, line 1: two columns are named {twice[0]!r}")
         for values in lines:
             if not values:
                 continue
@@ -60,7 +60,7 @@ def _read_csv(text: str, path: Path) -> Iterator[Data]:
                 )
             yield dict(zip(columns, values, strict=True))
     except csv.Error as error:
-        raise UsageError(f"{path}, line {lines.line_num}: this is not CSV: {error}") from None
+        raise UsageError(f"{path}, line {lines.line_num} is not CSV: {error}") from None
 
 
 def _read_jsonl(text: str, path: Path) -> Iterator[Data]:
@@ -70,11 +70,11 @@ def _read_jsonl(text: str, path: Path) -> Iterator[Data]:
         try:
             row: object = json.loads(line, parse_constant=_refuse)
         except ValueError as error:
-            raise UsageError(f"{path}, line {number}: this is not JSON: {error}") from None
+            raise UsageError(f"{path}, line {number} is not JSON: {error}") from None
         if not isinstance(row, dict):
             raise UsageError(f'{path}, line {number}: a row is a JSON object, such as {{"name": "Ada"}}')
         yield cast("dict[str, Any]", row)
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")

@@ -1,4 +1,4 @@
-"""A batch being carried out: what is not kept is drawn in groups; each video has its place as soon as it is there."""
+"""One batch carried out: cached videos are reused, the others are rendered in groups."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from helios.batches.command import draw_videos
+from helios.batches.command import make_command, render_videos
 from helios.batches.events import (
     BatchFinished,
-    BatchPlanned,
     BatchSink,
     VideoCached,
     VideoFailed,
@@ -23,90 +23,72 @@ from helios.batches.events import (
 from helios.batches.plan import BatchPlan
 from helios.batches.rows import Row
 from helios.errors import BrowserError, CaptureBroken, CaptureUnsafe, HeliosError, Throttled
-from helios.orchestrator.chunk_cache import CacheEntry, ChunkCache, Damaged
+from helios.orchestrator.chunk_cache import CacheEntry, Damaged
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.dispatch import Workplace
-from helios.orchestrator.events import ChunkAttemptFailed, RenderEvent, WarningIssued
-from helios.orchestrator.fallback import advice, next_method
-from helios.orchestrator.orchestrator import WorkerPool, fetched, total_cost
-from helios.orchestrator.pages import read_chunk_output
-from helios.orchestrator.retry import RetryPolicy
+from helios.orchestrator.events import ChunkAttemptFailed, RenderEvent, WarningIssued, drop_repeated_warnings
+from helios.orchestrator.fallback import advise, next_method
+from helios.orchestrator.pages import make_chunk_output
 from helios.orchestrator.schedule import Schedule
+from helios.orchestrator.workers import JobContext, Workers, total_cost
 from helios.renderer.messages import FAST, BatchItem, CaptureMethod, ChunkReport, VideoFailure, VideoOutcome
 from helios.stitcher import VideoStitcher
 from helios.stitcher.single import place_video
-from helios.storage import ArtifactStore
 from helios.worker import Artifact
 
-_OF_CAPTURE = (CaptureUnsafe.code, CaptureBroken.code, BrowserError.code)
-"""Errors that a video may not have when it is drawn by another method."""
+_CAPTURE_ERRORS = (CaptureUnsafe.code, CaptureBroken.code, BrowserError.code)
+"""Errors that another capture method may avoid."""
 
 
 class BatchRun:
-    """Renders the videos of ``plan`` by workers of ``pools``, for ``job``; attempts run in ``folder``."""
+    """Renders the videos of ``plan`` for ``job``. Attempts run in ``folder``."""
 
     def __init__(
-        self,
-        plan: BatchPlan,
-        pools: Sequence[WorkerPool],
-        stitcher: VideoStitcher,
-        store: ArtifactStore,
-        folder: Path,
-        emit: BatchSink,
-        *,
-        job: str,
-        attempts: int = 4,
-        fresh: bool = False,
+        self, job: JobContext, plan: BatchPlan, stitcher: VideoStitcher, folder: Path, emit: BatchSink
     ) -> None:
-        self._plan = plan
-        self._crews = pools
-        self._stitcher = stitcher
-        self._store = store
-        self._folder = folder
-        self._emit = emit
         self._job = job
-        self._attempts = attempts
-        self._ledger = ChunkCache(store, job, plan.template.root, fresh=fresh)
-        self._workplaces = [Workplace(pool.adapter, plan.template.root) for pool in pools]
-        self._where = [number for number, pool in enumerate(pools) for _ in range(pool.workers or plan.workers)]
-        self._waiting: dict[int, int] = {}
-        """Rows whose videos are not there yet, and which of the plan's methods they are drawn by."""
+        self._plan = plan
+        self._stitcher = stitcher
+        self._folder = folder
+        self._emit = drop_repeated_warnings(emit)
+        self._cache = job.cache(plan.template.root)
+        self._workers = Workers(job.pools, plan.workers, plan.template.root)
+        self._methods: dict[int, int] = {}
+        """The index of the capture method for each row whose video is not finished."""
         self._missing: list[Row] = []
         self._losses: dict[int, int] = {}
-        """How often a row's video was under way when its worker was lost."""
-        self._sizes: dict[int, int] = {}
-        """How many videos of a group a command may have at most, where one was lost."""
+        """How often a worker was lost during a row's video."""
+        self._limits: dict[int, int] = {}
+        """The maximum of videos in a command, for each group that has lost one."""
         self._results: dict[int, VideoResult] = {}
-        self._warned: set[str] = set()
 
     async def run(self) -> tuple[VideoResult, ...]:
-        """Makes all videos that can be made; what became of each, in the order of rows.
+        """Renders all videos that can be rendered. Returns the result of each row, in order.
 
         Raises:
-            HeliosError: what keeps any from being made.
+            HeliosError: no further video can be rendered.
         """
         started = time.monotonic()
         plan = self._plan
-        self._emit(self._planned())
+        self._emit(plan.event())
         for warning in plan.template.warnings:
             self._warn(warning)
         if plan.template.probe.audio_clips:
-            self._warn("the page plays sound, and videos of a batch are silent: helios render makes them one by one")
-        await self._ledger.read(plan.place(plan.rows[0], method).folder for method in plan.methods)
-        self._missing = [row for row in plan.rows if not await self._is_kept(row)]
-        self._waiting = {row.number: 0 for row in self._missing}
+            self._warn("the page plays audio, but videos of a batch are silent: render them one by one (helios render)")
+        await self._cache.load(plan.cache_key(plan.rows[0], method).folder for method in plan.methods)
+        self._missing = [row for row in plan.rows if not await self._reuse(row)]
+        self._methods = {row.number: 0 for row in self._missing}
         groups = plan.groups(self._missing)
-        attempts = 2 * self._attempts * max((group.frames for group in groups), default=1)  # rows are what may fail
-        retry = RetryPolicy(maximum_attempts=attempts)
-        where = self._where if len(self._workplaces) > 1 else self._where[: max(1, len(groups))]
+        attempts = 2 * self._job.retry.maximum_attempts * max((group.frames for group in groups), default=1)
         await Schedule(
             groups,
-            where,
-            self._draw_group,
+            self._workers.pool_sizes(len(groups)),
+            self._render_group,
             lambda attempt, result: None,
-            self._heard,
-            retry=retry,
+            self._on_schedule_event,
+            job=self._job.name,
+            retry=replace(self._job.retry, maximum_attempts=attempts),  # attempts are limited for each row, not here
             liveness=plan.liveness,
+            on_transition=self._job.on_transition,
         ).run()
         results = tuple(self._results[row.number] for row in plan.rows)
         self._emit(
@@ -116,22 +98,23 @@ class BatchRun:
                 failed=sum(result.outcome == "failed" for result in results),
                 frames=sum(result.frames or 0 for result in results),
                 seconds=time.monotonic() - started,
-                cost=total_cost(pool.adapter.spent for pool in self._crews),
+                cost=total_cost(self._job.pools),
             )
         )
         return results
 
-    async def _is_kept(self, row: Row) -> bool:
-        """Whether a row's video was made before; it has its place then."""
+    async def _reuse(self, row: Row) -> bool:
+        """Writes a row's video from the cache. Returns whether it was there."""
         for method in self._plan.methods:
-            if record := await self._ledger.find(self._plan.place(row, method)):
+            cache_key = self._plan.cache_key(row, method)
+            if entry := await self._cache.find(cache_key):
                 try:
-                    await self._deliver(row, record)
+                    await self._write(row, entry)
                 except Damaged as error:
-                    self._warn(f"row {row.number}: {error}. It is made again")
+                    self._warn(f"row {row.number}: {error}. Helios renders it again")
                     return False
-                hashes = (await self._ledger.stats(self._plan.place(row, method), record)).hashes
-                frames = record.stats.frames
+                hashes = (await self._cache.stats(cache_key, entry)).hashes
+                frames = entry.stats.frames
                 self._results[row.number] = VideoResult(
                     row=row.number, output=row.output, outcome="cached", frames=frames
                 )
@@ -139,84 +122,86 @@ class BatchRun:
                 return True
         return False
 
-    async def _draw_group(self, chunk: Chunk, number: int, worker: int, heard: Callable[[int], None]) -> None:
-        """Draws what is left of a group: by one command, unless it takes very long or videos need different methods."""
-        group = self._missing[chunk.start : chunk.stop]
-        while left := self._left(group):
-            method = self._waiting[left[0].number]
-            some = self._left(left[: self._sizes.get(chunk.index, len(left))], method)
+    async def _render_group(self, group: Chunk, number: int, worker: int, on_frames: Callable[[int], None]) -> None:
+        """Renders the rest of a group: by one command, unless that takes too long or videos need different methods."""
+        rows = self._missing[group.start : group.stop]
+        while unfinished := self._unfinished(rows):
+            method = self._methods[unfinished[0].number]
+            limit = self._limits.get(group.index, len(unfinished))
+            part = self._unfinished(unfinished[:limit], method)
             try:
-                await self._draw(some, self._plan.methods[method], worker, heard)
+                await self._render(part, self._plan.methods[method], worker, on_frames)
             except HeliosError as error:
                 if not error.retryable or isinstance(error, Throttled):
                     raise
-                self._blame(chunk, self._left(some, method), worker, error)
-                if self._left(group):
+                self._count_loss(group, self._unfinished(part, method), worker, error)
+                if self._unfinished(rows):
                     raise
 
-    def _left(self, rows: Sequence[Row], method: int | None = None) -> list[Row]:
-        """Those of ``rows`` that are still to be drawn, by that method."""
-        return [row for row in rows if row.number in self._waiting and method in (None, self._waiting[row.number])]
+    def _unfinished(self, rows: Sequence[Row], method: int | None = None) -> list[Row]:
+        """The unfinished ones of ``rows``; with ``method``, only those that it captures."""
+        return [row for row in rows if row.number in self._methods and method in (None, self._methods[row.number])]
 
-    def _blame(self, group: Chunk, undone: list[Row], worker: int, error: HeliosError) -> None:
-        """A command was lost: at the first video that is not done, if we can see which are; else at any of them."""
-        suspects = undone if self._at(worker).store else undone[:1]
+    def _count_loss(self, group: Chunk, unfinished: list[Row], worker: int, error: HeliosError) -> None:
+        """Counts a lost command against its video: the first unfinished one where workers share our disk, else any."""
+        suspects = unfinished[:1] if self._workers.dispatcher(worker).shares_disk else unfinished
         if len(suspects) > 1:
-            self._sizes[group.index] = len(suspects) // 2
+            self._limits[group.index] = len(suspects) // 2
         for row in suspects if len(suspects) == 1 else ():
             self._losses[row.number] = self._losses.get(row.number, 0) + 1
-            if self._losses[row.number] >= self._attempts:
-                failure = VideoFailure(code=error.code, message=f"in {self._attempts} attempts: {error}")
-                self._failed(row, self._plan.methods[self._waiting[row.number]], failure)
+            if self._losses[row.number] >= self._job.retry.maximum_attempts:
+                failure = VideoFailure(code=error.code, message=f"in {self._losses[row.number]} attempts: {error}")
+                self._on_failed(row, self._plan.methods[self._methods[row.number]], failure)
 
-    def _at(self, worker: int) -> Workplace:
-        return self._workplaces[self._where[worker]]
-
-    async def _draw(self, rows: list[Row], method: CaptureMethod, worker: int, heard: Callable[[int], None]) -> None:
-        """Has videos drawn by one command. Those that it brings to an end count, even if it is lost."""
-        at, plan, attempt = self._at(worker), self._plan, secrets.token_hex(4)
-        own = f"{self._job}-{await at.version()}-{attempt}"
+    async def _render(
+        self, rows: list[Row], method: CaptureMethod, worker: int, on_frames: Callable[[int], None]
+    ) -> None:
+        """Renders videos by one command. Videos that it finishes count, even if it is lost."""
+        dispatcher, plan, attempt = self._workers.dispatcher(worker), self._plan, secrets.token_hex(4)
+        attempt_name = f"{self._job.name}-{await dispatcher.input_version()}-{attempt}"
         videos = {f"{row.number:06}{plan.suffix}": row for row in rows}
         folder = self._folder / attempt
 
-        async def take(name: str, outcome: VideoOutcome, artifact: Artifact | None, path: Path | None) -> None:
+        async def on_video(name: str, outcome: VideoOutcome, artifact: Artifact | None, path: Path | None) -> None:
             row = videos[name]
-            if row.number not in self._waiting:
+            if row.number not in self._methods:
                 return  # another attempt was first
             if outcome.failure:
-                self._failed(row, method, outcome.failure)
+                self._on_failed(row, method, outcome.failure)
             if not (outcome.report and artifact):
                 return
-            made = await read_chunk_output(at, plan.template.root, artifact, path, outcome.report)
-            if at.store and at.store.url != self._store.url:
-                made = await fetched(made, at.store, folder / name)
-            record = await self._ledger.commit(plan.place(row, method), made)
-            await self._deliver(row, record, made.path)
-            self._made(row, outcome.report, worker)
+            output = await make_chunk_output(dispatcher, plan.template.root, artifact, path, outcome.report)
+            output = await dispatcher.transfer(output, self._job.store, folder / name)
+            entry = await self._cache.commit(plan.cache_key(row, method), output)
+            await self._write(row, entry, output.path)
+            self._on_rendered(row, outcome.report, worker)
 
         spec = plan.spec([BatchItem(name=name, props=row.props) for name, row in videos.items()], method)
-        keys = {name: partial(plan.place(row, method).key, own) for name, row in videos.items()}
+        artifact_keys = {
+            name: partial(plan.cache_key(row, method).artifact_key, attempt_name) for name, row in videos.items()
+        }
+        command = make_command(spec, plan.suffix, artifact_keys)
         try:
-            await draw_videos(at, spec, plan.suffix, folder, keys, lambda: heard(0), take)
+            await render_videos(dispatcher, command, folder, lambda: on_frames(0), on_video)
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
-    async def _deliver(self, row: Row, record: CacheEntry, path: Path | None = None) -> None:
-        """Gives a video its place; ``path`` is its segment, if it is here.
+    async def _write(self, row: Row, entry: CacheEntry, path: Path | None = None) -> None:
+        """Writes a row's output. ``path`` is its segment, if that is on our disk.
 
         Raises:
-            Damaged: what is kept is not what was made.
-            StitchError, OutputError: it can't be put there.
+            Damaged: the cached segment has changed.
+            StitchError, OutputError: the output can't be written.
         """
         if path is None:
-            path = self._folder / f"kept-{row.number:06}{Path(record.segment).suffix}"
-            await self._ledger.bring(record, path)
+            path = self._folder / f"cached-{row.number:06}{Path(entry.segment).suffix}"
+            await self._cache.download(entry, path)
         if not await asyncio.to_thread(place_video, path, row.output):
             await self._stitcher.stitch([path], row.output)
         path.unlink()
 
-    def _made(self, row: Row, report: ChunkReport, worker: int) -> None:
-        if self._waiting.pop(row.number, None) is None:
+    def _on_rendered(self, row: Row, report: ChunkReport, worker: int) -> None:
+        if self._methods.pop(row.number, None) is None:
             return
         for warning in report.warnings:
             self._warn(f"row {row.number}: {warning}")
@@ -237,49 +222,34 @@ class BatchRun:
             )
         )
 
-    def _failed(self, row: Row, method: CaptureMethod, failure: VideoFailure) -> None:
-        """A video could not be drawn so: it is drawn in the next best way, if there is one."""
-        may_differ = failure.code in _OF_CAPTURE
+    def _on_failed(self, row: Row, method: CaptureMethod, failure: VideoFailure) -> None:
+        """Has a row's video captured with the next method, or fails it if there is none."""
+        may_differ = failure.code in _CAPTURE_ERRORS
         other = next_method(self._plan.methods, method, failure.code) if may_differ else None
         if other is None:
             if failure.code in (CaptureUnsafe.code, CaptureBroken.code):
-                message = advice(failure.message, self._plan.template.encoding.encoder)
+                message = advise(failure.message, self._plan.template.encoding.encoder)
                 failure = failure.model_copy(update={"message": message})
             self._fail(row, failure)
             return
-        self._waiting[row.number] = self._plan.methods.index(other)
+        self._methods[row.number] = self._plan.methods.index(other)
         self._losses.pop(row.number, None)
-        how = "" if other in FAST else " faithfully"
-        self._warn(f"row {row.number}: fast capture is not safe: {failure.message}. It is drawn again{how}")
+        how = "" if other in FAST else " with faithful capture"
+        self._warn(f"row {row.number}: fast capture is not safe: {failure.message}. Helios renders it again{how}")
 
     def _fail(self, row: Row, failure: VideoFailure) -> None:
-        del self._waiting[row.number]
+        del self._methods[row.number]
         self._results[row.number] = VideoResult(
             row=row.number, output=row.output, outcome="failed", error=failure.message
         )
         self._emit(VideoFailed(row=row.number, output=row.output, error=failure.message, code=failure.code))
 
-    def _heard(self, event: RenderEvent) -> None:
-        """Of what a schedule tells, what there is to say of videos."""
+    def _on_schedule_event(self, event: RenderEvent) -> None:
+        """Emits the events of a schedule that concern videos: its chunks are groups."""
         if isinstance(event, WarningIssued):
-            self._warn(event.message)
+            self._emit(event)
         elif isinstance(event, ChunkAttemptFailed) and event.retried:
-            self._warn(f"a worker was lost, and what it has not done is drawn again: {event.error}")
+            self._warn(f"a worker was lost, and its unfinished videos are rendered again: {event.error}")
 
     def _warn(self, message: str) -> None:
-        if message not in self._warned:
-            self._warned.add(message)
-            self._emit(WarningIssued(message=message))
-
-    def _planned(self) -> BatchPlanned:
-        video, probe = self._plan.template.composition, self._plan.template.probe
-        return BatchPlanned(
-            videos=len(self._plan.rows),
-            workers=self._plan.workers,
-            width=video.width,
-            height=video.height,
-            fps=video.fps,
-            capture=probe.capture,
-            comparison=probe.comparison,
-            browser=probe.browser,
-        )
+        self._emit(WarningIssued(message=message))

@@ -1,4 +1,4 @@
-"""What a batch leaves on this machine until it is done: a name for what it has made, and a folder to work in."""
+"""A batch's state on this machine until it is done: the name of its job, and a work folder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from helios.orchestrator.chunk_cache import short_digest
 
 @dataclass(slots=True)
 class BatchState:
-    """``job`` is the same until the batch is ``done``: also what only counts for its own job is found again.
-    ``folder`` is empty at first.
+    """``job`` is the same until the batch is ``done``, so that chunks for this job only are found again. ``folder`` is
+    empty at first.
     """
 
     job: str
@@ -29,15 +29,16 @@ class BatchState:
 
 
 @contextmanager
-def batch_state(state: Path, name: Sequence[str], *, keeps: bool) -> Generator[BatchState]:
-    """The state of the batch that ``name`` tells from others, in the folder ``state``, which no other process has while
-    the block runs. ``keeps``: videos are kept there too, and afterwards those of the longest time ago go.
+def batch_state(state: Path, name: Sequence[str], *, prunes: bool) -> Generator[BatchState]:
+    """The state of the batch ``name`` in the folder ``state``, locked for other processes while the block runs.
+
+    ``prunes``: the videos are cached in ``state`` too, and the oldest are deleted afterwards.
 
     Raises:
-        UsageError: another has.
-        OutputError: it can't be kept.
+        UsageError: another process has locked it.
+        OutputError: it can't be written.
     """
-    cache_limit()  # what it says may be wrong: better now than afterwards
+    cache_limit()  # raises now, not after the work, if the limit is malformed
     folder = state / "batches" / short_digest("\0".join(name))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,7 @@ def batch_state(state: Path, name: Sequence[str], *, keeps: bool) -> Generator[B
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UsageError("this batch is being made by another process") from None
+            raise UsageError("another process runs this batch: wait for it") from None
         own = folder / "job"
         job = own.read_text() if own.is_file() else ""
         if not job:
@@ -63,7 +64,7 @@ def batch_state(state: Path, name: Sequence[str], *, keeps: bool) -> Generator[B
             yield found
         finally:
             shutil.rmtree(folder if found.done else work, ignore_errors=True)
-        if keeps:
+        if prunes:
             prune_cache(state)
     finally:
         os.close(descriptor)

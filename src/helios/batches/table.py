@@ -1,4 +1,4 @@
-"""The table of what became of each row, as a file."""
+"""The table of results, as a file."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from helios.batches.events import VideoResult
 from helios.errors import UsageError
 from helios.output import check_output, is_special, write_whole
 
-_ENDINGS = (".csv", ".jsonl")
+_SUFFIXES = (".csv", ".jsonl")
 
 
 def check_table(path: Path) -> None:
-    """Makes sure that a table can have that name.
+    """Checks that a table can be written to ``path``.
 
     Raises:
-        UsageError: it can't.
-        OutputError: it can't be written there.
+        UsageError: its suffix is neither .csv nor .jsonl.
+        OutputError: it can't be written.
     """
-    if path.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"{path}: results are written into a .csv or a .jsonl file")
+    if path.suffix.lower() not in _SUFFIXES:
+        raise UsageError(f"{path} is neither a .csv nor a .jsonl file for results")
     if not is_special(path):
         check_output(path)
 
 
 def write_table(results: Sequence[VideoResult], path: Path) -> None:
-    """Writes results into a .csv or a .jsonl file, which appears whole.
+    """Writes results into a .csv or a .jsonl file, which appears whole or not at all.
 
     Raises:
         OutputError: it can't be written.

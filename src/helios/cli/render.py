@@ -17,7 +17,7 @@ from helios.output import write_whole
 if TYPE_CHECKING:
     from helios.audio import AudioCodec
     from helios.composition import Network
-    from helios.orchestrator.orchestrator import StitchChoice
+    from helios.orchestrator.assemble import StitchChoice
     from helios.renderer.messages import CaptureChoice, EncoderChoice
 
 

@@ -180,7 +180,7 @@ class Journal:
         for (text,) in rows:
             with contextlib.suppress(UsageError):
                 page = JobSpec.parse(text, "").page
-                if page and spec.page and spec.page.draws_as(page):
+                if page and spec.page and spec.page.renders_as(page):
                     return spec.model_copy(update={"page": page})
         return spec
 

@@ -11,7 +11,7 @@ from helios.adapters import LocalWorkerAdapter
 from helios.errors import OutputError, UsageError
 from helios.jobs.spec import JobSpec
 from helios.orchestrator import Chunk, CommandPlan
-from helios.orchestrator.dispatch import Workplace, renderer_job
+from helios.orchestrator.shared_disk import SharedDiskDispatcher, renderer_job
 from helios.output import place
 
 
@@ -26,11 +26,13 @@ async def run_repro(spec: JobSpec, index: int, folder: Path) -> tuple[Path, str]
     """
     chunk = _get_chunk(spec, index)
     with tempfile.TemporaryDirectory(prefix="helios-") as workspace:
-        at = Workplace(LocalWorkerAdapter(), spec.plan.root)
-        made = await spec.plan.make(at, chunk, Path(workspace, "chunk"), lambda suffix: suffix, lambda frames: None)
-        assert made.path, "the local adapter returns a file"
-        target = folder / f"chunk-{index:06}{made.path.suffix}"
-        await asyncio.to_thread(place, made.path, target)
+        dispatcher = SharedDiskDispatcher(LocalWorkerAdapter())
+        output = await spec.plan.render_chunk(
+            dispatcher, chunk, Path(workspace, "chunk"), lambda suffix: suffix, lambda frames: None
+        )
+        assert output.path, "the local adapter returns a file"
+        target = folder / f"chunk-{index:06}{output.path.suffix}"
+        await asyncio.to_thread(place, output.path, target)
     return target, write_repro(spec, index, folder / f"chunk-{index:06}")
 
 

@@ -33,7 +33,7 @@ from helios.jobs.secret_values import make_redactor
 from helios.jobs.spec import JobSpec
 from helios.jobs.states import JobAction
 from helios.jobs.webhook import Webhook
-from helios.orchestrator import RenderEvent, RenderOrchestrator, RenderResult, WorkerPool
+from helios.orchestrator import OutputSpec, RenderEvent, RenderOrchestrator, RenderResult, WorkerPool
 from helios.orchestrator.events import ChunkAttemptFailed, EventSink, WarningIssued
 from helios.orchestrator.retry import RetryPolicy
 from helios.stitcher import FfmpegStitcher, VideoStitcher, create_stitcher
@@ -102,15 +102,17 @@ async def _render(
     store = open_store(journal, spec, faulty.before_request if faulty else None)
     await _store_spec(store, job, spec)
     local = LocalWorkerAdapter()
-    places = [(spec.plan.place(part), part.index) for part in spec.plan.parts] if spec.commands else []
-    chunks = {f"{place.folder}/{place.name}": index for place, index in places}
+    keys = [(spec.plan.cache_key(part), part.index) for part in spec.plan.parts] if spec.commands else []
+    chunks = {f"{key.folder}/{key.name}": index for key, index in keys}
 
     def recording(adapter: WorkerAdapter) -> WorkerAdapter:
         return OutputRecordingAdapter(adapter, recorder, chunks) if spec.commands else adapter
 
     async with AsyncExitStack() as stack:
         pools = [
-            WorkerPool(recording(await stack.enter_async_context(open_adapter(target))), target.workers)
+            WorkerPool(
+                target.kind, recording(await stack.enter_async_context(open_adapter(target))), target.workers
+            )
             for target in spec.targets
         ]
         orchestrator = RenderOrchestrator(
@@ -119,19 +121,15 @@ async def _render(
             store,
             workspace=workspace,
             retry=RetryPolicy(maximum_attempts=spec.attempts),
-            here=recording(local),
+            local_adapter=recording(local),
             pools=() if faulty else pools,
         )
         return await orchestrator.render(
             spec.plan,
-            spec.output,
+            OutputSpec(spec.output, spec.stitch, spec.audio, spec.text, spec.hls),
             show,
             job=job,
             fresh=spec.fresh,
-            stitch=spec.stitch,
-            audio=spec.audio,
-            hls=spec.hls,
-            text=spec.text,
         )
 
 

@@ -13,7 +13,7 @@ from helios.audio import AudioSettings
 from helios.errors import UsageError
 from helios.jobs.webhook import check_webhook
 from helios.orchestrator import CommandPlan, RenderPlan
-from helios.orchestrator.orchestrator import StitchChoice
+from helios.orchestrator.assemble import StitchChoice
 from helios.text import Text
 
 VERSION = 1

@@ -1,5 +1,6 @@
-"""A video planned, its chunks dispatched to workers, and what came of them put together."""
+"""Plans a video, has workers render its chunks, and assembles the output."""
 
+from helios.orchestrator.assemble import OutputSpec
 from helios.orchestrator.chunks import Chunk, split
 from helios.orchestrator.commands import Command, CommandChunk, CommandPlan
 from helios.orchestrator.events import (
@@ -17,9 +18,10 @@ from helios.orchestrator.events import (
     StitchStarted,
     WarningIssued,
 )
-from helios.orchestrator.orchestrator import RenderOrchestrator, WorkerPool
+from helios.orchestrator.orchestrator import RenderOrchestrator
 from helios.orchestrator.pages import RenderPlan
 from helios.orchestrator.plan import RenderRequest
+from helios.orchestrator.workers import WorkerPool
 
 __all__ = [
     "Chunk",
@@ -32,6 +34,7 @@ __all__ = [
     "CommandChunk",
     "CommandPlan",
     "CommandsPlanned",
+    "OutputSpec",
     "PlaylistUpdated",
     "RenderEvent",
     "RenderFinished",

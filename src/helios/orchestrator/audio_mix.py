@@ -1,4 +1,4 @@
-"""Mixes the audio of a video while its chunks render."""
+"""The video's audio, mixed while workers render the chunks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from helios.orchestrator.pages import RenderPlan
 from helios.threads import in_daemon
 
 _GRACE = 1.0
-"""Seconds in which a mix that is stopped may end by itself."""
+"""Seconds that a mix gets to stop by itself."""
 
 
 @asynccontextmanager
 async def mixing(
     audio: AudioSettings, plan: RenderPlan, folder: Path, container: str, emit: EventSink
 ) -> AsyncGenerator[Callable[[], Awaitable[Path]]]:
-    """Begins to mix; what is given waits for the file, in ``folder``. Leaving the block stops it.
+    """Starts to mix ``audio`` into a file in ``folder``; yields a function that waits for the file.
 
-    ``container`` is the ending of the video's name.
+    Leaving the block stops the mix. ``container`` is the suffix of the video's name.
     """
     from helios.audio.mix import mix
 
@@ -35,16 +35,16 @@ async def mixing(
         in_daemon(mix, audio, frames, video.frames, video.fps, folder, container, stopped=stopped)
     )
 
-    async def mixed() -> Path:
-        found = await asyncio.shield(work)
-        while found.warnings:
-            emit(WarningIssued(message=found.warnings.pop(0)))
-        return found.path
+    async def mixed_file() -> Path:
+        mixed = await asyncio.shield(work)
+        while mixed.warnings:
+            emit(WarningIssued(message=mixed.warnings.pop(0)))
+        return mixed.path
 
     try:
-        yield mixed
+        yield mixed_file
     finally:
         stopped.set()
-        with contextlib.suppress(Exception):  # Stopped, or what ``mixed`` has raised already
+        with contextlib.suppress(Exception):  # stopped, or raised by ``mixed_file`` already
             async with asyncio.timeout(_GRACE):  # it may hang in a request
                 await work

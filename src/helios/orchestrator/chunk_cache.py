@@ -1,11 +1,12 @@
-"""Which chunks are made: segments in the artifact store, each committed once under a key made of all that went into it.
+"""The cache of chunks: segments in the artifact store, each committed once under a key of everything it depends on.
 
-    segments/<what all chunks share>/<chunk>.<attempt><suffix>   a segment: attempts write to names of their own
-    segments/<what all chunks share>/<chunk>.<attempt>.report    what a worker without our disk says of it
-    segments/<what all chunks share>/<chunk>.<inputs>.json       its record: the commit, by conditional put
-    segments/<what all chunks share>/inputs-<inputs>.json        the files that went into chunks, by content
+    segments/<shared>/<chunk>.<attempt><suffix>   a segment: each attempt writes to its own name
+    segments/<shared>/<chunk>.<attempt>.report    the report of a worker without our disk
+    segments/<shared>/<chunk>.<inputs>.json       its cache entry: the commit, by conditional put
+    segments/<shared>/inputs-<inputs>.json        the files that chunks depend on, by content
 
-A record that is there is true: its segment was there before it. A segment without a record is nobody's.
+``shared`` is a digest of what all chunks of a video have in common. An entry is written after its segment, so that
+its segment is complete. A segment without an entry belongs to no job.
 """
 
 from __future__ import annotations
@@ -29,49 +30,49 @@ REPORT = ".report"
 
 
 class Damaged(WorkerError):
-    """A segment is not what its worker made."""
+    """A segment is not what its worker wrote."""
 
     code = "damaged"
     retryable = True
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a chunk is kept: ``shared`` is a digest of all that it has in common with other chunks."""
+class CacheKey:
+    """The cache key of a chunk: ``shared`` is a digest of all that it has in common with other chunks."""
 
     shared: str
     name: str
 
     @property
     def folder(self) -> str:
-        """The prefix of all chunks of its kind."""
+        """The prefix of the keys of all chunks with the same ``shared``."""
         return f"segments/{self.shared}"
 
-    def key(self, attempt: str, suffix: str) -> str:
-        """The key of a file of an attempt's own; ``attempt`` is a name that no other has."""
+    def artifact_key(self, attempt: str, suffix: str) -> str:
+        """The key of a file that an attempt writes; ``attempt`` is its unique name."""
         return f"{self.folder}/{self.name}.{attempt}{suffix}"
 
 
 class ChunkStats(BaseModel):
-    """What is known of a chunk that was made: see ``ChunkReport``. A command tells nothing of its frames."""
+    """The statistics of a rendered chunk: see ``ChunkReport``. A command reports nothing about its frames."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     frames: int
     hashes: tuple[str, ...] = ()
     first: FrameFingerprint | None = None
-    after: FrameFingerprint | None = None
+    next_frame: FrameFingerprint | None = None
     repeated: int = 0
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkOutput:
-    """A chunk that was made, before it is committed.
+    """A rendered chunk, before it is committed.
 
     ``artifact`` is the segment as its worker saw it; it is at ``path``, or, without one, in the store already. ``used``
-    are the files of the project folder that went into it; a ``foreign`` one may also depend on what no other job can be
-    sure of.
+    are the files of the project folder that it depends on. One that ``uses_external_resources`` is cached for its own
+    job only.
     """
 
     artifact: Artifact
@@ -82,7 +83,7 @@ class ChunkOutput:
 
 
 class CacheEntry(BaseModel):
-    """A chunk that is committed: its segment's key, size and SHA-256, and what is known of it."""
+    """A committed chunk: its segment's key, size (bytes) and SHA-256, and its statistics."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -102,29 +103,29 @@ class _Inputs(BaseModel):
 
 
 class Files:
-    """What the files of a folder hold, as SHA-256; each is read once as long as it does not change."""
+    """The SHA-256 of the files of a folder. Each file is read once as long as it does not change."""
 
     def __init__(self, root: Path | None) -> None:
         self._root = root
         self._known: dict[tuple[str, Stamp], str] = {}
 
     def digest(self, name: str, stamp: Stamp | None = None) -> str | None:
-        """What a file holds; None where there is none.
+        """The SHA-256 of a file in hexadecimal; None if there is no such file.
 
         Raises:
-            PageChanged: it is no longer as it was at ``stamp``.
+            PageChanged: it has changed since ``stamp``.
         """
         assert self._root, "only files of a folder are used"
         path = self._root / name
         found = self._stamp(path)
         if stamp is not None and found != stamp:
-            raise PageChanged(f"{name} was changed while it was being used")
+            raise PageChanged(f"{name} changed while it was being used")
         if found is None:
             return None
         if (name, found) not in self._known:
             digest = file_digest(path)
             if self._stamp(path) != found:
-                raise PageChanged(f"{name} was changed while it was being read")
+                raise PageChanged(f"{name} changed while it was being read")
             self._known[name, found] = digest
         return self._known[name, found]
 
@@ -139,7 +140,7 @@ class Files:
 class ChunkCache:
     """The committed chunks of a job in ``store``. ``root`` is the folder whose files its page uses.
 
-    A ``fresh`` job takes nothing from other jobs, and leaves nothing to them.
+    A ``fresh`` job reads no chunks of other jobs, and leaves none to them.
     """
 
     def __init__(self, store: ArtifactStore, job: str, root: Path | None, *, fresh: bool = False) -> None:
@@ -148,115 +149,115 @@ class ChunkCache:
         self._job = job
         self._files = Files(root)
         self._sizes: dict[str, int] = {}
-        self._records: dict[tuple[str, str], list[str]] = {}
+        self._entry_keys: dict[tuple[str, str], list[str]] = {}
         self._inputs: dict[str, bool] = {}
 
-    async def read(self, folders: Iterable[str]) -> None:
-        """Learns what is there."""
+    async def load(self, folders: Iterable[str]) -> None:
+        """Lists the entries and segments of ``folders``."""
         for folder in sorted(set(folders)):
             found = await self._store.sizes(folder)
             self._sizes.update(found)
             for key in found:
                 name, _, inputs = key.removesuffix(".json").rpartition("/")[2].partition(".")
                 if key.endswith(".json") and inputs:
-                    self._records.setdefault((folder, name), []).append(key)
+                    self._entry_keys.setdefault((folder, name), []).append(key)
 
-    async def find(self, place: Place) -> CacheEntry | None:
-        """The record of a chunk, if it is made, of what the files are now, and whole."""
-        for key in self._records.get((place.folder, place.name), ()):
+    async def find(self, cache_key: CacheKey) -> CacheEntry | None:
+        """The entry of a chunk, if it was rendered from the files as they are now, and its segment is complete."""
+        for key in self._entry_keys.get((cache_key.folder, cache_key.name), ()):
             inputs = key.removesuffix(".json").rpartition(".")[2]
-            if not await self._is_current(place.folder, inputs):
+            if not await self._is_current(cache_key.folder, inputs):
                 continue
-            record = await self._record(key)
-            if record and await self._is_whole(record):
-                return record
+            entry = await self._entry(key)
+            if entry and await self._is_complete(entry):
+                return entry
             await self._store.delete([key])  # damaged, or its segment is gone: it must be possible to commit it again
         return None
 
-    def uncommitted(self, place: Place, attempts: str) -> list[str]:
-        """The attempts, of those whose names begin so, that a worker has brought to an end and nobody has committed."""
-        begin = f"{place.folder}/{place.name}.{attempts}"
+    def uncommitted(self, cache_key: CacheKey, attempts: str) -> list[str]:
+        """The attempts with the prefix ``attempts`` that a worker has finished and no runner has committed."""
+        prefix = f"{cache_key.folder}/{cache_key.name}.{attempts}"
         return [
-            key.removesuffix(REPORT).rpartition("/")[2].removeprefix(f"{place.name}.")
+            key.removesuffix(REPORT).rpartition("/")[2].removeprefix(f"{cache_key.name}.")
             for key in self._sizes
-            if key.startswith(begin) and key.endswith(REPORT)
+            if key.startswith(prefix) and key.endswith(REPORT)
         ]
 
-    async def commit(self, place: Place, made: ChunkOutput) -> CacheEntry:
-        """Puts a chunk into the store, unless it is there; returns the record that is.
+    async def commit(self, cache_key: CacheKey, output: ChunkOutput) -> CacheEntry:
+        """Puts a chunk into the store, unless another attempt has. Returns the entry in the store.
 
         Raises:
-            Damaged, PageChanged: it must be made again.
-            StoreError, OutputError: it can't be kept.
+            Damaged, PageChanged: it must be rendered again.
+            StoreError, OutputError: it can't be stored.
         """
-        segment, size = made.artifact.key, made.artifact.size
-        if made.path and await asyncio.to_thread(file_digest, made.path) != made.artifact.digest:
-            raise Damaged(f"{made.path.name} is not what its worker made")
-        inputs = await self._put_inputs(place.folder, made)
-        if made.path:
-            await self._store.put(segment, made.path)
-        record = CacheEntry(segment=segment, size=size, digest=made.artifact.digest, inputs=inputs, stats=made.stats)
-        key = f"{place.folder}/{place.name}.{inputs}.json"
-        if not await self._store.put_new(key, record.model_dump_json().encode()):
-            there = await self._record(key)
+        segment, size = output.artifact.key, output.artifact.size
+        if output.path and await asyncio.to_thread(file_digest, output.path) != output.artifact.digest:
+            raise Damaged(f"{output.path.name} is not what its worker wrote")
+        inputs = await self._put_inputs(cache_key.folder, output)
+        if output.path:
+            await self._store.put(segment, output.path)
+        entry = CacheEntry(segment=segment, size=size, digest=output.artifact.digest, inputs=inputs, stats=output.stats)
+        key = f"{cache_key.folder}/{cache_key.name}.{inputs}.json"
+        if not await self._store.put_new(key, entry.model_dump_json().encode()):
+            there = await self._entry(key)
             if there and there.segment != segment:
                 with contextlib.suppress(HeliosError):
                     await self._store.delete([segment])
                 return there
         self._sizes[segment] = size
-        return record
+        return entry
 
-    async def bring(self, record: CacheEntry, path: Path) -> None:
-        """Has a segment at ``path``.
+    async def download(self, entry: CacheEntry, path: Path) -> None:
+        """Copies a segment to ``path``.
 
         Raises:
-            Damaged: it is not what it was when it was committed. It is no longer taken for made.
+            Damaged: it has changed since it was committed. Its entry is deleted.
         """
-        await self._store.bring(record.segment, path)
-        if await asyncio.to_thread(file_digest, path) != record.digest:
-            folder, _, name = record.segment.rpartition("/")
-            await self._store.delete([f"{folder}/{name.partition('.')[0]}.{record.inputs}.json"])
-            raise Damaged(f"{record.segment} is not what it was when it was made")
+        await self._store.bring(entry.segment, path)
+        if await asyncio.to_thread(file_digest, path) != entry.digest:
+            folder, _, name = entry.segment.rpartition("/")
+            await self._store.delete([f"{folder}/{name.partition('.')[0]}.{entry.inputs}.json"])
+            raise Damaged(f"{entry.segment} has changed since it was rendered")
 
-    async def stats(self, place: Place, record: CacheEntry) -> ChunkStats:
-        """All that is known of a chunk. (Who keeps many records keeps their segments' keys, not this.)"""
-        found = await self._record(f"{place.folder}/{place.name}.{record.inputs}.json")
+    async def stats(self, cache_key: CacheKey, entry: CacheEntry) -> ChunkStats:
+        """All statistics of a chunk, from the store: with each frame's hash, they are too big to hold for all."""
+        found = await self._entry(f"{cache_key.folder}/{cache_key.name}.{entry.inputs}.json")
         if not found:
-            raise ArtifactMissing(f"the record of {record.segment} is gone")
+            raise ArtifactMissing(f"the cache entry of {entry.segment} is gone")
         return found.stats
 
-    async def check(self, records: Iterable[CacheEntry]) -> None:
-        """Makes sure that all chunks were made of the same files.
+    async def check(self, entries: Iterable[CacheEntry]) -> None:
+        """Checks that all chunks were rendered from the same files.
 
         Raises:
             PageChanged: they were not.
         """
-        folders = {(record.segment.rpartition("/")[0], record.inputs) for record in records}
+        folders = {(entry.segment.rpartition("/")[0], entry.inputs) for entry in entries}
         self._inputs.clear()
         for folder, inputs in sorted(folders):
             if not await self._is_current(folder, inputs):
-                raise PageChanged("a file of the page was changed while it was drawn: render it again")
+                raise PageChanged("a file of the page changed while it was rendered: render it again")
 
-    async def _is_whole(self, record: CacheEntry) -> bool:
-        """Whether the segment is there. It counts as gone only if it is: a listing may lag behind."""
-        if self._sizes.get(record.segment) != record.size:
+    async def _is_complete(self, entry: CacheEntry) -> bool:
+        """Whether the store has the segment. The store is asked for it, as a listing may lag behind."""
+        if self._sizes.get(entry.segment) != entry.size:
             try:
-                self._sizes[record.segment] = await self._store.size(record.segment)
+                self._sizes[entry.segment] = await self._store.size(entry.segment)
             except ArtifactMissing:
                 return False
-        return self._sizes[record.segment] == record.size
+        return self._sizes[entry.segment] == entry.size
 
-    async def _record(self, key: str) -> CacheEntry | None:
+    async def _entry(self, key: str) -> CacheEntry | None:
         try:
             return CacheEntry.model_validate_json(await self._store.get(key))
         except (ArtifactMissing, ValidationError):
             return None
 
-    async def _put_inputs(self, folder: str, made: ChunkOutput) -> str:
+    async def _put_inputs(self, folder: str, output: ChunkOutput) -> str:
         files = await asyncio.to_thread(
-            lambda: {name: self._files.digest(name, stamp) for name, stamp in sorted(made.used.items())}
+            lambda: {name: self._files.digest(name, stamp) for name, stamp in sorted(output.used.items())}
         )
-        inputs = _Inputs(files=files, job=self._job if made.uses_external_resources or self._fresh else None)
+        inputs = _Inputs(files=files, job=self._job if output.uses_external_resources or self._fresh else None)
         text = json.dumps(inputs.model_dump(), sort_keys=True)
         digest = short_digest(text)
         if digest not in self._inputs:
@@ -265,7 +266,7 @@ class ChunkCache:
         return digest
 
     async def _is_current(self, folder: str, digest: str) -> bool:
-        """Whether the files that went into a chunk are what they were."""
+        """Whether the files that a chunk depends on are unchanged."""
         if digest not in self._inputs:
             self._inputs[digest] = await self._compare(f"{folder}/inputs-{digest}.json")
         return self._inputs[digest]
@@ -291,5 +292,5 @@ def file_digest(path: Path) -> str:
 
 
 def short_digest(text: str) -> str:
-    """128 bits of the SHA-256 of a text, in hexadecimal: a name."""
+    """128 bits of the SHA-256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]

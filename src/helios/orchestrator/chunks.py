@@ -1,4 +1,4 @@
-"""Frames that go together."""
+"""Chunks: consecutive frames that one worker renders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helios.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Frames ``start`` to ``stop`` (not included), to be drawn by one worker into one segment."""
+    """Frames ``start`` to ``stop`` (not included), which one worker renders into one segment."""
 
     index: int
     start: int
@@ -18,7 +18,7 @@ class Chunk:
 
     @property
     def frames(self) -> int:
-        """How many frames it has."""
+        """The number of frames."""
         return self.stop - self.start
 
     def __str__(self) -> str:
@@ -28,7 +28,7 @@ class Chunk:
 def split(frames: range, most: int, multiple: int = 1) -> tuple[Chunk, ...]:
     """``frames`` in chunks of at most ``most`` frames, whose lengths differ by 1 at most, none of them empty.
 
-    There are a multiple of ``multiple`` chunks, as far as the frames suffice, so that as many workers end
+    The number of chunks is a multiple of ``multiple``, as far as the frames suffice, so that as many workers finish
     together.
     """
     if most < 1:

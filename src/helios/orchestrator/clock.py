@@ -1,4 +1,4 @@
-"""The time that a schedule goes by."""
+"""The clock of a schedule."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Time that passes, in seconds, and waiting for it."""
+    """A clock, in seconds."""
 
     def monotonic(self) -> float:
-        """Seconds since some moment; they never go back."""
+        """Seconds since a fixed moment; never decreases."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Waits so long."""
+        """Waits for ``seconds``."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def monotonic(self) -> float:
         """See ``time.monotonic``."""

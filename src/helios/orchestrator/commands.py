@@ -1,4 +1,4 @@
-"""Jobs that are not pages: one plain command for each chunk, and one that joins what they make."""
+"""Jobs that are not pages: one plain command for each chunk, and one that merges their outputs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from helios.adapters import WorkerAdapter
 from helios.composition import MAX_FRAMES
 from helios.errors import CommandFailed, UsageError
-from helios.orchestrator.chunk_cache import ChunkOutput, ChunkStats, Place, file_digest, short_digest
+from helios.orchestrator.chunk_cache import CacheKey, ChunkOutput, ChunkStats, file_digest, short_digest
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.dispatch import Workplace, last_lines
+from helios.orchestrator.dispatch import Dispatcher
+from helios.orchestrator.events import CommandsPlanned
+from helios.orchestrator.execute import ignore_progress, last_lines
 from helios.orchestrator.liveness import LivenessPolicy
+from helios.orchestrator.shared_disk import SharedDiskDispatcher
 from helios.output import place
-from helios.stitcher import VideoStitcher
-from helios.text import Text
 from helios.worker import WorkerJob
 
 
@@ -37,10 +38,10 @@ class _Frozen(BaseModel):
 
 
 class Command(_Frozen):
-    """One command, never through a shell, which makes the file ``output`` in the folder that it runs in.
+    """One command, never through a shell, which writes the file ``output`` in the folder that it runs in.
 
-    ``env`` is all of its environment; ``timeout`` is in seconds. It may tell how far it is by lines such as
-    ``openjd_progress: 50`` on stdout.
+    ``env`` is its whole environment; ``timeout`` is in seconds. It may report its progress by lines such as
+    ``openjd_progress: 50`` (percent) on stdout.
     """
 
     command: str
@@ -50,22 +51,22 @@ class Command(_Frozen):
     output: FileName
 
     def job(self, folder: Path, key: str = "") -> WorkerJob:
-        """The command in ``folder``, whose output is kept under ``key``."""
+        """The command in ``folder``, whose output is stored under ``key``."""
         return WorkerJob(self.command, self.args, self.env, folder, self.timeout, outputs={self.output: key})
 
 
 class CommandChunk(Command):
-    """A command that makes one chunk, of ``frames`` frames, of nothing but what it says and the files ``inputs``."""
+    """A command that renders one chunk of ``frames`` frames. It depends on itself and the files ``inputs`` alone."""
 
     frames: int = Field(default=1, gt=0, le=MAX_FRAMES)
     inputs: tuple[Path, ...] = ()
 
 
 class CommandPlan(_Frozen):
-    """Chunks as commands, and how they become one file.
+    """Chunks as commands, and how their outputs become one file.
 
-    ``merge`` runs in a folder that holds the chunks' outputs as 000000.mp4, 000001.mp4 and so on (each with its own
-    ending), and segments.txt, which names them for ffmpeg's concat demuxer. Without it, Helios joins them as segments.
+    ``merge`` runs in a folder with the chunks' outputs as 000000.mp4, 000001.mp4 and so on (each with its own suffix),
+    and segments.txt, which lists them for ffmpeg's concat demuxer. Without it, Helios joins them as segments.
     """
 
     chunks: tuple[CommandChunk, ...] = Field(min_length=1)
@@ -84,26 +85,26 @@ class CommandPlan(_Frozen):
 
     @property
     def duration(self) -> None:
-        """What commands make need not last."""
+        """None: the outputs of commands need not have a duration."""
         return
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Nothing was looked at."""
+        """None: there is no probe."""
         return ()
 
     @property
     def root(self) -> None:
-        """There is no project folder."""
+        """None: there is no project folder."""
         return
 
     @property
     def liveness(self) -> LivenessPolicy:
-        """A command need not report anything: its time-out ends it, until others show how long it takes."""
+        """A command need not report progress: until others have finished, only its own time-out stops it."""
         return LivenessPolicy(start_timeout=float("inf"), minimum_heartbeat_timeout=30.0)
 
-    def place(self, chunk: Chunk) -> Place:
-        """Where a chunk is kept: under what its command is, and what its inputs hold."""
+    def cache_key(self, chunk: Chunk) -> CacheKey:
+        """The cache key of a chunk: its command, and the content of its inputs."""
         command = self.chunks[chunk.index]
         digests = []
         for path in command.inputs:
@@ -113,53 +114,56 @@ class CommandPlan(_Frozen):
                 raise UsageError(f"{chunk}: its input {path} can't be read: {error.strerror}") from None
         message = command.model_dump(include={"command", "args", "env", "output", "frames"})
         name = short_digest(json.dumps([message, digests], sort_keys=True))
-        return Place("commands-" + short_digest(command.command), name)
+        return CacheKey("commands-" + short_digest(command.command), name)
 
-    async def make(
-        self, at: Workplace, chunk: Chunk, folder: Path, key: Callable[[str], str], heard: Callable[[int], None]
+    async def render_chunk(
+        self,
+        dispatcher: Dispatcher,
+        chunk: Chunk,
+        folder: Path,
+        artifact_key: Callable[[str], str],
+        on_frames: Callable[[int], None],
     ) -> ChunkOutput:
-        """Runs a chunk's command, in ``folder`` if that is where the work is done; its output gets the key of ``key``.
+        """Runs a chunk's command, in ``folder`` where workers share our disk. See ``RenderPlan.render_chunk``.
 
         Raises:
-            CommandFailed: it ends with an error, or makes nothing.
+            CommandFailed: it failed, or wrote no output.
             WorkerError: it can't be run.
         """
         command = self.chunks[chunk.index]
-        job = command.job(folder, key(Path(command.output).suffix))
-        result = await at.run(job, command.inputs, lambda percent: heard(round(percent * command.frames / 100)))
+        job = command.job(folder, artifact_key(Path(command.output).suffix))
+        result = await dispatcher.run_command(
+            job, command.inputs, lambda percent: on_frames(round(percent * command.frames / 100))
+        )
         if command.output not in result.outputs:
-            raise CommandFailed(f"{job} made no {command.output}{last_lines(result)}")
+            raise CommandFailed(f"{job} wrote no {command.output}{last_lines(result)}")
         return ChunkOutput(
             artifact=result.outputs[command.output],
-            path=at.path(folder, command.output),
+            path=dispatcher.output_path(folder, command.output),
             stats=ChunkStats(frames=command.frames),
             used={},
             uses_external_resources=False,
         )
 
-    async def join(
-        self,
-        adapter: WorkerAdapter,
-        stitcher: VideoStitcher,
-        segments: Sequence[Path],
-        folder: Path,
-        output: Path,
-        audio: Path | None = None,
-        text: Text | None = None,
-    ) -> None:
-        """Makes ``output`` of the chunks' outputs, by the command for that, in ``folder``, or by joining.
+    async def merge_outputs(self, adapter: WorkerAdapter, segments: Sequence[Path], folder: Path, output: Path) -> None:
+        """Runs ``merge`` on the chunks' outputs ``segments``, in ``folder``, and moves its output to ``output``.
 
         Raises:
-            CommandFailed, WorkerError, StitchError, OutputError: it can't be made.
+            CommandFailed: it failed, or wrote no output.
+            WorkerError, OutputError: it can't be run, or ``output`` can't be written.
         """
-        if self.merge is None:
-            await stitcher.stitch(segments, output, audio, text)
-            return
+        assert self.merge, "there is a merge command"
         await asyncio.to_thread(_lay_out, segments, folder)
-        result = await Workplace(adapter).run(self.merge.job(folder), (), lambda percent: None)
+        job = self.merge.job(folder)
+        result = await SharedDiskDispatcher(adapter).run_command(job, (), ignore_progress)
         if self.merge.output not in result.outputs:
-            raise CommandFailed(f"{self.merge.job(folder)} made no {self.merge.output}{last_lines(result)}")
+            raise CommandFailed(f"{job} wrote no {self.merge.output}{last_lines(result)}")
         await asyncio.to_thread(place, folder / self.merge.output, output)
+
+    def event(self) -> CommandsPlanned:
+        """The event for this plan."""
+        frames = sum(chunk.frames for chunk in self.chunks)
+        return CommandsPlanned(frames=frames, chunks=len(self.chunks), workers=self.workers)
 
 
 def _lay_out(segments: Sequence[Path], folder: Path) -> None:

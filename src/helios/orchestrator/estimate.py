@@ -1,4 +1,4 @@
-"""How long a video will take, and what it will cost, with so many workers: from some frames that are really drawn."""
+"""The time and cost of a video with some number of workers, from sample frames that a worker renders."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.dispatch import Workplace
+from helios.orchestrator.dispatch import Dispatcher
+from helios.orchestrator.execute import RendererCommand
 from helios.orchestrator.pages import RenderPlan
 from helios.renderer.messages import ChunkReport, Motion
 
-_DRAWN = 12
-_STEPPED = 60
+_RENDERED_FRAMES = 12
+_STEPPED_FRAMES = 60
 _JOIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What a worker takes, in seconds: to begin a chunk, for each frame that it steps through, and that it draws.
+    """A worker's time in seconds: to start a chunk, for each frame that it steps through, and for each that it renders.
 
-    ``rate`` is what a second of it costs, in US dollars; None where nothing is paid.
+    ``rate`` is the cost of a second (US dollars); None if the worker is not paid for.
     """
 
     start_s: float
@@ -35,7 +36,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What is to be expected of so many ``workers``: ``seconds`` until the video is there, and its ``cost`` (USD)."""
+    """With ``workers``, a video of ``chunks`` takes ``seconds``, and costs ``cost`` (US dollars)."""
 
     workers: int
     chunks: int
@@ -43,31 +44,31 @@ class Estimate:
     cost: float | None
 
 
-async def measure(at: Workplace, plan: RenderPlan, folder: Path) -> Pace:
-    """Draws a few frames at the video's beginning, and, of a page that is stepped through, some that are not.
+async def measure(dispatcher: Dispatcher, plan: RenderPlan, folder: Path) -> Pace:
+    """Renders a few frames at the start of the video, and, if the page is stepped through, some later ones.
 
     Raises:
-        HeliosError: they can't be drawn.
+        HeliosError: they can't be rendered.
     """
     start, stop = plan.chunks[0].start, plan.chunks[-1].stop
-    drawn = min(_DRAWN, stop - start)
-    later = min(_STEPPED, stop - start - drawn)
-    first = Chunk(0, start, start + drawn)
+    rendered = min(_RENDERED_FRAMES, stop - start)
+    later = min(_STEPPED_FRAMES, stop - start - rendered)
+    first = Chunk(0, start, start + rendered)
     if plan.probe.motion != "step" or not later:
-        wall, report, rate = await _try(at, plan, first, folder / "first")
+        wall, report, rate = await _render(dispatcher, plan, first, folder / "first")
         step_s = 0.0
     else:
-        second = Chunk(1, start + later, start + later + drawn)
+        second = Chunk(1, start + later, start + later + rendered)
         (wall, report, rate), (_, other, _) = await asyncio.gather(
-            _try(at, plan, first, folder / "first"), _try(at, plan, second, folder / "second")
+            _render(dispatcher, plan, first, folder / "first"), _render(dispatcher, plan, second, folder / "second")
         )
         step_s = max(0.0, (other.ready_ms - report.ready_ms) / 1000 / later)
-    frame_s = report.draw_ms / 1000 / drawn
-    return Pace(max(0.0, wall - frame_s * drawn), step_s, frame_s, rate)
+    frame_s = report.draw_ms / 1000 / rendered
+    return Pace(max(0.0, wall - frame_s * rendered), step_s, frame_s, rate)
 
 
 def predict(pace: Pace, motion: Motion, chunks: Sequence[Chunk], workers: int) -> Estimate:
-    """What to expect if ``chunks`` are drawn by ``workers``, each taking the next when it is free."""
+    """The estimate for ``workers`` that render ``chunks``, each taking the next when it is free."""
     free = [0.0] * workers
     paid = 0.0
     for chunk in chunks:
@@ -80,18 +81,22 @@ def predict(pace: Pace, motion: Motion, chunks: Sequence[Chunk], workers: int) -
 
 
 def is_worth_measuring(frames: int, most: int | None) -> list[int]:
-    """Numbers of workers, up to ``most``, that a video of so many frames may be drawn by."""
+    """The numbers of workers, up to ``most``, that are worth an estimate for so many frames."""
     numbers = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
     return [count for count in numbers if count == 1 or (frames // count >= 10 and count <= (most or count))]
 
 
-async def _try(at: Workplace, plan: RenderPlan, chunk: Chunk, folder: Path) -> tuple[float, ChunkReport, float | None]:
+async def _render(
+    dispatcher: Dispatcher, plan: RenderPlan, chunk: Chunk, folder: Path
+) -> tuple[float, ChunkReport, float | None]:
+    """The seconds that a chunk takes, its report, and the cost of a second."""
     key = f"estimates/{secrets.token_hex(8)}"
     name = f"segment{plan.suffix}"
     outputs = {name: f"{key}{plan.suffix}", f"{name}.json": f"{key}.json"}
     started = time.monotonic()
-    result = await at.draw("chunk", plan.spec(chunk).model_copy(update={"seam": False}), folder, outputs)
+    spec = plan.spec(chunk).model_copy(update={"seam": False})
+    result = await dispatcher.run_renderer(RendererCommand("chunk", spec, outputs), folder)
     wall = time.monotonic() - started
-    report = ChunkReport.model_validate_json(await at.read(result, folder, f"{name}.json"))
+    report = ChunkReport.model_validate_json(await dispatcher.read_output(result, folder, f"{name}.json"))
     usage = result.usage
     return wall, report, usage.cost / usage.billed_s if usage and usage.billed_s else None

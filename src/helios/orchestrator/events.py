@@ -1,11 +1,11 @@
-"""What happens to a job, as a stream of typed events. ``helios render --json`` prints them, a line each."""
+"""The events of a render, typed. ``helios render --json`` prints them, one a line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,10 +17,10 @@ class _Message(BaseModel):
 
 
 class RenderPlanned(_Message):
-    """The page was looked at, and what is to be drawn is settled. ``frames`` are those of the chunks.
+    """The page was probed and the video planned. ``frames`` counts the frames of all chunks.
 
-    ``comparison`` says why ``capture`` was chosen, where the choice was left to Helios. It comes a second time if
-    fast capture turned out to be unsafe and the video is drawn again.
+    ``comparison`` is the reason for ``capture``, where Helios chose it. The event comes again if the video is rendered
+    again, with another capture method or in one chunk.
     """
 
     event: Literal["render-planned"] = "render-planned"
@@ -37,7 +37,7 @@ class RenderPlanned(_Message):
 
 
 class CommandsPlanned(_Message):
-    """A job of plain commands begins: so many chunks of so many frames in all, by so many workers."""
+    """A job of plain commands was planned. ``frames`` counts the frames of all chunks."""
 
     event: Literal["commands-planned"] = "commands-planned"
     frames: int
@@ -46,14 +46,14 @@ class CommandsPlanned(_Message):
 
 
 class WarningIssued(_Message):
-    """Something is off, but not so that the video can't be made."""
+    """A problem was found that does not prevent the video."""
 
     event: Literal["warning-issued"] = "warning-issued"
     message: str
 
 
 class ChunkStarted(_Message):
-    """A worker took a chunk: frames ``start`` to ``stop`` (not included). ``attempt`` counts from 1."""
+    """A worker started an attempt (counted from 1) at a chunk: frames ``start`` to ``stop`` (not included)."""
 
     event: Literal["chunk-started"] = "chunk-started"
     chunk: int
@@ -64,7 +64,7 @@ class ChunkStarted(_Message):
 
 
 class ChunkProgressed(_Message):
-    """``frames`` frames of a chunk are drawn and encoded."""
+    """A worker has drawn and encoded ``frames`` frames of a chunk."""
 
     event: Literal["chunk-progressed"] = "chunk-progressed"
     chunk: int
@@ -73,7 +73,7 @@ class ChunkProgressed(_Message):
 
 
 class ChunkAttemptFailed(_Message):
-    """An attempt at a chunk failed with ``error``; it is tried again where ``retried`` says so.
+    """An attempt at a chunk failed with ``error``. The chunk is retried if ``retried``.
 
     ``code`` is that of the error's class in ``helios.errors``.
     """
@@ -88,7 +88,7 @@ class ChunkAttemptFailed(_Message):
 
 
 class ChunkFinished(_Message):
-    """A chunk's segment is whole. ``repeated`` of its frames had no damage and cost no image."""
+    """A chunk's segment is complete. ``repeated`` of its frames showed no change and needed no image."""
 
     event: Literal["chunk-finished"] = "chunk-finished"
     chunk: int
@@ -100,7 +100,7 @@ class ChunkFinished(_Message):
 
 
 class ChunkCached(_Message):
-    """A chunk need not be made: the store holds it, made of the same."""
+    """A chunk was found in the cache, rendered from the same inputs."""
 
     event: Literal["chunk-cached"] = "chunk-cached"
     chunk: int
@@ -110,8 +110,7 @@ class ChunkCached(_Message):
 
 
 class PlaylistUpdated(_Message):
-    """The first ``frames`` frames of the video can be played, at ``playlist``, or nearly: their last piece may be
-    missing."""
+    """The stream at ``playlist`` has the first ``frames`` frames of the video, perhaps without the last half second."""
 
     event: Literal["playlist-updated"] = "playlist-updated"
     playlist: Path
@@ -119,7 +118,7 @@ class PlaylistUpdated(_Message):
 
 
 class StitchStarted(_Message):
-    """All segments are there and are being joined."""
+    """All segments are complete, and joining them has started."""
 
     event: Literal["stitch-started"] = "stitch-started"
     segments: int
@@ -160,7 +159,7 @@ class RenderFinished(RenderResult):
 
 
 class RunFailed(_Message):
-    """The job ended with an error. ``code`` is that of ``helios.errors``. Printed by the command line only."""
+    """The command failed. ``code`` is that of ``helios.errors``. Only the command line prints this event."""
 
     event: Literal["run-failed"] = "run-failed"
     code: str
@@ -180,6 +179,22 @@ RenderEvent = (
     | StitchStarted
     | RenderFinished
 )
-"""Any of them; ``event`` tells which."""
+"""Any event of a render; its type is in ``event``."""
 
 EventSink = Callable[[RenderEvent], None]
+
+E = TypeVar("E")
+
+
+def drop_repeated_warnings(emit: Callable[[E], None]) -> Callable[[E], None]:
+    """``emit``, but with each warning only the first time."""
+    seen: set[str] = set()
+
+    def emit_once(event: E) -> None:
+        if isinstance(event, WarningIssued):
+            if event.message in seen:
+                return
+            seen.add(event.message)
+        emit(event)
+
+    return emit_once

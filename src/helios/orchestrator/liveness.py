@@ -1,4 +1,4 @@
-"""Which attempts are dead, and which are late."""
+"""Which attempts are dead, and which are stragglers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _PACES = 100
 
 @dataclass(frozen=True, slots=True)
 class LivenessPolicy:
-    """When an attempt counts as dead or late.
+    """When an attempt counts as dead or as a straggler.
 
-    It is dead when it is silent ``heartbeat_timeout_factor`` times as long as any living attempt of the job has been,
-    but at least ``minimum_heartbeat_timeout``; before any attempt has shown how long that is, after ``start_timeout``.
-    It is late when it will take ``straggler_factor`` times as long as others. Both are looked at every
-    ``poll_interval``. Times are in seconds.
+    It is dead after ``heartbeat_timeout_factor`` times the longest time between heartbeats that the job has seen, but
+    at least ``minimum_heartbeat_timeout``; before the job has seen any, after ``start_timeout``. It is a straggler if
+    it will take ``straggler_factor`` times as long as finished chunks did. Both are checked every ``poll_interval``.
+    Times are in seconds.
     """
 
     heartbeat_timeout_factor: float = 10.0
@@ -31,7 +31,7 @@ class LivenessPolicy:
 
 
 class Liveness:
-    """Judges attempts by how long the others of their job have taken, and have been silent."""
+    """Compares attempts with the others of their job: by heartbeats and by duration."""
 
     def __init__(self, policy: LivenessPolicy) -> None:
         self._policy = policy
@@ -41,19 +41,19 @@ class Liveness:
         """Of finished chunks: seconds up to the first heartbeat, and seconds for a frame."""
 
     def heartbeat(self, attempt: Attempt, now: float) -> None:
-        """An attempt has shown that it is alive."""
-        self._silence_ends(attempt, now)
+        """Records a heartbeat of an attempt."""
+        self._record_silence(attempt, now)
         if attempt.first_heartbeat is None:
             attempt.first_heartbeat = now
         attempt.last_heartbeat = now
 
     def finished(self, attempt: Attempt, now: float) -> None:
-        """An attempt has succeeded."""
-        self._silence_ends(attempt, now)
+        """Records the success of an attempt."""
+        self._record_silence(attempt, now)
         first = attempt.started if attempt.first_heartbeat is None else attempt.first_heartbeat
         self._paces.append((first - attempt.started, (now - first) / attempt.chunk.frames))
 
-    def _silence_ends(self, attempt: Attempt, now: float) -> None:
+    def _record_silence(self, attempt: Attempt, now: float) -> None:
         silence = now - attempt.last_heartbeat
         if attempt.first_heartbeat is None:
             self._longest_start = max(self._longest_start or 0.0, silence)
@@ -61,7 +61,7 @@ class Liveness:
             self._longest_gap = max(self._longest_gap or 0.0, silence)
 
     def is_dead(self, attempt: Attempt, now: float) -> bool:
-        """Whether an attempt has been silent for too long."""
+        """Whether an attempt has had no heartbeat for too long."""
         longest = self._longest_start if attempt.first_heartbeat is None else self._longest_gap
         if longest is None:
             timeout = self._policy.start_timeout
@@ -70,21 +70,21 @@ class Liveness:
         return now - attempt.last_heartbeat > timeout
 
     def straggler(self, attempts: Iterable[Attempt], now: float) -> Attempt | None:
-        """The attempt that will take longest, if that is far longer than finished ones took."""
+        """The attempt that will take longest, if it is a straggler; else None."""
         last = max(attempts, key=lambda attempt: _remaining(attempt, now), default=None)
         if last is None or not self._paces:
             return None
-        is_late = _remaining(last, now) > self._policy.straggler_factor * self._usual(last.chunk)
+        is_late = _remaining(last, now) > self._policy.straggler_factor * self._usual_duration(last.chunk)
         return last if is_late else None
 
-    def _usual(self, chunk: Chunk) -> float:
-        """How long (s) a chunk takes, going by those that are finished."""
+    def _usual_duration(self, chunk: Chunk) -> float:
+        """The seconds that a chunk takes, estimated from finished ones."""
         start, frame = (median(times) for times in zip(*self._paces, strict=True))
         return start + frame * chunk.frames
 
 
 def _remaining(attempt: Attempt, now: float) -> float:
-    """How long (s) an attempt will still take: at its own pace, or, without one, as long again as it has taken."""
+    """The seconds that an attempt will still take: at its own pace, or else as long again as it has taken."""
     if attempt.first_heartbeat is None or not attempt.frames:
         return now - attempt.started
     return (now - attempt.first_heartbeat) / attempt.frames * (attempt.chunk.frames - attempt.frames)

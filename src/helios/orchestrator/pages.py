@@ -1,4 +1,4 @@
-"""Videos of pages: what is to be drawn, how, and in which chunks."""
+"""Plans for videos of pages, and how a worker renders one of their chunks."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
-from helios.adapters import WorkerAdapter
 from helios.composition import Composition
-from helios.orchestrator.chunk_cache import REPORT, ChunkOutput, ChunkStats, Place, short_digest
+from helios.orchestrator.chunk_cache import REPORT, CacheKey, ChunkOutput, ChunkStats, short_digest
 from helios.orchestrator.chunks import Chunk
-from helios.orchestrator.dispatch import Workplace
+from helios.orchestrator.dispatch import Dispatcher
+from helios.orchestrator.events import RenderPlanned
+from helios.orchestrator.execute import RendererCommand
 from helios.orchestrator.liveness import LivenessPolicy
+from helios.orchestrator.remote import RemoteDispatcher
 from helios.renderer.messages import ChunkReport, ChunkSpec, Encoding, Probe
-from helios.stitcher import VideoStitcher
-from helios.text import Text
 from helios.worker import Artifact
 
 
 @dataclass(frozen=True)
 class RenderPlan:
-    """What is to be drawn, how, and in which parts."""
+    """The frames of a video, how workers render them, and in which chunks."""
 
     composition: Composition
     encoding: Encoding
@@ -33,7 +33,7 @@ class RenderPlan:
     workers: int
     encoder_threads: int = 1
     fallback: RenderPlan | None = None
-    """The same video, drawn with another method: for when this one turns out to be unsafe."""
+    """The same video with another capture method, for when this one turns out to be unsafe."""
 
     @property
     def frames(self) -> int:
@@ -47,12 +47,12 @@ class RenderPlan:
 
     @property
     def suffix(self) -> str:
-        """The ending of a segment's name."""
+        """The suffix of a segment's file name."""
         return self.encoding.suffix(alpha=self.composition.page.alpha)
 
     @property
     def liveness(self) -> LivenessPolicy:
-        """A page may take its time at any frame, and start slowly."""
+        """Patient: a page may be slow at any frame, and slower at its start."""
         patience = self.composition.page.ready_timeout + 10
         return LivenessPolicy(minimum_heartbeat_timeout=patience, start_timeout=10 * patience)
 
@@ -68,21 +68,21 @@ class RenderPlan:
 
     @property
     def span(self) -> tuple[Fraction, Fraction]:
-        """Where the video to be made begins and ends in the composition, in seconds."""
+        """The video's start and end in the composition, in seconds."""
         fps = self.composition.fps
         return self.chunks[0].start / fps, self.chunks[-1].stop / fps
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was off when the page was looked at."""
+        """The warnings of the probe."""
         return self.probe.warnings
 
-    def warned(self, warnings: Sequence[str]) -> RenderPlan:
-        """The same plan, with more that is off."""
+    def with_warnings(self, warnings: Sequence[str]) -> RenderPlan:
+        """The same plan with more warnings."""
         return replace(self, probe=self.probe.model_copy(update={"warnings": (*self.warnings, *warnings)}))
 
-    def draws_as(self, other: RenderPlan) -> bool:
-        """Whether the other plan draws the same frames in the same way, if perhaps in other parts."""
+    def renders_as(self, other: RenderPlan) -> bool:
+        """Whether ``other`` renders the same frames in the same way, perhaps in other chunks."""
         if (self.fallback is None) != (other.fallback is None):
             return False
         same = (
@@ -91,7 +91,7 @@ class RenderPlan:
             for plan in (self, other)
         )  # fmt: skip
         alike = next(same) == next(same)
-        return alike and (not self.fallback or not other.fallback or self.fallback.draws_as(other.fallback))
+        return alike and (not self.fallback or not other.fallback or self.fallback.renders_as(other.fallback))
 
     def whole(self) -> RenderPlan:
         """The same video in one chunk."""
@@ -105,7 +105,7 @@ class RenderPlan:
         )
 
     def spec(self, chunk: Chunk) -> ChunkSpec:
-        """The message that has ``chunk`` drawn."""
+        """The message that asks a worker for ``chunk``."""
         return ChunkSpec(
             composition=self.composition,
             start=chunk.start,
@@ -119,10 +119,10 @@ class RenderPlan:
             seam=chunk.index < len(self.chunks) - 1,
         )
 
-    def place(self, chunk: Chunk) -> Place:
-        """Where a chunk is kept: under all that makes its pixels what they are, but for the page's own files."""
+    def cache_key(self, chunk: Chunk) -> CacheKey:
+        """The cache key of a chunk: everything that its pixels depend on, except the page's own files."""
         seam = "" if chunk.index < len(self.chunks) - 1 else "-end"
-        return Place(self._shared, f"{chunk.start:09}-{chunk.stop:09}{seam}")
+        return CacheKey(self._shared, f"{chunk.start:09}-{chunk.stop:09}{seam}")
 
     @cached_property
     def _shared(self) -> str:
@@ -140,72 +140,72 @@ class RenderPlan:
         }
         return "pages-" + short_digest(json.dumps(shared, sort_keys=True))
 
-    async def make(
-        self, at: Workplace, chunk: Chunk, folder: Path, key: Callable[[str], str], heard: Callable[[int], None]
+    async def render_chunk(
+        self,
+        dispatcher: Dispatcher,
+        chunk: Chunk,
+        folder: Path,
+        artifact_key: Callable[[str], str],
+        on_frames: Callable[[int], None],
     ) -> ChunkOutput:
-        """Has a chunk drawn, in ``folder`` if that is where the work is done; its files get the keys that ``key`` says.
+        """Has a worker render a chunk, in ``folder`` where workers share our disk.
+
+        ``artifact_key`` gives the store's key of an output by its suffix; ``on_frames`` is called with the number of
+        finished frames.
 
         Raises:
-            HeliosError: of the class that the renderer's exit code tells.
+            HeliosError: as ``Dispatcher.run_renderer``.
         """
         name = f"segment{self.suffix}"
-        outputs = {name: key(self.suffix), f"{name}.json": key(REPORT)}  # the report last
-        result = await at.draw(
-            "chunk",
-            self.spec(chunk),
+        outputs = {name: artifact_key(self.suffix), f"{name}.json": artifact_key(REPORT)}  # the report last
+        result = await dispatcher.run_renderer(
+            RendererCommand("chunk", self.spec(chunk), outputs),
             folder,
-            outputs,
-            lambda percent: heard(round(percent * chunk.frames / 100)),
+            lambda percent: on_frames(round(percent * chunk.frames / 100)),
         )
-        report = await at.read(result, folder, f"{name}.json")
-        return await self._made(at, result.outputs[name], at.path(folder, name), report)
+        report = ChunkReport.model_validate_json(await dispatcher.read_output(result, folder, f"{name}.json"))
+        path = dispatcher.output_path(folder, name)
+        return await make_chunk_output(dispatcher, self.root, result.outputs[name], path, report)
 
-    async def adopt(self, at: Workplace, chunk: Chunk, key: Callable[[str], str]) -> ChunkOutput:
-        """A chunk that a worker has made after whoever sent it was gone.
+    async def adopt_chunk(self, dispatcher: RemoteDispatcher, artifact_key: Callable[[str], str]) -> ChunkOutput:
+        """A chunk that a worker finished after its runner was gone.
 
         Raises:
-            ArtifactMissing: it is not there.
+            ArtifactMissing: it is not in the store.
         """
-        assert at.store, "what was made on our disk is gone"
-        report = await at.store.get(key(REPORT))
-        segment = key(self.suffix)
-        data = await at.store.get(segment)
+        report = ChunkReport.model_validate_json(await dispatcher.store.get(artifact_key(REPORT)))
+        segment = artifact_key(self.suffix)
+        data = await dispatcher.store.get(segment)
         artifact = Artifact(segment, hashlib.sha256(data).hexdigest(), len(data))
-        return await self._made(at, artifact, None, report)
+        return await make_chunk_output(dispatcher, self.root, artifact, None, report)
 
-    async def _made(self, at: Workplace, artifact: Artifact, path: Path | None, text: bytes) -> ChunkOutput:
-        return await read_chunk_output(at, self.root, artifact, path, ChunkReport.model_validate_json(text))
-
-    async def join(
-        self,
-        adapter: WorkerAdapter,
-        stitcher: VideoStitcher,
-        segments: Sequence[Path],
-        folder: Path,
-        output: Path,
-        audio: Path | None = None,
-        text: Text | None = None,
-    ) -> None:
-        """Joins the chunks' segments, the ``audio`` and the ``text``, into ``output``.
-
-        Raises:
-            StitchError, OutputError: it can't be made.
-        """
-        await stitcher.stitch(segments, output, audio, text)
+    def event(self) -> RenderPlanned:
+        """The event for this plan."""
+        return RenderPlanned(
+            width=self.composition.width,
+            height=self.composition.height,
+            fps=self.composition.fps,
+            frames=self.frames,
+            chunks=len(self.chunks),
+            workers=self.workers,
+            capture=self.probe.capture,
+            comparison=self.probe.comparison,
+            motion=self.probe.motion,
+            browser=self.probe.browser,
+        )
 
 
-async def read_chunk_output(
-    at: Workplace, root: Path | None, artifact: Artifact, path: Path | None, report: ChunkReport
+async def make_chunk_output(
+    dispatcher: Dispatcher, root: Path | None, artifact: Artifact, path: Path | None, report: ChunkReport
 ) -> ChunkOutput:
-    """What was drawn of a page in the folder ``root``: the segment ``artifact``, and what its worker says of it."""
+    """The output of a worker that rendered ``artifact`` from a page in the folder ``root``."""
     stats = ChunkStats(
         frames=report.stop - report.start,
         hashes=report.hashes,
         first=report.first,
-        after=report.after,
+        next_frame=report.after,
         repeated=report.repeated,
         warnings=report.warnings,
     )
-    return ChunkOutput(
-        artifact, path, stats, await at.used(report.used), report.uses_external_resources or root is None
-    )
+    used = await dispatcher.local_stamps(report.used)
+    return ChunkOutput(artifact, path, stats, used, report.uses_external_resources or root is None)

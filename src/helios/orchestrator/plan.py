@@ -1,4 +1,4 @@
-"""Which frames go together."""
+"""How a video is split: chunks, workers and capture methods."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from helios.orchestrator.pages import RenderPlan
 from helios.renderer.messages import FAST, CaptureChoice, CaptureMethod, Costs, Encoding, Motion, Probe
 
 MAX_CHUNK = {"seek": 600, "jump": 600, "step": 3000}
-"""The most frames that a chunk gets when nothing is said. A page that is stepped is stepped through all frames
-before a chunk, so many chunks of it would cost more than they save."""
+"""Default maximum of frames in a chunk. A worker steps a page of motion "step" through all frames before its chunk, so
+many chunks would cost more than they save."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """What a caller asks for. What is None is left to the page, to the encoder, or to this machine.
+    """A caller's request for a video. None leaves a choice to the page, to the encoder, or to this machine.
 
-    ``frame_range`` is ``A:B`` (B not included); ``chunk_frames`` is the most frames that a chunk may have. With a
-    ``fleet`` chunks are drawn elsewhere, each by a worker that has its machine to itself. An ``early`` video is to be
-    played before it is whole. With ``listen``, the plan's probe tells what is heard of the page.
+    ``frame_range`` is ``A:B`` (B not included); ``chunk_frames`` is the maximum of frames in a chunk. With a ``fleet``,
+    chunks are rendered by workers that have a machine each. An ``early`` video is played before it is finished. With
+    ``listen``, the probe reports the page's audio. ``ready_timeout`` is in seconds.
     """
 
     source: Source
@@ -44,7 +44,7 @@ class RenderRequest:
 
     @property
     def reach(self) -> Network:
-        """What the page may reach; if nothing is said, all that this machine can, or what everybody can."""
+        """The page's network access: by default "all" on this machine, "public" on a fleet."""
         return self.network or ("public" if self.fleet else "all")
 
     @property
@@ -65,32 +65,32 @@ def cores() -> int:
 
 
 def paying_workers(frames: int, costs: Costs | None = None) -> int:
-    """How many workers pay off on this machine.
+    """The number of workers that keep this machine's cores busy.
 
-    A page is drawn by one thread, and its images are encoded beside it, by threads that wait for each other. So,
-    where the costs of a frame are known, as many workers keep all cores busy as the drawing has of them; every
-    further one would only cost its start, and for a page that is stepped through, all steps once more. Without
-    ``costs``, one for each core: exact images are packed by the browser, and encoding is the smaller part
-    (measured: docs/performance.md). A worker takes half a second to start, so each should have some frames to draw.
+    A worker draws a page on one thread, and encodes the images on others, which wait for each other. With the
+    ``costs`` of a frame, the number follows from the share of drawing; a further worker would only cost its start, and
+    for a page that is stepped through, all steps once more. Without them it is one for each core: in faithful capture,
+    the browser packs the images, and encoding is the smaller part (measured: docs/performance.md). A worker takes half
+    a second to start, so each should have some frames to draw.
     """
     share = costs.draw_ms / (costs.draw_ms + SPREAD * costs.encode_ms) if costs else 1.0
     return max(1, min(math.ceil(share * cores()), frames // MIN_SHARE))
 
 
 def fleet_workers(frames: int) -> int:
-    """How many workers of a fleet a video gets if nothing is said: each takes seconds to start."""
+    """The default number of workers of a fleet: each takes seconds to start."""
     return max(1, min(FLEET, frames // FLEET_SHARE))
 
 
 EARLY_S = 4
-"""Seconds of video in a chunk that is to be played before the rest is there."""
+"""Seconds of video in a chunk that is played before the others are finished."""
 FLEET = 50
 FLEET_SHARE = 30
 """Frames below which a further worker of a fleet does not pay for its own start."""
 FLEET_CORES = 2
-"""Cores that a worker of a fleet has, if it is deployed as Helios deploys it."""
+"""Cores of a worker of a fleet, as Helios deploys it."""
 SPREAD = 0.6
-"""How much of the encoding other threads take over from the one that is busy drawing (measured, x264)."""
+"""The share of encoding that runs on other threads than drawing (measured, x264)."""
 MIN_SHARE = 10
 """Frames below which a further worker does not pay for its own start."""
 
@@ -98,37 +98,47 @@ MIN_SHARE = 10
 def chunks_for(
     frames: range, motion: Motion, workers: int, chunk_frames: int | None, most: int | None = None
 ) -> tuple[Chunk, ...]:
-    """The chunks of ``frames`` for that many workers; ``most`` frames in each, if they need not be stepped through."""
+    """The chunks of ``frames``, with at most ``chunk_frames``, or else ``most`` unless the page is stepped through."""
     if chunk_frames is not None:
         return split(frames, chunk_frames)
     longest = MAX_CHUNK[motion]
     return split(frames, longest if motion == "step" else min(longest, most or longest), multiple=workers)
 
 
-def plan_chunks(request: RenderRequest, found: Probe, methods: Sequence[CaptureMethod]) -> RenderPlan:
-    """The plan for a video that is drawn with the first of ``methods``, with each as a plan for when the one before
-    turns out to be unsafe.
+def capture_methods(request: RenderRequest, probe: Probe) -> list[CaptureMethod]:
+    """The capture methods for a video: the probe's choice, then the fallbacks for when it turns out to be unsafe."""
+    methods: list[CaptureMethod] = [probe.capture]
+    if probe.capture == "canvas":
+        methods.append("stage")
+    if probe.capture in FAST and request.capture == "auto" and request.encoding.encoder == "ffmpeg":
+        methods.append(probe.faithful)
+    return methods
+
+
+def plan_chunks(request: RenderRequest, probe: Probe, methods: Sequence[CaptureMethod]) -> RenderPlan:
+    """The plan for a video that is captured with the first of ``methods``, and falls back to the next where one is
+    unsafe.
 
     Raises:
         UsageError: the request makes no video.
     """
-    frames = range(found.composition.frames)
+    frames = range(probe.composition.frames)
     if request.frame_range is not None:
         frames = parse_range(request.frame_range, len(frames))
     method, *others = methods
     if request.fleet:
         workers = request.workers or fleet_workers(len(frames))
     else:
-        workers = request.workers or paying_workers(len(frames), found.costs if method in FAST else None)
-    most = round(EARLY_S * found.composition.fps) if request.early else None
-    chunks = chunks_for(frames, found.motion, workers, request.chunk_frames, most)
+        workers = request.workers or paying_workers(len(frames), probe.costs if method in FAST else None)
+    most = round(EARLY_S * probe.composition.fps) if request.early else None
+    chunks = chunks_for(frames, probe.motion, workers, request.chunk_frames, most)
     workers = min(workers, len(chunks))
     return RenderPlan(
-        found.composition,
+        probe.composition,
         request.encoding,
-        found.model_copy(update={"capture": method}),
+        probe.model_copy(update={"capture": method}),
         chunks,
         workers,
         encoder_threads=FLEET_CORES if request.fleet else max(1, cores() // workers),
-        fallback=plan_chunks(request, found, others) if others else None,
+        fallback=plan_chunks(request, probe, others) if others else None,
     )

@@ -1,4 +1,4 @@
-"""When failed work is tried again, and how often."""
+"""When and how often failed attempts are retried."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a chunk is tried, and how long it waits before each retry.
+    """How often a chunk is attempted, and the interval before each retry.
 
-    A chunk that has failed k times waits a random part of ``initial_interval`` * 2^(k-1), and of ``maximum_interval``
-    at most (seconds). It is tried ``maximum_attempts`` times. ``Throttled`` costs no attempt: it is retried until a
-    pool of workers has thrown back all that it was given, without any progress, for ``throttle_timeout`` (seconds).
+    After k failures the interval is a random part of ``initial_interval`` * 2^(k-1), and of ``maximum_interval`` at
+    most (seconds). A chunk has ``maximum_attempts``. ``Throttled`` costs none: the chunk is retried until its pool has
+    throttled all attempts, without any progress, for ``throttle_timeout`` (seconds).
     """
 
     initial_interval: float = 0.5
@@ -20,9 +20,9 @@ class RetryPolicy:
     maximum_attempts: int = 4
     throttle_timeout: float = 900.0
 
-    def interval(self, failures: int, luck: random.Random) -> float:
-        """Seconds before the next attempt: full jitter, so that many that failed together don't come back so.
+    def interval(self, failures: int, rng: random.Random) -> float:
+        """Seconds before the next attempt. Full jitter spreads the retries of attempts that failed together.
 
         Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         """
-        return luck.uniform(0, min(self.maximum_interval, self.initial_interval * 2.0 ** min(failures - 1, 30)))
+        return rng.uniform(0, min(self.maximum_interval, self.initial_interval * 2.0 ** min(failures - 1, 30)))

@@ -1,4 +1,4 @@
-"""Whether chunks fit together: the frame after a chunk's last must be the next chunk's first, to the bit."""
+"""Seams between chunks: the frame after a chunk's last must equal the next chunk's first, to the bit."""
 
 from __future__ import annotations
 
@@ -12,45 +12,46 @@ from helios.renderer.messages import FrameFingerprint
 
 
 class SeamBroken(HeliosError):
-    """A frame is another one when it is drawn as a chunk's first: the page is not safe to be drawn in parts."""
+    """A frame differs when it is rendered as a chunk's first: the page is not safe to render in parts."""
 
     code = "seam"
 
 
 class Seams:
-    """The places where chunks meet. Each is looked at as soon as both are there, and then forgotten."""
+    """The seams between chunks. Each is compared as soon as both chunks are rendered."""
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self._last = len(chunks) - 1
         self._firsts: dict[int, FrameFingerprint] = {}
-        self._afters: dict[int, FrameFingerprint] = {}
+        self._next_frames: dict[int, FrameFingerprint] = {}
 
     def add(self, chunk: Chunk, stats: ChunkStats) -> None:
-        """A chunk was made.
+        """Adds a rendered chunk.
 
         Raises:
-            SeamBroken: it does not fit to the one before it or behind it.
+            SeamBroken: it does not fit the one before or after it.
         """
         if stats.first and chunk.index > 0:
             self._firsts[chunk.index] = stats.first
             self._compare(chunk.index, chunk.start)
-        if stats.after and chunk.index < self._last:
-            self._afters[chunk.index + 1] = stats.after
+        if stats.next_frame and chunk.index < self._last:
+            self._next_frames[chunk.index + 1] = stats.next_frame
             self._compare(chunk.index + 1, chunk.stop)
 
     def _compare(self, index: int, frame: int) -> None:
-        if index not in self._firsts or index not in self._afters:
+        if index not in self._firsts or index not in self._next_frames:
             return
-        first, after = self._firsts.pop(index), self._afters.pop(index)
-        if first.hash != after.hash:
+        first, next_frame = self._firsts.pop(index), self._next_frames.pop(index)
+        if first.hash != next_frame.hash:
             raise SeamBroken(
-                f"frame {frame} is another one when chunk {index} begins with it{_difference(first, after)}"
+                f"frame {frame} differs between the end of chunk {index - 1} and the start of chunk {index}"
+                f"{_describe_difference(first, next_frame)}"
             )
 
 
-def _difference(first: FrameFingerprint, after: FrameFingerprint) -> str:
-    """How much two frames differ, and where."""
-    ones, others = first.block_means(), after.block_means()
+def _describe_difference(first: FrameFingerprint, next_frame: FrameFingerprint) -> str:
+    """How much two frames differ, as the end of a message."""
+    ones, others = first.block_means(), next_frame.block_means()
     if len(ones) != len(others):
         return ""
     return f", by {largest_difference(ones, others)} of 255 in the mean of an area of {BLOCK} x {BLOCK} pixels"

@@ -1,4 +1,4 @@
-"""The video as far as it is finished, for players that begin before its end."""
+"""The finished part of a video as a stream, for players that start before the rest is rendered."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from helios.stitcher.hls import PLAYLIST, HlsStream
 
 
 class Prefix:
-    """Chunks that were made, in order: each is handed on as soon as all before it are there."""
+    """Committed chunks in the order of the video: each is available as soon as all before it are."""
 
     def __init__(self) -> None:
-        self._made: dict[int, tuple[Chunk, CacheEntry]] = {}
+        self._entries: dict[int, tuple[Chunk, CacheEntry]] = {}
         self._next = 0
-        self._news = asyncio.Event()
+        self._added = asyncio.Event()
 
-    def add(self, chunk: Chunk, record: CacheEntry) -> None:
-        """A chunk was made."""
-        self._made[chunk.index] = chunk, record
-        self._news.set()
+    def add(self, chunk: Chunk, entry: CacheEntry) -> None:
+        """Adds a committed chunk."""
+        self._entries[chunk.index] = chunk, entry
+        self._added.set()
 
     async def take(self) -> tuple[Chunk, CacheEntry]:
-        """The next chunk of the video, once it is made."""
-        while self._next not in self._made:
-            self._news.clear()
-            await self._news.wait()
+        """The next chunk of the video, once it is committed."""
+        while self._next not in self._entries:
+            self._added.clear()
+            await self._added.wait()
         self._next += 1
-        return self._made.pop(self._next - 1)
+        return self._entries.pop(self._next - 1)
 
 
 @asynccontextmanager
@@ -49,10 +49,9 @@ async def streaming(
     audio: Callable[[], Awaitable[Path]] | None,
     emit: EventSink,
 ) -> AsyncGenerator[Prefix]:
-    """Puts chunks of ``plan`` that are made into a stream in the folder ``target``; it works in ``folder``, which is
-    made.
+    """Writes committed chunks of ``plan`` into a stream in the folder ``target``. It creates ``folder`` to work in.
 
-    What keeps the stream from being written is warned of: the video is made all the same.
+    An error of the stream is a warning: the video is rendered all the same.
     """
     prefix = Prefix()
     work = asyncio.create_task(_stream(prefix, target, plan, cache, folder, audio, emit))
@@ -76,14 +75,14 @@ async def _stream(
 ) -> None:
     stream = None
     try:
-        heard = await audio() if audio else None
+        mixed = await audio() if audio else None
         folder.mkdir(parents=True)
-        stream = await in_thread(HlsStream, target, timescale(plan.composition.fps), heard)
+        stream = await in_thread(HlsStream, target, timescale(plan.composition.fps), mixed)
         frames = 0
         for _ in plan.parts:
-            chunk, record = await prefix.take()
-            segment = folder / f"segment{Path(record.segment).suffix}"
-            await cache.bring(record, segment)
+            chunk, entry = await prefix.take()
+            segment = folder / f"segment{Path(entry.segment).suffix}"
+            await cache.download(entry, segment)
             await in_thread(stream.add, segment)
             segment.unlink()
             if frames:
@@ -93,7 +92,7 @@ async def _stream(
         stream = None
         emit(PlaylistUpdated(playlist=target / PLAYLIST, frames=frames))
     except HeliosError as error:
-        emit(WarningIssued(message=f"the video can't be played before its end: {error}"))
+        emit(WarningIssued(message=f"the video can't be played before it is finished: {error}"))
     finally:
         if stream:
             stream.abandon()

@@ -1,4 +1,4 @@
-"""Waiting for the end of work that a cancellation can't interrupt."""
+"""Waiting for work that a cancellation can't interrupt."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-async def end_of(tasks: Iterable[asyncio.Future[Any]]) -> None:
-    """Waits until all have ended, even if this is cancelled meanwhile; the cancellation is raised then."""
+async def wait_for_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Waits until all ``tasks`` are done, also if it is cancelled meanwhile; it raises the cancellation afterwards."""
     cancelled = False
     while pending := [task for task in tasks if not task.done()]:
         try:
@@ -24,13 +24,13 @@ async def end_of(tasks: Iterable[asyncio.Future[Any]]) -> None:
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **more: P.kwargs) -> T:
-    """Runs ``work`` in a thread. Unlike ``asyncio.to_thread``, it is never left while the thread is still at work, so
-    what the thread uses may be closed afterwards.
+    """Runs ``work`` in a thread. Unlike ``asyncio.to_thread``, it returns only when the thread has finished, also if it
+    is cancelled. So the caller may then close what the thread uses.
     """
     # No task, for the end of the event loop cancels all tasks.
     running = asyncio.get_running_loop().run_in_executor(None, partial(work, *args, **more))
     try:
-        await end_of([running])
+        await wait_for_all([running])
     except asyncio.CancelledError:
         running.exception()  # else asyncio reports it as never retrieved
         raise
