@@ -141,7 +141,9 @@ def test_a_chunk_that_was_damaged_where_it_is_kept_is_made_again(journal: Journa
     run(journal, spec(tmp_path / "again.mp4", chunks=3, log=log), events)
     assert images(tmp_path / "again.mp4") == expected(15)
     assert len(made(log)) == 4
-    assert next(event.message for event in events if event.event == "warning-issued").endswith("Helios renders it again")
+    assert next(event.message for event in events if event.event == "warning-issued").endswith(
+        "Helios renders it again"
+    )
 
 
 def test_what_a_killed_runner_has_left_ends_with_its_job(journal: Journal, tmp_path: Path) -> None:

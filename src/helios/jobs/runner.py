@@ -110,9 +110,7 @@ async def _render(
 
     async with AsyncExitStack() as stack:
         pools = [
-            WorkerPool(
-                target.kind, recording(await stack.enter_async_context(open_adapter(target))), target.workers
-            )
+            WorkerPool(target.kind, recording(await stack.enter_async_context(open_adapter(target))), target.workers)
             for target in spec.targets
         ]
         orchestrator = RenderOrchestrator(

@@ -49,7 +49,7 @@ class RenderRequest:
 
     @property
     def page(self) -> PageSettings:
-        """The settings that the page is opened with."""
+        """The settings that the browser opens the page with."""
         return PageSettings(
             props=self.props,
             ready_timeout=self.ready_timeout,
