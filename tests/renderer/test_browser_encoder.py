@@ -125,7 +125,9 @@ def test_a_page_that_can_only_be_drawn_faithfully_is_not_started(tmp_path: Path)
     page.write_text(
         "<!doctype html><script>if (window.top !== window) window.top.location = location</script><h1>x</h1>"
     )
-    with pytest.raises(UsageError, match=r"only encodes with fast capture, which this page can't use \(.*\): --encoder ffmpeg"):
+    with pytest.raises(
+        UsageError, match=r"only encodes with fast capture, which this page can't use \(.*\): --encoder ffmpeg"
+    ):
         draw(page, tmp_path / "video.mp4", frames=5)
 
 
