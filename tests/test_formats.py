@@ -262,20 +262,23 @@ def test_only_the_last_folder_of_images_is_made(page: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-o", "a.webm", "--codec", "h264"], ".webm files can't hold h264: they take vp9, av1"),
+        (["-o", "a.webm", "--codec", "h264"], ".webm files can't hold h264: use vp9, av1"),
         (["-o", "a.mp4", "--codec", "prores"], ".mp4 files can't hold prores"),
         (["-o", "a.ts", "--codec", "libaom-av1"], ".ts files can't hold libaom-av1"),
-        (["-o", "a.mp4", "--alpha"], ".mp4 files hold no transparency: take .mov"),
+        (["-o", "a.mp4", "--alpha"], ".mp4 files hold no transparency: use .mov"),
         (["-o", "a-%d.jpg", "--alpha"], ".jpg files hold no transparency"),
-        (["-o", "a.webm", "--alpha", "--codec", "av1"], "av1 keeps no transparency in .webm files: --codec vp9"),
+        (
+            ["-o", "a.webm", "--alpha", "--codec", "av1"],
+            "av1 does not support transparency in .webm files: use --codec vp9",
+        ),
         (["-o", "a.mov", "--alpha", "--pixel-format", "yuv422p10le"], "yuv422p10le keeps no transparency"),
         (["-o", "a.gif", "--codec", "h264"], ".gif files have one codec only"),
         (["-o", "a.gif", "--fps", "60"], ".gif files have at most 50 frames a second"),
         (["-o", "a.gif", "--audio", "a.wav"], ".gif files can't hold audio"),
         (["-o", "a.png"], "helios still draws one; for one of each frame, say a-%05d.png"),
         (["-o", "a.xyz"], "a.xyz: the name must end in .mp4"),
-        (["-o", "a.mp4", "--format", "gif"], "a.mp4 is no name for gif"),
-        (["--format", "tiff"], "there is no format 'tiff'"),
+        (["-o", "a.mp4", "--format", "gif"], "a.mp4 conflicts with --format gif: drop one of them"),
+        (["--format", "tiff"], "the format 'tiff' is unknown"),
         (["-o", "a.webm", "--alpha", "--width", "95"], "yuva420p needs an even width, not 95: change it"),
         (["-o", "a.mp4", "--encoder", "browser", "--preview"], "the browser encodes no previews"),
     ],
@@ -302,7 +305,7 @@ def test_a_format_names_what_has_no_ending(tmp_path: Path) -> None:
     assert named(Path("v1.2"), "gif") == Path("v1.2.gif")
     assert named(None, "png") == Path("out/%05d.png")
     assert named(Path("a-%d.jpeg"), "jpg") == Path("a-%d.jpeg")
-    with pytest.raises(UsageError, match=r"a\.gif is no name for webp"):
+    with pytest.raises(UsageError, match=r"a\.gif conflicts with --format webp"):
         named(Path("a.gif"), "webp")
 
 

@@ -106,8 +106,8 @@ def test_every_kind_of_source_plays_at_its_time(name: str, codec: str, rate: int
         path = video_with(path, tmp_path / "video.mp4")
     found = samples(tmp_path, Track(source=str(path), start=1))
     if name == "a.mp3":
-        begins = int(np.flatnonzero(np.abs(found[:, 0]) > 0.05)[0])
-        assert begins == pytest.approx(1.5 * RATE, abs=30)
+        start = int(np.flatnonzero(np.abs(found[:, 0]) > 0.05)[0])
+        assert start == pytest.approx(1.5 * RATE, abs=30)
     else:
         assert loudest_sample(found, 72_000) == pytest.approx(72_000, abs=exact)
         assert loudest_sample(found, 96_000) == pytest.approx(96_000, abs=exact)

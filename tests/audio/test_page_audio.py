@@ -93,7 +93,7 @@ def test_all_audio_of_a_page_is_at_its_sample_for_any_chunks(tmp_path: Path) -> 
     clicked(tmp_path, "looped.wav", 0.5, [0.23])
     clicked(tmp_path, "played.wav", 1, [0.31, 0.62])
     clicked(tmp_path, "muted.wav", 1, [0.9])
-    clicked(tmp_path, "made.wav", 1, [0.15])
+    clicked(tmp_path, "created.wav", 1, [0.15])
     write_clip(tmp_path, "clip.mov", [0.4])
     page = write_page(
         tmp_path,
@@ -106,9 +106,9 @@ def test_all_audio_of_a_page_is_at_its_sample_for_any_chunks(tmp_path: Path) -> 
         <script>
         setTimeout(() => played.play(), 500);
         setTimeout(() => played.pause(), 1000);
-        const made = new Audio("made.wav");
-        made.volume = 0.5;
-        setTimeout(() => made.play(), 1250);
+        const created = new Audio("created.wav");
+        created.volume = 0.5;
+        setTimeout(() => created.play(), 1250);
         </script>""",
     )
     assert render(page, tmp_path / "whole.mov", 60, chunk_frames=60) == []
@@ -232,12 +232,12 @@ def test_each_playback_is_a_track(kind: str, tmp_path: Path) -> None:
     assert len(found) == len(expected)
     for track, values in zip(found, expected, strict=True):
         wanted = {"start": 0.0, "offset": 0.0, "length": None, "rate": 1.0, "loop": False, "source": "a.wav"} | values
-        told = {**track.model_dump(), "source": Path(track.source).name}
+        actual = {**track.model_dump(), "source": Path(track.source).name}
         for name, value in wanted.items():
             if name == "envelope":
-                assert np.array(told[name]) == pytest.approx(np.array(value), abs=1e-6)
+                assert np.array(actual[name]) == pytest.approx(np.array(value), abs=1e-6)
             else:
-                assert told[name] == (pytest.approx(value, abs=1e-6) if isinstance(value, float) else value), name
+                assert actual[name] == (pytest.approx(value, abs=1e-6) if isinstance(value, float) else value), name
 
 
 def test_unusable_audio_is_named_and_the_video_is_rendered(tmp_path: Path) -> None:

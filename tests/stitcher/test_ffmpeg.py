@@ -352,10 +352,12 @@ rates = st.sampled_from(
 @given(rates, st.lists(st.integers(1, 100_000), min_size=1, max_size=200))
 def test_no_start_in_the_script_is_off_by_more_than_half_a_microsecond(fps: Fraction, lengths: list[int]) -> None:
     script = concat_script(["x"] * len(lengths), [length / fps for length in lengths])
-    told = [Fraction(line.removeprefix("duration ")) for line in script.splitlines() if line.startswith("duration ")]
-    assert len(told) == len(lengths)
+    durations = [
+        Fraction(line.removeprefix("duration ")) for line in script.splitlines() if line.startswith("duration ")
+    ]
+    assert len(durations) == len(lengths)
     for number in range(1, len(lengths) + 1):
-        assert abs(sum(told[:number]) - sum(lengths[:number]) / fps) <= Fraction(1, 2_000_000)
+        assert abs(sum(durations[:number]) - sum(lengths[:number]) / fps) <= Fraction(1, 2_000_000)
 
 
 def test_the_arguments_for_ffmpeg() -> None:

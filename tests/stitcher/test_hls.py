@@ -132,8 +132,8 @@ def test_a_video_is_playable_during_rendering(page: Path, tmp_path: Path) -> Non
     assert seen[0][2] < 3, "the first could be played before the last was drawn"
     assert played(folder) == [k / Fraction(25) for k in range(225)]
     again: list[RenderEvent] = []
-    kept = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, workers=1, on_event=again.append)
-    assert (kept.cached_chunks, kept.attempts) == (3, 0)
+    cached = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, workers=1, on_event=again.append)
+    assert (cached.cached_chunks, cached.attempts) == (3, 0)
     assert len(played(folder)) == 225
     assert isinstance(again[-1], RenderFinished)
 

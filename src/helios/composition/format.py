@@ -1,4 +1,4 @@
-"""What kind of file a video becomes, told by the ending of its name."""
+"""Output formats, chosen by the suffix of the output."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ENCODERS = {
     "av1": "libsvtav1",
     "prores": "prores_ks",
 }
-"""Names of codecs, and who encodes them."""
-_OF_THE_SAME = {
+"""ffmpeg's default encoder for each codec."""
+_OTHER_ENCODERS = {
     "libx264rgb": "h264",
     "libopenh264": "h264",
     "prores": "prores",
@@ -27,17 +27,16 @@ _OF_THE_SAME = {
     "libaom-av1": "av1",
     "librav1e": "av1",
 }
-_CODECS = {encoder: codec for codec, encoder in ENCODERS.items() if codec != "hevc"} | _OF_THE_SAME
+_CODECS = {encoder: codec for codec, encoder in ENCODERS.items() if codec != "hevc"} | _OTHER_ENCODERS
 
 Kind = Literal["video", "animation", "images"]
-"""A video is joined of what its chunks were encoded into, and so are images, one file for each frame. An animation is
-encoded as a whole, of chunks that were kept without loss."""
+"""Videos and image sequences are joined from encoded chunks; an animation is encoded from lossless chunks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file. ``codecs`` are those that it can hold, the usual one first; ``alpha_codec`` is the one that keeps
-    transparency. ``max_fps`` is the highest rate (frames per second) that it can say.
+    """An output format. ``codecs`` are the codecs that it can hold, the default first; ``alpha_codec`` is the one that
+    supports transparency. ``max_fps`` is the highest frame rate that it can store.
     """
 
     suffix: str
@@ -47,24 +46,26 @@ class Format:
     max_fps: int | None = None
 
     def encoder(self, wanted: str | None, *, alpha: bool = False) -> str:
-        """The encoder for ``wanted``: a codec, an encoder of ffmpeg's, or, if nothing is wanted, the usual one.
+        """Returns ffmpeg's encoder for ``wanted``, which is a codec, an encoder, or None for the default.
 
         Raises:
-            UsageError: files of this kind don't hold that, or not with transparency.
+            UsageError: the format can't hold the codec, or not with transparency.
         """
         if alpha and self.alpha_codec is None:
-            raise UsageError(f"{self.suffix} files hold no transparency: take {_named(_with_alpha())}")
+            raise UsageError(f"{self.suffix} files hold no transparency: use {_named(_with_alpha())}")
         if self.kind != "video":
             if wanted is not None:
-                raise UsageError(f"{self.suffix} files have one codec only: leave --codec {wanted} out")
+                raise UsageError(f"{self.suffix} files have one codec only: drop --codec {wanted}")
             return self.codecs[0]
         codec = wanted or (self.alpha_codec if alpha and self.alpha_codec else self.codecs[0])
         encoder = ENCODERS.get(codec, codec)
         known = _CODECS.get(encoder)
         if known and known not in self.codecs:
-            raise UsageError(f"{self.suffix} files can't hold {codec}: they take {', '.join(self.codecs)}")
+            raise UsageError(f"{self.suffix} files can't hold {codec}: use {', '.join(self.codecs)}")
         if alpha and known != self.alpha_codec:
-            raise UsageError(f"{codec} keeps no transparency in {self.suffix} files: --codec {self.alpha_codec}")
+            raise UsageError(
+                f"{codec} does not support transparency in {self.suffix} files: use --codec {self.alpha_codec}"
+            )
         return encoder
 
 
@@ -80,16 +81,16 @@ FORMATS = {
     "png": Format(".png", ("png",), alpha_codec="png", kind="images"),
     "jpg": Format(".jpg", ("mjpeg",), kind="images"),
 }
-"""Every kind of file, by its name."""
+"""All output formats by name."""
 _SPELLINGS = {"jpeg": "jpg"}
 _NUMBER = re.compile(r"%0?\d*d")
 
 
 def parse_format(output: Path) -> Format:
-    """The kind of file that the ending of ``output`` names.
+    """Returns the format for the suffix of ``output``.
 
     Raises:
-        UsageError: none, or a file for each frame whose name has no place for its number.
+        UsageError: the suffix is unknown, or an image sequence's name has no place for the frame number.
     """
     name = output.suffix.lower().removeprefix(".")
     found = FORMATS.get(_SPELLINGS.get(name, name))
@@ -97,39 +98,39 @@ def parse_format(output: Path) -> Format:
         raise UsageError(f"{output.name}: the name must end in {_named(FORMATS)}")
     if found.kind == "images" and not names_each_frame(output):
         numbered = output.with_name(f"{output.stem}-%05d{output.suffix}").name
-        raise UsageError(f"{output.name} is one image: helios still draws one; for one of each frame, say {numbered}")
+        raise UsageError(f"{output.name} is one image: helios still renders one; for one image a frame, use {numbered}")
     return found
 
 
 def named(output: Path | None, name: str | None) -> Path:
-    """Where a video goes: to ``output``, which may lack the ending that the format of that ``name`` has.
+    """Returns the output path: ``output``, with the suffix of the format ``name`` added if it is missing.
 
     Raises:
-        UsageError: there is no such format, or ``output`` has the ending of another.
+        UsageError: the format is unknown, or ``output`` has the suffix of another one.
     """
     if name is None:
         return output or Path("out.mp4")
     found = FORMATS.get(_SPELLINGS.get(name, name))
     if found is None:
-        raise UsageError(f"there is no format {name!r}: take {', '.join(FORMATS)}")
+        raise UsageError(f"the format {name!r} is unknown: use {', '.join(FORMATS)}")
     output = output or Path("out")
-    ending = output.suffix.lower().removeprefix(".")
-    if _SPELLINGS.get(ending, ending) in FORMATS:
+    suffix = output.suffix.lower().removeprefix(".")
+    if _SPELLINGS.get(suffix, suffix) in FORMATS:
         if parse_format(output) is not found:
-            raise UsageError(f"{output.name} is no name for {name}: leave its ending or --format out")
+            raise UsageError(f"{output.name} conflicts with --format {name}: drop one of them")
         return output
     return output / f"%05d{found.suffix}" if found.kind == "images" else Path(f"{output}{found.suffix}")
 
 
 def names_each_frame(output: Path) -> bool:
-    """Whether a name stands for one image of each frame, as ``frame-%05d.png`` does."""
+    """Whether a name is a pattern for one image a frame, such as ``frame-%05d.png``."""
     name = output.suffix.lower().removeprefix(".")
     found = FORMATS.get(_SPELLINGS.get(name, name))
     return found is not None and found.kind == "images" and len(_NUMBER.findall(output.name)) == 1
 
 
 def image_name(pattern: str, number: int) -> str:
-    """The name of a frame's image; ``pattern`` has one place for a number, as ``frame-%05d.png`` has."""
+    """Returns the file name of a frame's image; ``pattern`` has one place for a number, as in ``frame-%05d.png``."""
     return _NUMBER.sub(lambda place: place[0] % number, pattern)
 
 
