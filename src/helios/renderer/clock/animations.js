@@ -1,9 +1,9 @@
 // CSS animations, CSS transitions and Web Animations: placed exactly within every frame.
 
 function createAnimations(self) {
-  // Chromium rounds the timeline of animations to 0.1 ms with random jitter. So a running animation is set to its exact time
-  // within every frame; BIAS makes a boundary that falls on a frame count as passed. Chromium sends events before that, by
-  // the jittery time; LEAD moves that time clear of the boundary, to the side where it belongs.
+  // Chromium rounds the timeline of animations to 0.1 ms with random jitter. So a running animation is set to its
+  // exact time within every frame; BIAS makes a boundary that falls on a frame count as passed. Chromium sends events
+  // before that, by the jittery time; LEAD moves that time clear of the boundary, to the side where it belongs.
   const BIAS = 0.001; // ms
   const LEAD = 0.4; // ms
 
@@ -17,8 +17,8 @@ function createAnimations(self) {
     position.time + (now - position.at) * animation.playbackRate;
 
   /**
-   * Stores the positions of new animations, and of those that the page has paused, resumed or moved since the clock was at
-   * `before`. From here on, they count from `at`.
+   * Stores the positions of new animations, and of those that the page has paused, resumed or moved since the clock
+   * was at `before`. From here on, they count from `at`.
    */
   function trackAnimations(before = self.now, at = self.now) {
     for (const animation of everyAnimation()) {
@@ -31,8 +31,8 @@ function createAnimations(self) {
         if (position) position.paused = true;
       } else if (animation.playState === "running") {
         if (position && !position.paused && Math.abs(time - expectedTime(animation, position, before)) <= 1) continue;
-        // An animation that started in a frame drawn meanwhile started at the clock's time, apart from the jitter (or, in a
-        // browser that starts frames by itself, apart from the time until now).
+        // An animation that started in a frame drawn meanwhile started at the clock's time, apart from the jitter
+        // (or, in a browser that starts frames by itself, apart from the time until now).
         const started = !position && !animation.pending && (config.manual || Math.abs(time) < 2);
         positions.set(animation, { at, time: started ? 0 : Math.round(time * 1000) / 1000 });
         if (config.manual) pauseAndPlace(animation, positions.get(animation), time);

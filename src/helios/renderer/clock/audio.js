@@ -1,4 +1,5 @@
-// Helios mixes the page's audio outside of the browser. For that, each media element records a span every time it plays.
+// Helios mixes the page's audio outside of the browser. For that, each media element records a span every time it
+// plays.
 
 const CONTINUITY = 0.02; // s by which a script may seek without a break in the audio
 
@@ -14,16 +15,17 @@ function createAudioRecorder(element) {
 
   return {
     /**
-     * The element plays from `at` until `until`, from `offset` behind `partStart` on, as far as `partEnd`. These two are
-     * functions, because they are known only when the source has loaded.
+     * The element plays from `at` until `until`, from `offset` behind `partStart` on, as far as `partEnd`. These two
+     * are functions, because they are known only when the source has loaded.
      */
     start(at, offset, until, partStart, partEnd) {
       const rate = element.playbackRate;
       const late = Math.max(0, clock.now - at);
       [at, offset] = [at + late, offset + (late / 1000) * rate];
-      const continues = span && span.rate === rate && span.until === until
-        && Math.abs(span.offset + span.source().start + ((at - span.at) / 1000) * rate - offset - partStart()) < CONTINUITY;
-      if (continues) return;
+      if (span && span.rate === rate && span.until === until) {
+        const expected = span.source().start + span.offset + ((at - span.at) / 1000) * rate;
+        if (Math.abs(expected - partStart() - offset) < CONTINUITY) return;
+      }
       this.stop();
       if (until <= at) return;
       const source = () => ({ ...describeSource(), start: partStart(), end: partEnd() });
@@ -56,7 +58,10 @@ function mayHaveAudio(element) {
   return element.localName === "audio" || (findVideo(element.currentSrc)?.audio !== false && !element.error);
 }
 
-/** All audio clips (AudioClip in messages.py) that have played or are playing; `length` null: to the end of the source. */
+/**
+ * All audio clips (AudioClip in messages.py) that have played or are playing; `length` null: to the end of the
+ * source.
+ */
 function audioClips(self) {
   const toClip = ({ element, at, offset, until, rate, source, levels }) => {
     const { url, start, end, ...rest } = source();

@@ -1,5 +1,5 @@
-// Subtitles that are drawn over the page. They are in the top layer, in a closed shadow tree: styles of the page don't apply
-// to them, no element of the page covers them, and no observer of the page reports their changes.
+// Subtitles that are drawn over the page. They are in the top layer, in a closed shadow tree: styles of the page
+// don't apply to them, no element of the page covers them, and no observer of the page reports their changes.
 
 function installCaptions() {
   const important = (style) => style.replaceAll(";", " !important;");

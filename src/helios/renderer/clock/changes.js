@@ -1,12 +1,13 @@
-// Chromium does not redraw an element whose transform has changed by less than a hundredth of a pixel. A frame would then
-// depend on the frames that were drawn before it. So this file observes whether a page may have changed at all, and the
-// stage repaints such a page completely.
+// Chromium does not redraw an element whose transform has changed by less than a hundredth of a pixel. A frame would
+// then depend on the frames that were drawn before it. So this file observes whether a page may have changed at all,
+// and the stage repaints such a page completely.
 
 function observeChanges(self, root) {
   const observer = new MutationObserver((records) => {
     self.changed = true;
     for (const { type, target, attributeName, addedNodes } of records) {
-      if (/^(style|link)$/i.test((target.nodeType === 1 ? target : target.parentElement)?.localName)) self.stylesChanged = true;
+      const element = target.nodeType === 1 ? target : target.parentElement;
+      if (/^(style|link)$/i.test(element?.localName)) self.stylesChanged = true;
       if (type === "attributes") {
         const inherited = self.changedElements.get(target) || attributeName !== "style";
         self.changedElements.set(target, inherited);
@@ -41,7 +42,8 @@ function watchStyles() {
       };
     }
   }
-  // A script that has read one of these can write through it unobserved: the page may change in every frame from then on.
+  // A script that has read one of these can write through it unobserved: the page may change in every frame from then
+  // on.
   const noteHiddenChanges = (original) => ({
     get() {
       clock.hasHiddenChanges = true;

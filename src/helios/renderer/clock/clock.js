@@ -1,4 +1,5 @@
-// The state of a page's clock, and its way from one frame to the next. A page and its same-origin frames share one clock.
+// The state of a page's clock, and its way from one frame to the next. A page and its same-origin frames share one
+// clock.
 
 function createClock() {
   const self = {
@@ -62,9 +63,10 @@ function createClock() {
     },
 
     /**
-     * Moves the page to `frame` at `time` (ms). `step` is how far (ms) the compositor's own time moves to the next drawn
-     * frame. Resolves to {reportsDamage: whether every change shows as a change of the page's layers, drewWhileHeld:
-     * whether frames were drawn while the page held this one, warnings, failed: addresses of media that can't be played}.
+     * Moves the page to `frame` at `time` (ms). `step` is how far (ms) the compositor's own time moves to the next
+     * drawn frame. Resolves to {reportsDamage: whether every change shows as a change of the page's layers,
+     * drewWhileHeld: whether frames were drawn while the page held this one, warnings, failed: addresses of media
+     * that can't be played}.
      */
     async advance(frame, time, step) {
       animations.track();
@@ -126,7 +128,10 @@ function createClock() {
     audioClips: () => audioClips(self),
     mayPlayAudio: () => self.recordsAudio || [...self.mediaElements].some(mayHaveAudio),
 
-    /** How the page gets to a frame: "seek", "jump" (it has only declared animations) or "step" through all frames before. */
+    /**
+     * How the page gets to a frame: "seek", "jump" (it has only declared animations) or "step" through all frames
+     * before.
+     */
     chooseMotion() {
       if (typeof self.helios.seek === "function") return "seek";
       const stepped = self.needsStepping || self.timers.size || self.animationFrames.size || hasAnimationEvents();

@@ -1,5 +1,6 @@
-// The page itself may keep its frame from being drawn: by helios.hold() or a promise of helios.seek. It may then wait for
-// a timer, an animation frame or an observer of its own. So these go on during a hold, while the page's time is paused.
+// The page itself may keep its frame from being drawn: by helios.hold() or a promise of helios.seek. It may then wait
+// for a timer, an animation frame or an observer of its own. So these go on during a hold, while the page's time is
+// paused.
 //
 // A hold has a time line of its own, which sets their order: timers fire when they are due, and animation frames run 60
 // times a second. The first animation frame comes after half a second, so that a time-out meets as few as possible.

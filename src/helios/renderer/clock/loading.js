@@ -20,7 +20,8 @@ function watchDocuments(self) {
     self.getPlayer?.(element);
     if (element.error) self.players.get(element)?.replaceUndecodable();
     const needed = element.localName === "video" ? element.HAVE_CURRENT_DATA : element.HAVE_METADATA;
-    if (element.readyState >= needed || !isLoading(element) || element.networkState === element.NETWORK_NO_SOURCE) continue;
+    if (element.readyState >= needed || !isLoading(element)) continue;
+    if (element.networkState === element.NETWORK_NO_SOURCE) continue;
     trackOnce(self, element, mediaLoaded(element), `${element.localName} ${element.currentSrc || element.src}`);
   }
 }

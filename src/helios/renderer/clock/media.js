@@ -69,7 +69,8 @@ function installMedia() {
 function watchElements() {
   for (const name of ["video", "audio"]) {
     const elements = document.getElementsByTagName(name);
-    new MutationObserver(() => [...elements].forEach((element) => getPlayer(element))).observe(document, { childList: true, subtree: true });
+    const observer = new MutationObserver(() => [...elements].forEach((element) => getPlayer(element)));
+    observer.observe(document, { childList: true, subtree: true });
   }
   const noteCreated = (element) => {
     clock.recordsAudio ||= clock.frame <= 0 && element instanceof HTMLMediaElement; // it may play later

@@ -1,5 +1,5 @@
-// A media element plays on the page's clock, while its own playback is paused. It starts by play(), by autoplay, or at the
-// second `data-start`, for `data-duration` seconds, from `data-media-start` of its source on.
+// A media element plays on the page's clock, while its own playback is paused. It starts by play(), by autoplay, or
+// at the second `data-start`, for `data-duration` seconds, from `data-media-start` of its source on.
 
 const NO_MEDIA = "data:,";
 const TOLERANCE = 1e-6; // s

@@ -21,8 +21,8 @@ function createSettling(self, heldSteps) {
     },
 
     /**
-     * Keeps the page from settling until `promise` settles. `own`: the page itself may be what settles it. `doubtful`: it
-     * may never settle, so it counts only as long as anything else is in progress.
+     * Keeps the page from settling until `promise` settles. `own`: the page itself may be what settles it.
+     * `doubtful`: it may never settle, so it counts only as long as anything else is in progress.
      */
     track(promise, label, { own = false, doubtful = false } = {}) {
       const entry = { label, promise, own, doubtful };

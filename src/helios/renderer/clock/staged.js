@@ -1,8 +1,10 @@
-// A page on the stage does not notice the stage. Its canvases are prepared for it, and styles that it can't show are found.
+// A page on the stage does not notice the stage. Its canvases are prepared for it, and styles that it can't show are
+// found.
 
 /** Hides the stage's window from the page. */
 function hideStage() {
-  // Chromium crashes when it draws a view transition into a canvas. Helios renders such a page again, without the stage.
+  // Chromium crashes when it draws a view transition into a canvas. Helios renders such a page again, without the
+  // stage.
   replace(Document.prototype, "startViewTransition", (update) => {
     clock.unsupported ??= "a view transition";
     const done = Promise.resolve((update?.update ?? update)?.());
@@ -16,8 +18,8 @@ function hideStage() {
 let canvasSheet;
 
 /**
- * Keeps canvases under `root` (a document or a shadow root) in their place. On the stage, Chromium draws a canvas at the
- * corner of its container, unless the canvas is painted separately.
+ * Keeps canvases under `root` (a document or a shadow root) in their place. On the stage, Chromium draws a canvas at
+ * the corner of its container, unless the canvas is painted separately.
  */
 function placeCanvases(root) {
   if (!canvasSheet) {

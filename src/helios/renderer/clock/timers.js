@@ -9,7 +9,10 @@ function createTimers(self) {
   let level = 0; // of nesting, in the timer that runs
 
   const dueTime = (timer) => timer.due;
-  /** When a timer is due on the time line of the hold (holding.js). One that was set or fired during this hold counts from then. */
+  /**
+   * When a timer is due on the time line of the hold (holding.js). One that was set or fired during this hold counts
+   * from then.
+   */
   const heldDueTime = (timer) => timer.due - self.now + (timer.hold === self.holdCount ? timer.heldTime : 0);
 
   function findNext(matches, timeOf = dueTime) {

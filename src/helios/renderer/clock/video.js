@@ -1,6 +1,6 @@
-// Videos of the page's own folder. The server decodes their frames (page_video.py), and each is shown as the poster of its
-// element. The browser itself would seek for every frame, from the key frame before. It plays a placeholder instead, of
-// the same size and length.
+// Videos of the page's own folder. The server decodes their frames (page_video.py), and each is shown as the poster
+// of its element. The browser itself would seek for every frame, from the key frame before. It plays a placeholder
+// instead, of the same size and length.
 
 const VIDEO_PATH = "/.helios/video";
 
@@ -8,8 +8,9 @@ const VIDEO_PATH = "/.helios/video";
 const videoAddress = (url) => config.origin + VIDEO_PATH + new URL(url).pathname;
 
 /**
- * Returns the {times: of its frames, duration, tick: (s), audio: whether it has any} of the video at `url`. Returns null if the
- * browser has to play it, and undefined while that is unknown: see the promise `loading` in `clock.videos`.
+ * Returns the {times: of its frames, duration, tick: (s), audio: whether it has any} of the video at `url`. Returns
+ * null if the browser has to play it, and undefined while that is unknown: see the promise `loading` in
+ * `clock.videos`.
  */
 function findVideo(url) {
   if (!config.origin || !url.startsWith(`${config.origin}/`)) return null;

@@ -1,8 +1,8 @@
 // Fast capture reads a page that consists of one canvas directly from that canvas.
 
 /**
- * Returns the canvas of a page that shows nothing else: 2D, as large as the page, and with nothing over or around it. Returns
- * null for any other page.
+ * Returns the canvas of a page that shows nothing else: 2D, as large as the page, and with nothing over or around it.
+ * Returns null for any other page.
  */
 function findPlainCanvas(page) {
   const elements = page.body?.getElementsByTagName("*") ?? [];

@@ -1,7 +1,8 @@
 // The stage: a canvas that contains the page in an <iframe>. Chromium draws the page into the canvas (HTML-in-canvas,
 // https://wicg.github.io/html-in-canvas/), and a worker gets its raw pixels. The page itself is not modified.
 //
-// scripts.py puts the files of this folder (but for the worker, writer.js) into one function, this one last, with `config`:
+// scripts.py puts the files of this folder (but for the worker, writer.js) into one function, this one last, with
+// `config`:
 //   url            of the page
 //   width, height  in pixels
 //   direct         frames may be taken from the page's own canvas
@@ -31,8 +32,8 @@ let sequence = 0;
 let resolveFinish;
 let failed = false;
 
-// drawElementImage draws into a layer as large as the clip. The layer of a band is small enough for the allocator to reuse it,
-// and for the processor's cache. Skia dithers in blocks of 8 rows, so a band is a multiple of that.
+// drawElementImage draws into a layer as large as the clip. The layer of a band is small enough for the allocator to
+// reuse it, and for the processor's cache. Skia dithers in blocks of 8 rows, so a band is a multiple of that.
 const LAYER_BYTES = 960_000;
 const bandHeight = Math.max(8, Math.floor(LAYER_BYTES / (4 * width) / 8) * 8);
 
@@ -101,7 +102,9 @@ window[Symbol.for("helios.stage")] = {
     focusPage(frame.contentWindow);
   },
 
-  /** From here on, every painted frame is captured, or none. The first frame is painted even if nothing changes in it. */
+  /**
+   * From here on, every painted frame is captured, or none. The first frame is painted even if nothing changes in it.
+   */
   setCapturing(on) {
     capturing = on;
     if (on) repaint();
@@ -126,7 +129,10 @@ window[Symbol.for("helios.stage")] = {
 
   findUnsupportedContent,
 
-  /** Returns the outcome of the current frame, and clears it: {frame, direct}, {error}, or null if nothing was painted. */
+  /**
+   * Returns the outcome of the current frame, and clears it: {frame, direct}, {error}, or null if nothing was
+   * painted.
+   */
   takeOutcome() {
     const taken = outcome;
     outcome = null;

@@ -1,8 +1,8 @@
-// The stage's worker writes images into the slots of the ring, a file of the origin's private file system. It also encodes
-// them on request.
+// The stage's worker writes images into the slots of the ring, a file of the origin's private file system. It also
+// encodes them on request.
 //
-// A slot contains the pixels (BGRX or BGRA, row by row), and then four unsigned 32-bit numbers, little endian: the number
-// of the frame, the sequence number of the image, its width and its height.
+// A slot contains the pixels (BGRX or BGRA, row by row), and then four unsigned 32-bit numbers, little endian: the
+// number of the frame, the sequence number of the image, its width and its height.
 
 let file;
 let slot;
@@ -64,7 +64,9 @@ async function encode(image) {
   encoder.encode(frame, { keyFrame: encoded++ === 0 });
   last?.close();
   last = frame;
-  while (encoder.state === "configured" && encoder.encodeQueueSize > 1) await new Promise((resolve) => (encoder.ondequeue = resolve));
+  while (encoder.state === "configured" && encoder.encodeQueueSize > 1) {
+    await new Promise((resolve) => (encoder.ondequeue = resolve));
+  }
 }
 
 function isOpaque(pixels) {
