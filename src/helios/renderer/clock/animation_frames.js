@@ -3,12 +3,16 @@
 function createAnimationFrames(self) {
   const requests = new Map(); // id -> {owner, callback}
   let called = new WeakSet(); // callbacks that have run for this frame
+  const holders = new WeakSet(); // callbacks that have called helios.hold()
+  const countHolds = () => [...self.pending].filter((entry) => entry.own).length;
 
   async function run(entries = [...requests]) {
     for (const [id, { owner, callback }] of entries) {
       if (!requests.delete(id) || owner.closed) continue;
       called.add(callback);
+      const before = countHolds();
       runReportingErrors(owner, () => callback.call(owner, self.now));
+      if (countHolds() > before) holders.add(callback);
       await self.nextTask();
     }
   }
@@ -31,6 +35,8 @@ function createAnimationFrames(self) {
     waiting: () => [...requests],
 
     hasRun: (callback) => called.has(callback),
+
+    hasHeld: (callback) => holders.has(callback),
 
     run,
 

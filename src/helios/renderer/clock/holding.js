@@ -8,6 +8,7 @@
 const FIRST_HELD_FRAME = 500; // ms
 const HELD_FRAME_INTERVAL = 1000 / 60; // ms
 const IDLE_TIME = 100; // ms of real time until an idle page is drawn again, for its observers
+const PATIENT_IDLE_TIMES = 50; // of them, until a loop that holds the page runs again in a page with workers
 const STEP_PAUSE = 4; // ms of real time between later steps
 const STEPS_WITHOUT_PAUSE = 5000; // a hold that takes more steps is not about to end
 
@@ -28,7 +29,7 @@ function createHeldSteps(self) {
   let steps = 0;
   let nextFrame = 0; // ms on the time line of the hold
   let activityAtDraw = -1; // self.activity when a frame was drawn last
-  let idle = false;
+  let idleTimes = 0;
   const holders = new WeakSet(); // animation frame callbacks that hold the page themselves: they run once a frame
 
   const countHolds = () => [...self.pending].filter((entry) => entry.own).length;
@@ -38,7 +39,9 @@ function createHeldSteps(self) {
     const waiting = self.animationFrames.waiting().filter(([, { callback }]) => !holders.has(callback));
     const first = waiting.filter(([, { callback }]) => !self.animationFrames.hasRun(callback));
     if (first.length) return first;
-    return self.hasWorkers && !idle ? [] : waiting;
+    if (!self.hasWorkers) return waiting;
+    // A worker may answer late. Nothing runs a second time meanwhile, and last of all a loop that holds in each run.
+    return waiting.filter(([, { callback }]) => idleTimes >= (self.animationFrames.hasHeld(callback) ? PATIENT_IDLE_TIMES : 1));
   }
 
   async function draw(frames) {
@@ -59,7 +62,7 @@ function createHeldSteps(self) {
     /** Takes one step of a page that holds: a timer, a frame, or a wait for one of the `pending` promises. */
     async next(pending) {
       if (steps++ === 0) {
-        [nextFrame, activityAtDraw, idle] = [FIRST_HELD_FRAME, -1, false];
+        [nextFrame, activityAtDraw, idleTimes] = [FIRST_HELD_FRAME, -1, 0];
         return requestFromRenderer(self, "loaded");
       }
       if (steps > STEPS_WITHOUT_PAUSE) await new Promise((resolve) => native.setTimeout(resolve, STEP_PAUSE));
@@ -76,7 +79,7 @@ function createHeldSteps(self) {
       }
       const active = new Promise((resolve) => (self.onActivity = resolve));
       const timeout = new Promise((resolve) => native.setTimeout(resolve, IDLE_TIME));
-      return Promise.race([active, timeout.then(() => ([activityAtDraw, idle] = [-1, true])), ...pending]);
+      return Promise.race([active, timeout.then(() => ([activityAtDraw, idleTimes] = [-1, idleTimes + 1])), ...pending]);
     },
 
     /** Ends the hold. Its timers that have not fired are due when they were before it. */
