@@ -36,8 +36,8 @@ def page(tmp_path: Path) -> Path:
     return path
 
 
-class Told:
-    """What a batch has told, by kinds."""
+class Events:
+    """The events of a batch."""
 
     def __init__(self, also: Callable[[helios.BatchEvent], None] = lambda event: None) -> None:
         self.events: list[Any] = []
@@ -49,7 +49,7 @@ class Told:
 
     def of(self, kind: str) -> dict[int, Any]:
         found = [event for event in self.events if event.event == kind]
-        assert len({event.row for event in found}) == len(found), "each row is told of once"
+        assert len({event.row for event in found}) == len(found), "one event for each row"
         return {event.row: event for event in found}
 
     @property
@@ -58,11 +58,11 @@ class Told:
 
 
 def batch(
-    page: Path, rows: Path | list[dict[str, Any]], told: Told | None = None, **options: Any
+    page: Path, rows: Path | list[dict[str, Any]], events: Events | None = None, **options: Any
 ) -> tuple[helios.VideoResult, ...]:
     pattern = f"{page.parent.parent}/out/{{name}}.mp4"
     options = {"preset": "ultrafast", "workers": 2, **options}
-    return helios.batch_sync(page, rows, pattern, on_event=told or Told(), **options)
+    return helios.batch_sync(page, rows, pattern, on_event=events or Events(), **options)
 
 
 def outcomes(results: tuple[helios.VideoResult, ...]) -> Counter[str]:
@@ -72,13 +72,13 @@ def outcomes(results: tuple[helios.VideoResult, ...]) -> Counter[str]:
 def test_each_row_is_a_video_with_the_frames_that_render_makes(page: Path, tmp_path: Path) -> None:
     rows = [*ROWS, {"name": "wide", "width": 200}]
     (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
-    told = Told()
-    results = batch(page, tmp_path / "rows.jsonl", told)
-    made = told.of("video-rendered")
+    events = Events()
+    results = batch(page, tmp_path / "rows.jsonl", events)
+    made = events.of("video-rendered")
     assert outcomes(results) == {"rendered": 7}
     assert [result.frames for result in results] == [8, 9, 10, 11, 12, 13, 10]
     assert {event.worker for event in made.values()} == {0, 1}
-    assert [event.event for event in told.events][0::8] == ["batch-planned", "batch-finished"]
+    assert [event.event for event in events.events][0::8] == ["batch-planned", "batch-finished"]
     for number, row in enumerate(rows, 1):
         assert_exact(tmp_path / "out" / f"{row['name']}.mp4", results[number - 1].frames or 0, Fraction(25))
     for number in (2, 7):
@@ -90,10 +90,10 @@ def test_each_row_is_a_video_with_the_frames_that_render_makes(page: Path, tmp_p
 def test_a_second_run_draws_only_what_is_new(page: Path, tmp_path: Path) -> None:
     (page.parent / "words.txt").write_text("one")
     rows = [{"name": "a"}, {"name": "b", "reads": "words.txt"}, {"name": "c"}]
-    first = Told()
+    first = Events()
     batch(page, rows, first)
     before = {path.name: path.stat().st_ino for path in (tmp_path / "out").iterdir()}
-    again = Told()
+    again = Events()
     assert outcomes(batch(page, rows, again)) == {"cached": 3}
     assert {row: event.hashes for row, event in again.of("video-cached").items()} == {
         row: event.hashes for row, event in first.of("video-rendered").items()
@@ -112,10 +112,10 @@ def test_a_second_run_draws_only_what_is_new(page: Path, tmp_path: Path) -> None
 
 def test_a_row_that_throws_fails_alone_and_is_tried_again_by_the_next_run(page: Path, tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"name": "a", "throws": "no data"}, {"name": "b"}, {"name": "c", "frames": 0}]
-    told = Told()
-    results = batch(page, [*rows, {"name": "d"}], told, workers=1)
+    events = Events()
+    results = batch(page, [*rows, {"name": "d"}], events, workers=1)
     assert [result.outcome for result in results] == ["failed", "rendered", "failed", "rendered"]
-    failed = told.of("video-failed")
+    failed = events.of("video-failed")
     assert (failed[1].code, failed[3].code) == ("page", "usage")
     assert "no data" in failed[1].error
     assert results[2].error == "the video must have at least 1 frame, not 0"
@@ -132,12 +132,12 @@ def test_a_page_that_no_row_can_be_drawn_with_ends_the_batch(page: Path) -> None
 
 def test_a_row_that_is_not_safe_to_draw_fast_is_drawn_faithfully(page: Path, tmp_path: Path) -> None:
     rows = [{"name": "a"}, {"name": "b", "scaled": True}, {"name": "c"}]
-    told = Told()
-    assert outcomes(batch(page, rows, told)) == {"rendered": 3}
-    assert told.events[0].capture == "stage"
-    assert [warning for warning in told.warnings if warning.startswith("row 2: fast capture is not safe")]
+    events = Events()
+    assert outcomes(batch(page, rows, events)) == {"rendered": 3}
+    assert events.events[0].capture == "stage"
+    assert [warning for warning in events.warnings if warning.startswith("row 2: fast capture is not safe")]
     repro = helios.render_sync(page, tmp_path / "alone.mp4", props=rows[1])
-    assert told.of("video-rendered")[2].hashes == repro.hashes
+    assert events.of("video-rendered")[2].hashes == repro.hashes
     assert outcomes(batch(page, rows)) == {"cached": 3}
     only_fast = batch(page, rows, capture="fast", fresh=True)
     assert [result.outcome for result in only_fast] == ["rendered", "failed", "rendered"]
@@ -152,17 +152,17 @@ def test_videos_that_a_killed_worker_has_drawn_are_kept(page: Path) -> None:
             killed.append(worker.pid)
             worker.kill()
 
-    told = Told(kill)
-    results = batch(page, ROWS, told, workers=1)
+    events = Events(kill)
+    results = batch(page, ROWS, events, workers=1)
     assert killed
     assert outcomes(results) == {"rendered": 6}
-    assert sorted(told.of("video-rendered")) == [1, 2, 3, 4, 5, 6], "each of them once"
-    assert ["SIGKILL" in warning for warning in told.warnings] == [True]
+    assert sorted(events.of("video-rendered")) == [1, 2, 3, 4, 5, 6], "each of them once"
+    assert ["SIGKILL" in warning for warning in events.warnings] == [True]
     assert named(os.getpid(), "chrom") == []
 
 
 class Poisoned(LocalWorkerAdapter):
-    """This machine, but a row of that name kills whoever draws it; ``seen``: what of videos each command was to draw."""
+    """This machine, but a row of that name kills its worker; ``seen`` are the videos of each command."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -217,12 +217,12 @@ def test_a_command_that_is_killed_goes_on_where_it_was(page: Path, tmp_path: Pat
     wait_until(lambda: not any(alive(process) for process in family), "its workers to end")
     assert not [path for path in (tmp_path / "out").iterdir() if path.suffix != ".mp4"]
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = [json.loads(line) for line in again.stdout.splitlines()]
-    kept = [event["row"] for event in told if event["event"] == "video-cached"]
-    made = [event["row"] for event in told if event["event"] == "video-rendered"]
-    assert set(drawn) <= set(kept)
-    assert sorted(kept + made) == [1, 2, 3, 4, 5, 6]
-    assert made
+    events = [json.loads(line) for line in again.stdout.splitlines()]
+    cached = [event["row"] for event in events if event["event"] == "video-cached"]
+    rendered = [event["row"] for event in events if event["event"] == "video-rendered"]
+    assert set(drawn) <= set(cached)
+    assert sorted(cached + rendered) == [1, 2, 3, 4, 5, 6]
+    assert rendered
     assert_exact(tmp_path / "out" / "n5.mp4", 13, Fraction(25))
 
 

@@ -1,4 +1,4 @@
-"""Rows and their videos' names: what is wrong is told before anything is drawn."""
+"""Rows and their videos' names: errors are reported before any video is rendered."""
 
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,7 @@ def test_values_of_jsonl_keep_their_types(tmp_path: Path) -> None:
         ("a.xlsx", "", ["a.xlsx", ".csv nor a .jsonl"]),
     ],
 )
-def test_what_can_not_be_read_is_told_with_its_line(
-    name: str, data: str | bytes, words: list[str], tmp_path: Path
-) -> None:
+def test_errors_of_a_file_name_its_line(name: str, data: str | bytes, words: list[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         rows_of(tmp_path, name, data)
     assert "\n" not in str(caught.value)
@@ -91,7 +89,7 @@ def test_videos_are_named_by_columns_and_numbers(tmp_path: Path) -> None:
         ("{id}.mp4", [{"id": 1, "at": {1, 2}}], ["row 1", "JSON"]),
     ],
 )
-def test_what_makes_no_name_is_told_with_its_row(pattern: str, rows: list[Any], words: list[str]) -> None:
+def test_errors_of_a_name_name_the_row(pattern: str, rows: list[Any], words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         name_videos(pattern, rows)
     assert "\n" not in str(caught.value)

@@ -145,7 +145,7 @@ def test_an_ffmpeg_that_is_killed_is_started_again(page: Path, tmp_path: Path, m
     assert_exact(tmp_path / "a.mp4", 6, Fraction(30))
 
 
-def test_a_worker_ends_with_whoever_started_it(page: Path, tmp_path: Path) -> None:
+def test_a_worker_exits_with_the_process_that_started_it(page: Path, tmp_path: Path) -> None:
     import subprocess
     import sys
 

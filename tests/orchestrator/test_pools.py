@@ -1,4 +1,4 @@
-"""A pool learns how many attempts its adapter takes at once."""
+"""A pool learns how many attempts its adapter takes in parallel."""
 
 from helios.orchestrator.attempt import Attempt
 from helios.orchestrator.chunks import Chunk

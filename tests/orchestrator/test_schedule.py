@@ -1,4 +1,4 @@
-"""Chunks come to workers: each is made once, whatever fails, stalls, or falls behind."""
+"""A schedule renders each chunk once, also if attempts fail, stall or fall behind."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ OnFrames = Callable[[int], None]
 
 
 class Scheduled:
-    """What came of a schedule, by a clock of its own."""
+    """The events and results of a schedule, by a virtual clock."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
@@ -50,11 +50,11 @@ def schedule(
     """Runs a schedule of chunks of 10 frames to its end, in no time."""
     seen = into or Scheduled()
 
-    async def watched(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> Any:
+    async def watched(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> Any:
         seen.running += 1
         seen.most = max(seen.most, seen.running)
         try:
-            return await execute(chunk, number, worker, heard)
+            return await execute(chunk, number, worker, on_frames)
         finally:
             seen.running -= 1
 
@@ -79,7 +79,7 @@ def schedule(
     return seen
 
 
-async def nothing(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+async def nothing(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
     await asyncio.sleep(0)
 
 
@@ -94,8 +94,8 @@ def test_no_chunks_are_no_work() -> None:
     assert schedule(nothing, chunks=0).done == []
 
 
-def test_a_failed_chunk_is_made_again_by_another_worker() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_another_worker_retries_a_failed_chunk() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         await asyncio.sleep(0.002)
         if chunk.index == 3 and number == 1:
             raise BrowserError("died")
@@ -108,8 +108,8 @@ def test_a_failed_chunk_is_made_again_by_another_worker() -> None:
     assert (failed.chunk, failed.attempt, failed.retried, failed.code) == (3, 1, True, "browser")
 
 
-def test_a_single_worker_makes_it_again_itself() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_a_single_worker_retries_its_own_failed_chunk() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         if number < 3:
             raise BrowserError("died")
 
@@ -118,8 +118,8 @@ def test_a_single_worker_makes_it_again_itself() -> None:
     assert [event.attempt for event in seen.started(2)] == [1, 2, 3]
 
 
-def test_a_chunk_that_fails_too_often_ends_the_job() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_a_chunk_that_fails_in_all_attempts_stops_the_schedule() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         if chunk.index == 1:
             raise BrowserError(f"died {number}")
         await asyncio.sleep(30 if chunk.index == 2 else 0)
@@ -131,8 +131,8 @@ def test_a_chunk_that_fails_too_often_ends_the_job() -> None:
     assert [event.retried for event in seen.failed] == [True, True, True, False]
 
 
-def test_what_can_not_be_mended_is_not_tried_again() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_an_error_that_is_not_retryable_is_not_retried() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         if chunk.index == 1:
             raise PageError("its script throws")
         await asyncio.sleep(30)
@@ -143,19 +143,19 @@ def test_what_can_not_be_mended_is_not_tried_again() -> None:
     assert len(seen.started(1)) == 1
 
 
-def test_a_mistake_of_ours_is_not_hidden() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_a_bug_is_not_hidden() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         schedule(execute)
 
 
-def test_throttling_lowers_what_is_under_way_costs_no_attempt_and_is_recovered_from() -> None:
+def test_throttling_lowers_the_limit_costs_no_attempt_and_is_recovered_from() -> None:
     most_of: list[int] = []
     taken = 0
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         nonlocal taken
         tight = len(most_of) < 60
         if tight and taken >= 2:
@@ -176,10 +176,10 @@ def test_throttling_lowers_what_is_under_way_costs_no_attempt_and_is_recovered_f
     assert max(most_of) == 8, "it goes up again"
 
 
-def test_what_is_silent_for_much_longer_than_others_is_taken_for_dead() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_an_attempt_without_heartbeats_for_much_longer_than_others_is_dead() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         for frame in range(10):
-            heard(frame + 1)
+            on_frames(frame + 1)
             if (chunk.index, number, frame) == (2, 1, 5):
                 await asyncio.sleep(60)
             await asyncio.sleep(0.002)
@@ -192,10 +192,10 @@ def test_what_is_silent_for_much_longer_than_others_is_taken_for_dead() -> None:
     assert "no heartbeat for 1." in failed.error
 
 
-def test_a_job_that_is_slow_all_over_is_not_taken_for_dead() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_attempts_of_a_slow_job_are_not_dead() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         for frame in range(3):
-            heard(frame + 1)
+            on_frames(frame + 1)
             await asyncio.sleep(0.1)
 
     liveness = LivenessPolicy(5, minimum_heartbeat_timeout=0.01, poll_interval=0.01)
@@ -203,8 +203,8 @@ def test_a_job_that_is_slow_all_over_is_not_taken_for_dead() -> None:
     assert seen.failed == []
 
 
-def test_what_has_never_said_anything_is_given_the_first_patience() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_an_attempt_without_any_heartbeat_gets_the_start_timeout() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         await asyncio.sleep(10_000 if number == 1 else 0)
 
     seen = schedule(execute, liveness=LivenessPolicy(start_timeout=300), chunks=2)
@@ -215,11 +215,11 @@ def test_what_has_never_said_anything_is_given_the_first_patience() -> None:
 def test_a_straggler_is_started_a_second_time_and_the_first_to_end_wins() -> None:
     cancelled: list[tuple[int, int]] = []
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> int:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> int:
         try:
             for frame in range(10):
                 await asyncio.sleep(60 if (chunk.index, number) == (4, 1) else 0.5)
-                heard(frame + 1)
+                on_frames(frame + 1)
         except asyncio.CancelledError:
             cancelled.append((chunk.index, number))
             raise
@@ -233,11 +233,11 @@ def test_a_straggler_is_started_a_second_time_and_the_first_to_end_wins() -> Non
     assert seen.failed == [], "losing is no failure"
 
 
-def test_what_takes_as_long_as_others_is_started_once() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_an_attempt_as_slow_as_others_is_started_once() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         for frame in range(10):
             await asyncio.sleep(0.005)
-            heard(frame + 1)
+            on_frames(frame + 1)
 
     seen = schedule(execute, chunks=9, workers=4)
     assert all(len(seen.started(chunk)) == 1 for chunk in range(9))
@@ -247,7 +247,7 @@ def test_what_takes_as_long_as_others_is_started_once() -> None:
 def test_of_two_attempts_at_a_chunk_one_may_die(dies: int) -> None:
     second = asyncio.Event()
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         if chunk.index != 4:
             await asyncio.sleep(0.01)
             return
@@ -266,7 +266,7 @@ def test_of_two_attempts_at_a_chunk_one_may_die(dies: int) -> None:
 def test_cancelling_leaves_nothing_behind() -> None:
     finished: list[int] = []
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         try:
             await asyncio.sleep(60)
         finally:
@@ -288,21 +288,21 @@ def test_cancelling_leaves_nothing_behind() -> None:
     assert sorted(finished) == [0, 1]
 
 
-LUCK: list[tuple[type[HeliosError] | None, int]] = [(None, 6), (BrowserError, 2), (Throttled, 2)]
+OUTCOMES: list[tuple[type[HeliosError] | None, int]] = [(None, 6), (BrowserError, 2), (Throttled, 2)]
 
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 2**32), chunks=st.integers(1, 25), workers=st.integers(1, 9))
-def test_whatever_happens_each_chunk_is_made_once(seed: int, chunks: int, workers: int) -> None:
-    luck = random.Random(seed)
+def test_each_chunk_succeeds_once_with_random_failures(seed: int, chunks: int, workers: int) -> None:
+    rng = random.Random(seed)
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
-        for frame in range(luck.randrange(3)):
-            heard(frame)
-            await asyncio.sleep(luck.random() / 500)
-        (failure,) = luck.choices([kind for kind, _ in LUCK], [weight for _, weight in LUCK])
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
+        for frame in range(rng.randrange(3)):
+            on_frames(frame)
+            await asyncio.sleep(rng.random() / 500)
+        (failure,) = rng.choices([kind for kind, _ in OUTCOMES], [weight for _, weight in OUTCOMES])
         if failure:
-            raise failure("bad luck")
+            raise failure("a random failure")
 
     retry = RetryPolicy(0.0005, 0.002, maximum_attempts=1000)
     liveness = LivenessPolicy(2, minimum_heartbeat_timeout=0.003, poll_interval=0.002)
@@ -311,10 +311,10 @@ def test_whatever_happens_each_chunk_is_made_once(seed: int, chunks: int, worker
     assert seen.most <= workers
 
 
-def test_a_chunk_that_failed_at_one_place_is_made_at_another_even_if_it_has_to_wait() -> None:
+def test_a_chunk_that_failed_in_one_pool_is_retried_in_another_even_if_it_has_to_wait() -> None:
     """Places: workers 0 and 1, and worker 2. At the first place, everything fails."""
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         await asyncio.sleep(0.002)
         if worker < 2:
             raise BrowserError("not here")
@@ -326,22 +326,22 @@ def test_a_chunk_that_failed_at_one_place_is_made_at_another_even_if_it_has_to_w
     assert len(failed) == len(set(failed)), "none failed at that place again"
 
 
-def test_a_place_that_refuses_all_is_left_out_and_costs_no_attempt() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_a_pool_that_refuses_all_is_closed_and_costs_no_attempt() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         await asyncio.sleep(0.002)
         if worker == 0:
-            raise AccessDenied("nobody may")
+            raise AccessDenied("no rights")
 
     seen = schedule(execute, chunks=20, workers={"aws": 1, "local": 2}, retry=RetryPolicy(maximum_attempts=1))
     assert sorted(seen.done) == list(range(20))
     assert [event.code for event in seen.failed] == ["access-denied"]
     assert [event.message for event in seen.events if isinstance(event, WarningIssued)] == [
-        "aws is no longer used for this job: nobody may"
+        "aws is no longer used for this job: no rights"
     ]
 
 
-def test_the_last_place_that_refuses_ends_the_job() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_the_last_pool_that_refuses_stops_the_schedule() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         await asyncio.sleep(0.002)
         raise WorkerRefused(f"not at place {worker}")
 
@@ -349,13 +349,13 @@ def test_the_last_place_that_refuses_ends_the_job() -> None:
         schedule(execute, chunks=20, workers={"aws": 1, "local": 1})
 
 
-def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> None:
-    """Of two places with eight workers each, the first takes four jobs at once."""
+def test_throttling_lowers_the_limit_of_its_pool_alone() -> None:
+    """Of two places with eight workers each, the first takes four jobs in parallel."""
     running = [0, 0]
     throttled: list[int] = []
     since: list[int] = []  # under way at the second place, after the first that was throttled
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         place = worker // 8
         running[place] += 1
         try:
@@ -378,13 +378,13 @@ def test_throttling_lowers_what_is_under_way_at_its_place_to_what_it_takes() -> 
 @given(
     seed=st.integers(0, 1000), chunks=st.integers(0, 30), targets=st.lists(st.integers(1, 4), min_size=1, max_size=3)
 )
-def test_whatever_happens_at_places_each_chunk_is_made_once(seed: int, chunks: int, targets: list[int]) -> None:
+def test_each_chunk_succeeds_once_with_random_failures_of_pools(seed: int, chunks: int, targets: list[int]) -> None:
     """As long as there is a place that works: here the last one does, and has a worker who never refuses."""
-    luck = random.Random(seed)
+    rng = random.Random(seed)
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         await asyncio.sleep(0)
-        kind = luck.random()
+        kind = rng.random()
         last = worker >= sum(targets[:-1])
         if kind < 0.05 and not last:
             raise WorkerRefused("another version")
@@ -400,12 +400,12 @@ def test_whatever_happens_at_places_each_chunk_is_made_once(seed: int, chunks: i
 
 def test_the_same_seed_gives_the_same_schedule() -> None:
     def run() -> list[RenderEvent]:
-        luck = random.Random(5)
+        rng = random.Random(5)
 
-        async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
-            await asyncio.sleep(luck.random())
-            if luck.random() < 0.3:
-                raise BrowserError("bad luck")
+        async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
+            await asyncio.sleep(rng.random())
+            if rng.random() < 0.3:
+                raise BrowserError("a random failure")
 
         return schedule(execute, chunks=30, workers=4, retry=RetryPolicy(maximum_attempts=50), seed=3).events
 
@@ -413,7 +413,7 @@ def test_the_same_seed_gives_the_same_schedule() -> None:
 
 
 def test_throttling_without_any_progress_ends_the_job_after_its_time() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         await asyncio.sleep(0.1)
         raise Throttled("helios takes no more invocations at once: Rate Exceeded.")
 
@@ -426,16 +426,16 @@ def test_throttling_without_any_progress_ends_the_job_after_its_time() -> None:
     assert [event.retried for event in seen.failed].count(False) == 1
 
 
-def test_a_pool_that_throttles_all_without_any_progress_is_left_out_where_there_is_another() -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+def test_a_pool_that_throttles_all_without_any_progress_is_closed_where_there_is_another() -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         if worker == 0:
-            raise Throttled("nobody gets in")
+            raise Throttled("no room")
         await asyncio.sleep(100)
 
     seen = schedule(execute, chunks=40, workers={"aws": 1, "gcp": 1})
     assert sorted(seen.done) == list(range(40))
     (warned,) = [event.message for event in seen.events if isinstance(event, WarningIssued)]
-    assert "aws is no longer used for this job: nobody gets in. aws started no attempt in 9" in warned
+    assert "aws is no longer used for this job: no room. aws started no attempt in 9" in warned
 
 
 @pytest.mark.parametrize("progress", ["result", "heartbeat", "failure"])
@@ -443,12 +443,12 @@ def test_throttling_with_some_progress_may_go_on_for_hours(progress: str) -> Non
     """The place takes one attempt every ten minutes, and throttles all others."""
     taken = [0.0]
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         if seen.clock.monotonic() < taken[-1] + 600:
             raise Throttled("too many")
         taken.append(seen.clock.monotonic())
         if progress == "heartbeat":
-            heard(1)
+            on_frames(1)
             await asyncio.sleep(1)
         if progress == "failure" and len(taken) % 2:
             raise BrowserError("died")
@@ -462,7 +462,7 @@ def test_throttling_with_some_progress_may_go_on_for_hours(progress: str) -> Non
 def test_an_attempt_that_runs_for_long_is_progress_though_all_others_are_throttled() -> None:
     running = 0
 
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         nonlocal running
         if running:
             raise Throttled("one at a time")
@@ -479,7 +479,7 @@ def test_an_attempt_that_runs_for_long_is_progress_though_all_others_are_throttl
 
 @pytest.mark.parametrize("error", [Throttled, BrowserError])
 def test_second_attempts_that_fail_neither_end_the_first_nor_come_in_a_rush(error: type[HeliosError]) -> None:
-    async def execute(chunk: Chunk, number: int, worker: int, heard: OnFrames) -> None:
+    async def execute(chunk: Chunk, number: int, worker: int, on_frames: OnFrames) -> None:
         if number > 1:
             raise error("no second one")
         await asyncio.sleep(5000 if chunk.index == 3 else 1)
