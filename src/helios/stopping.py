@@ -24,6 +24,13 @@ class Stopped(SystemExit):
 
 
 @contextmanager
+def interruptible() -> Generator[None]:
+    """The first of the signals raises ``Stopped``, even while a prompt blocks an event loop."""
+    with _first_signal(_leave):
+        yield
+
+
+@contextmanager
 def stoppable() -> Generator[None]:
     """The first of the signals raises ``Stopped``; a second one ends the process at once, whatever hangs.
 

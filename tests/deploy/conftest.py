@@ -1,4 +1,4 @@
-"""An AWS account of moto's, empty before each test; and the root file system of the worker's image."""
+"""An AWS account (moto's) and a Google Cloud project, empty before each test; the worker's image as a root file system."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support.aws_account import Account
+from support.google_cloud import GoogleCloud, google_cloud
 from support.motoserver import moto_server
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,12 +32,21 @@ def account(moto: str) -> Account:
     return Account()
 
 
+@pytest.fixture
+def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
+    monkeypatch.setattr("helios.clouds.gcp.build.POLL", 0.0)
+    monkeypatch.setattr("helios.clouds.gcp.build.RETRY_PAUSE", 0.0)
+    monkeypatch.setattr("helios.clouds.gcp.deploy.PAUSE", 0.0)
+    with google_cloud(tmp_path) as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def image() -> Path:
     if os.geteuid() != 0:
-        pytest.skip("making the image's root file system needs root")
+        pytest.skip("building the image's root file system needs root")
     if not shutil.which("apt-get"):
-        pytest.skip("making the image's root file system needs Debian")
-    made = subprocess.run([sys.executable, ROOT / "scripts" / "image.py"], capture_output=True, text=True, timeout=600)
-    assert made.returncode == 0, made.stderr
-    return Path(made.stdout.strip())
+        pytest.skip("building the image's root file system needs Debian")
+    built = subprocess.run([sys.executable, ROOT / "scripts" / "image.py"], capture_output=True, text=True, timeout=600)
+    assert built.returncode == 0, built.stderr
+    return Path(built.stdout.strip())

@@ -1,6 +1,6 @@
-"""Begins the image's own command in AWS's runtime emulator, gives it a payload, and prints what the job's report says.
+"""Starts the image's command in AWS' runtime emulator, invokes it with a payload, and prints the job's report.
 
-``invoke.py EMULATOR PAYLOAD REPORT COMMAND...``, in a network of its own.
+``invoke.py EMULATOR PAYLOAD REPORT COMMAND...``, in its own network namespace.
 """
 
 import socket
@@ -17,7 +17,7 @@ with subprocess.Popen([emulator, *addresses, *command], stdout=sys.stderr) as ru
     try:
         with socket.socket() as probe:
             while probe.connect_ex(("127.0.0.1", PORT)):
-                assert running.poll() is None, "the emulator has ended"
+                assert running.poll() is None, "the emulator has exited"
                 time.sleep(0.01)
         url = f"http://127.0.0.1:{PORT}/2015-03-31/functions/function/invocations"
         with urlopen(Request(url, Path(payload).read_bytes()), timeout=100) as answer:

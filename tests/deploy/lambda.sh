@@ -1,5 +1,5 @@
-# Runs a command in the image as Lambda would: lambda.sh IMAGE FOLDER COMMAND... It is given mount, process and network
-# namespaces of its own, begins in a copy of FOLDER/job at /tmp/job, and has no rights and no way to get any.
+# Runs a command in the image under the limits of Lambda: lambda.sh IMAGE FOLDER COMMAND... It needs its own mount, process
+# and network namespaces. The command starts in a copy of FOLDER/job at /tmp/job, without privileges or a way to gain any.
 set -eu
 image=$1 folder=$2
 shift 2
@@ -15,5 +15,5 @@ done
 mount -o remount,ro dev
 cp -R "$folder/job" tmp/job
 chown -R 993:990 tmp/job
-# In a chroot nobody makes user namespaces, which Lambda doesn't allow either.
+# In a chroot the kernel refuses user namespaces, as Lambda does.
 exec chroot . setpriv --reuid 993 --regid 990 --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all "$@"

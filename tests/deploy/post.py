@@ -1,6 +1,6 @@
-"""Begins the worker's HTTP door, posts a payload to it, and prints what the job's report says.
+"""Starts the worker's HTTP server, posts a payload to it, and prints the job's report.
 
-``post.py PAYLOAD REPORT COMMAND...``, in a network of its own.
+``post.py PAYLOAD REPORT COMMAND...``, in its own network namespace.
 """
 
 import json
@@ -20,7 +20,7 @@ with subprocess.Popen(
     try:
         with socket.socket() as probe:
             while probe.connect_ex(("127.0.0.1", PORT)):
-                assert running.poll() is None, "the worker has ended"
+                assert running.poll() is None, "the worker has exited"
                 time.sleep(0.01)
         url = f"http://127.0.0.1:{PORT}"
         with urlopen(f"{url}/healthz", timeout=10) as answer:

@@ -1,4 +1,4 @@
-"""What goes wrong between this machine and AWS is one clear line. Refusals are those of moto, with rights switched on."""
+"""Errors of AWS are one clear line. Refusals are those of moto, with permissions enabled."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from helios.clouds.aws.failures import of_answer, told
+from helios.clouds.aws.errors import aws_errors, translate
 from helios.errors import DeployError, HeliosError, Throttled, UsageError
 from support.motoserver import moto_server
 
@@ -53,10 +53,10 @@ def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *words: s
     [
         (NOWHERE, 2, ["no AWS credentials", "aws sso login"]),
         (KEYS, 2, ["no AWS region", "AWS_REGION"]),
-        (NOWHERE | {"AWS_PROFILE": "nobody"}, 2, ["no such AWS profile"]),
-        (NOWHERE | {"AWS_ACCESS_KEY_ID": "a"}, 2, ["not whole"]),
+        (NOWHERE | {"AWS_PROFILE": "nemo"}, 2, ["no such AWS profile"]),
+        (NOWHERE | {"AWS_ACCESS_KEY_ID": "a"}, 2, ["incomplete"]),
         (NOWHERE | KEYS, 1, ["can't be reached", "127.0.0.1:9"]),
-        (NOWHERE | KEYS | {"AWS_REGION": "no where"}, 2, ["no valid name", "AWS_REGION"]),
+        (NOWHERE | KEYS | {"AWS_REGION": "no where"}, 2, ["not a valid name", "AWS_REGION"]),
     ],
     ids=["credentials", "region", "profile", "half", "network", "name"],
 )
@@ -64,7 +64,7 @@ def test_wrong_settings_are_one_line(environment: dict[str, str], code: int, wor
     assert_one_line(helios("list", **environment), code, *words)
 
 
-def test_an_expired_sign_in_is_told(tmp_path: Path) -> None:
+def test_an_expired_sign_in_is_reported(tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.write_text(
         "[default]\nsso_session = videos\nsso_account_id = 123456789012\nsso_role_name = Videos\nregion = eu-central-1\n"
@@ -84,8 +84,8 @@ def strict() -> Iterator[dict[str, str]]:
     """A user without any rights, where signatures and rights count."""
     with moto_server(INITIAL_NO_AUTH_ACTION_COUNT="2") as url:
         iam: Any = botocore.session.get_session().create_client("iam", region_name="eu-central-1")
-        iam.create_user(UserName="nobody")
-        key = iam.create_access_key(UserName="nobody")["AccessKey"]
+        iam.create_user(UserName="nemo")
+        key = iam.create_access_key(UserName="nemo")["AccessKey"]
         yield {
             "AWS_ENDPOINT_URL": url,
             "AWS_REGION": "eu-central-1",
@@ -98,13 +98,13 @@ def test_a_missing_right_is_named(strict: dict[str, str]) -> None:
     assert_one_line(helios("list", **strict), 2, "may not do cloudformation:DescribeStacks", "docs/aws.md")
 
 
-def test_an_unknown_key_is_told(strict: dict[str, str]) -> None:
-    assert_one_line(helios("list", **strict | KEYS), 2, "knows no such access key")
+def test_an_unknown_key_is_reported(strict: dict[str, str]) -> None:
+    assert_one_line(helios("list", **strict | KEYS), 2, "does not know this access key")
 
 
-def test_a_wrong_secret_is_told(strict: dict[str, str]) -> None:
+def test_a_wrong_secret_is_reported(strict: dict[str, str]) -> None:
     done = helios("list", **strict | {"AWS_SECRET_ACCESS_KEY": "wrong"})
-    assert_one_line(done, 2, "refuses the signature")
+    assert_one_line(done, 2, "rejects the signature")
 
 
 @pytest.mark.parametrize(
@@ -117,19 +117,19 @@ def test_a_wrong_secret_is_told(strict: dict[str, str]) -> None:
             UsageError,
             "may not do codebuild:StartBuild on arn:aws:codebuild:eu-central-1:1:project/helios: docs",
         ),
-        ("AccessDenied", "Access Denied", UsageError, "may not do the request PutObject"),
+        ("AccessDenied", "Access Denied", UsageError, "may not do PutObject"),
         ("ExpiredTokenException", "The security token included in the request is expired", UsageError, "have expired"),
         ("RequestExpired", "Request has expired.", UsageError, "clock"),
-        ("Throttling", "Rate exceeded", Throttled, "takes no more requests"),
+        ("Throttling", "Rate exceeded", Throttled, "throttles PutObject"),
         ("Weird.Thing", "It is\n  raining", DeployError, "AWS refuses PutObject: It is raining"),
     ],
 )
-def test_answers_are_told_apart(code: str, message: str, kind: type[HeliosError], words: str) -> None:
-    error = of_answer(ClientError({"Error": {"Code": code, "Message": message}}, "PutObject"))
+def test_each_refusal_has_its_error(code: str, message: str, kind: type[HeliosError], words: str) -> None:
+    error = translate(ClientError({"Error": {"Code": code, "Message": message}}, "PutObject"))
     assert type(error) is kind
     assert words in str(error)
 
 
-def test_what_is_no_error_of_aws_is_left_alone() -> None:
-    with pytest.raises(KeyError), told():
+def test_other_exceptions_pass_through() -> None:
+    with pytest.raises(KeyError), aws_errors():
         raise KeyError

@@ -1,6 +1,6 @@
-"""Builds that are followed, that fail, and that are under way already.
+"""Builds that succeed, that fail, and that are already in progress.
 
-moto's CodeBuild only ever succeeds, at once: what it can't say is said by botocore's own Stubber, which checks both sides
+moto's CodeBuild only ever succeeds, immediately: botocore's own Stubber gives the other responses, and checks both sides
 against AWS' service description. The log is moto's.
 """
 
@@ -13,7 +13,7 @@ from aiobotocore.stub import AioStubber
 from helios.clouds.aws import new_session
 from helios.clouds.aws.build import LOG_LINES, build, follow
 from helios.clouds.aws.session import client
-from helios.clouds.events import Building, DeployEvent
+from helios.clouds.events import BuildProgressed, DeployEvent
 from helios.errors import DeployError
 from support.aws_account import Account
 
@@ -61,8 +61,8 @@ def followed(*answers: dict[str, Any]) -> list[DeployEvent]:
 
 def test_each_phase_is_shown_once(account: Account) -> None:
     assert followed(a_build("SUCCEEDED", DONE, {"phaseType": "BUILD", "phaseStatus": "SUCCEEDED"})) == [
-        Building(phase="QUEUED", status="SUCCEEDED"),
-        Building(phase="BUILD", status="SUCCEEDED"),
+        BuildProgressed(phase="QUEUED", status="SUCCEEDED"),
+        BuildProgressed(phase="BUILD", status="SUCCEEDED"),
     ]
 
 
@@ -79,11 +79,11 @@ def test_a_failure_comes_with_its_reason_and_the_end_of_its_log(account: Account
     with pytest.raises(DeployError) as failure:
         followed(a_build("FAILED", DONE, FAILED))
     first, *log = str(failure.value).splitlines()
-    assert first == "the image could not be built: FAILED in BUILD: docker build: exit status 1"
+    assert first == "the image build failed: FAILED in BUILD: docker build: exit status 1"
     assert log == [f"line {line}" for line in range(5, LOG_LINES + 5)]
 
 
-def test_a_failure_whose_log_is_not_there_is_told_all_the_same(account: Account) -> None:
+def test_a_failure_without_a_log_is_reported(account: Account) -> None:
     with pytest.raises(DeployError, match=r"exit status 1 \(its log can't be read: ResourceNotFoundException\)$"):
         followed(a_build("FAILED", FAILED))
 
@@ -94,7 +94,7 @@ def test_a_build_that_was_stopped_is_a_failure(account: Account) -> None:
 
 
 @pytest.mark.parametrize(("tag", "starts"), [("t1", False), ("t2", True)])
-def test_a_build_of_the_same_image_that_is_under_way_is_followed(
+def test_a_running_build_of_the_same_image_is_followed(
     account: Account, monkeypatch: pytest.MonkeyPatch, tag: str, starts: bool
 ) -> None:
     """Other images' builds are left alone."""
@@ -110,11 +110,11 @@ def test_a_build_of_the_same_image_that_is_under_way_is_followed(
 
     monkeypatch.setattr(session, "create_client", stubbed)
     asyncio.run(build(session, "helios-0-1-0", tag, "bucket/context/t.zip", events.append))
-    assert any("being built already" in str(event) for event in events) is not starts
+    assert any("being already in progress" in str(event) for event in events) is not starts
 
 
 class Stubbed:
-    """A client of CodeBuild that is told what to answer."""
+    """A client of CodeBuild with scripted responses."""
 
     def __init__(self, context: Any, tag: str, starts: bool) -> None:
         self.context, self.tag, self.starts = context, tag, starts

@@ -1,7 +1,7 @@
-"""What a check finds. The function and the bucket are moto's.
+"""The checks of a deployment. The function and the bucket are moto's.
 
-Quotas and IAM's simulator are what moto has not: there botocore's own Stubber answers, which checks both sides against
-AWS' service description.
+moto has neither quotas nor IAM's simulator: botocore's own Stubber responds, and checks both sides against AWS' service
+description.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from aiobotocore.stub import AioStubber
 
+from helios.clouds import CheckResult
 from helios.clouds.aws import Deployment, new_session
-from helios.clouds.aws.check import bucket, check, concurrency, permissions
+from helios.clouds.aws.check import check, check_bucket, check_concurrency, check_permissions
 from helios.clouds.aws.session import client
-from helios.clouds.finding import CheckResult
 from support.aws_account import NAME, Account
 
-PLACE = Deployment(
+DEPLOYMENT = Deployment(
     name=NAME,
     version="0.1.0",
     function=NAME,
@@ -44,42 +44,42 @@ def checked(account: Account, deployment: Deployment) -> dict[str, CheckResult]:
     return {finding.name: finding for finding in asyncio.run(all_of_it())}
 
 
-def test_a_deployment_is_looked_at(account: Account) -> None:
-    made = account.deploy()
-    assert made is not None
-    found = checked(account, made)
-    assert list(found) == ["function", "memory", "time-out", "disk", "concurrency", "bucket", "permissions"]
-    assert all(found[name].fine for name in ("function", "memory", "time-out", "bucket"))
-    # moto can't be asked for quotas, or what somebody may do: that is told, and is no failure.
-    assert found["concurrency"].fine is None
-    assert found["permissions"].fine is None
+def test_a_deployment_is_checked(account: Account) -> None:
+    deployment = account.deploy()
+    assert deployment is not None
+    found = checked(account, deployment)
+    assert list(found) == ["function", "memory", "timeout", "disk", "concurrency", "bucket", "permissions"]
+    assert all(found[name].ok for name in ("function", "memory", "timeout", "bucket"))
+    # moto has no quotas and no policy simulator: those checks can't run, which is no failure.
+    assert found["concurrency"].ok is None
+    assert found["permissions"].ok is None
     # Its CloudFormation forgets the size of /tmp, so that the function has what Lambda gives by default.
     assert found["disk"] == CheckResult(
         "disk", False, "512 MB, at least 1024 needed", f"helios deploy aws --name {NAME} --disk 2048"
     )
-    keys = [item["Key"] for item in account.aws("s3").list_objects_v2(Bucket=made.bucket)["Contents"]]
+    keys = [item["Key"] for item in account.aws("s3").list_objects_v2(Bucket=deployment.bucket)["Contents"]]
     assert not any(key.startswith("store/") for key in keys), "what was tried is cleared away"
 
 
-def test_what_is_gone_is_named(account: Account) -> None:
-    made = account.deploy()
-    assert made is not None
+def test_missing_resources_are_named(account: Account) -> None:
+    deployment = account.deploy()
+    assert deployment is not None
     account.aws("lambda").delete_function(FunctionName=NAME)
-    found = checked(account, replace(made, bucket="gone"))
+    found = checked(account, replace(deployment, bucket="gone"))
     assert found["function"] == CheckResult(
         "function", False, f"there is no function {NAME}", f"helios deploy aws --name {NAME}"
     )
-    assert found["bucket"].fine is False
-    assert "does not exist" in found["bucket"].found
+    assert found["bucket"].ok is False
+    assert "does not exist" in found["bucket"].detail
 
 
-def test_too_little_memory_is_told_with_the_way_to_mend_it(account: Account) -> None:
-    made = account.deploy(memory=1024, timeout=30)
-    assert made is not None
-    found = checked(account, made)
-    assert found["memory"].fine is False
-    assert found["memory"].mend.endswith("--memory 3008")
-    assert found["time-out"].fine is False
+def test_too_little_memory_comes_with_the_fix(account: Account) -> None:
+    deployment = account.deploy(memory=1024, timeout=30)
+    assert deployment is not None
+    found = checked(account, deployment)
+    assert found["memory"].ok is False
+    assert found["memory"].fix.endswith("--memory 3008")
+    assert found["timeout"].ok is False
 
 
 def asked(
@@ -87,7 +87,7 @@ def asked(
     look: Callable[[Any, Any], Coroutine[Any, Any, CheckResult]],
     *names: str,
 ) -> CheckResult:
-    """What is found when two services answer so."""
+    """The result of a check for the responses of two services."""
 
     async def all_of_it() -> CheckResult:
         session = new_session()
@@ -105,9 +105,9 @@ def asked(
 @pytest.mark.parametrize(
     ("account_limit", "free", "reserved", "fine", "words"),
     [
-        (1000, 900, None, True, "100 workers of 1000"),
-        (10, 10, None, False, "10 of them not reserved"),
-        (1000, 60, None, False, "60 of them not reserved"),
+        (1000, 900, None, True, "1000 concurrent executions"),
+        (10, 10, None, False, "10 unreserved"),
+        (1000, 60, None, False, "60 unreserved"),
         (1000, 60, 200, True, "200 reserved for this function"),
         (1000, 900, 50, False, "50 reserved"),
     ],
@@ -121,11 +121,11 @@ def test_concurrency_is_compared_with_the_workers(
         own = {} if reserved is None else {"ReservedConcurrentExecutions": reserved}
         functions.add_response("get_function_concurrency", own, {"FunctionName": NAME})
 
-    found = asked(answers, lambda functions, _other: concurrency(functions, NAME, 100), "lambda", "s3")
-    assert found.fine is fine
-    assert words in found.found
+    found = asked(answers, lambda functions, _other: check_concurrency(functions, NAME, 100), "lambda", "s3")
+    assert found.ok is fine
+    assert words in found.detail
     most = free if reserved is None else reserved
-    assert fine or f"--workers {most}" in found.mend
+    assert fine or f"--workers {most}" in found.fix
 
 
 def allowed(name: str, decision: str = "allowed") -> dict[str, str]:
@@ -153,9 +153,9 @@ def test_missing_rights_are_named_and_a_session_is_traced_to_its_role(account: A
         iam.add_response("get_role", {"Role": role | {"CreateDate": 0}}, {"RoleName": "Videos"})
         simulated(iam, ROLE, lambda_InvokeFunction="implicitDeny", s3_PutObject="explicitDeny")
 
-    found = asked(answers, lambda sts, iam: permissions(sts, iam, PLACE), "sts", "iam")
-    assert found.fine is False
-    assert found.found.endswith("may not lambda:InvokeFunction, s3:PutObject")
+    found = asked(answers, lambda sts, iam: check_permissions(sts, iam, DEPLOYMENT), "sts", "iam")
+    assert found.ok is False
+    assert found.detail.endswith("may not lambda:InvokeFunction, s3:PutObject")
 
 
 def test_a_user_with_all_rights_is_fine(account: Account) -> None:
@@ -163,14 +163,14 @@ def test_a_user_with_all_rights_is_fine(account: Account) -> None:
         sts.add_response("get_caller_identity", {"Arn": "arn:aws:iam::123456789012:user/me"})
         simulated(iam, "arn:aws:iam::123456789012:user/me")
 
-    assert asked(answers, lambda sts, iam: permissions(sts, iam, PLACE), "sts", "iam").fine
+    assert asked(answers, lambda sts, iam: check_permissions(sts, iam, DEPLOYMENT), "sts", "iam").ok
 
 
-def test_a_store_that_overwrites_is_no_store(account: Account) -> None:
+def test_a_store_without_conditional_writes_fails(account: Account) -> None:
     def answers(s3: AioStubber, _other: AioStubber) -> None:
         s3.add_response("put_object", {})
         s3.add_response("put_object", {})
         s3.add_response("delete_object", {})
 
-    found = asked(answers, lambda s3, _other: bucket(s3, "videos"), "s3", "sts")
-    assert (found.fine, found.found) == (False, "videos does not know conditional writes")
+    found = asked(answers, lambda s3, _other: check_bucket(s3, "videos"), "s3", "sts")
+    assert (found.ok, found.detail) == (False, "videos does not support conditional writes")

@@ -1,4 +1,4 @@
-"""`helios deploy`, as it is typed."""
+"""The command `helios deploy`, against moto."""
 
 import json
 from typing import Any
@@ -31,33 +31,36 @@ def test_from_nothing_to_nothing(account: Account) -> None:
 
     dry = call("aws", "--image", IMAGE, "--dry-run", "--json")
     assert dry.exit_code == 0
-    (proposed,) = lines(dry)
-    assert proposed["event"] == "proposed"
-    assert {"action": "Add", "resource": "Function", "kind": "AWS::Lambda::Function", "loses": False} in proposed[
-        "changes"
-    ]
+    (planned,) = lines(dry)
+    assert planned["event"] == "changes-planned"
+    assert {
+        "action": "Add",
+        "resource": "Function",
+        "kind": "AWS::Lambda::Function",
+        "destroys_data": False,
+    } in planned["changes"]
     assert call("list").stdout == ""
 
-    made = call("aws", "--image", IMAGE)
-    assert made.exit_code == 0, made.stderr
-    assert "+ Bucket (AWS::S3::Bucket)" in made.stderr
-    assert made.stdout.startswith(f"{OURS}  {helios.__version__}  CREATE_COMPLETE")
+    created = call("aws", "--image", IMAGE)
+    assert created.exit_code == 0, created.stderr
+    assert "+ Bucket (AWS::S3::Bucket)" in created.stderr
+    assert created.stdout.startswith(f"{OURS}  {helios.__version__}  CREATE_COMPLETE")
 
     (listed,) = lines(call("list", "--json"))
     assert (listed["name"], listed["image"], listed["function"]) == (OURS, IMAGE, OURS)
 
     again = call("aws", "--image", IMAGE)
-    assert (again.exit_code, again.stdout) == (0, made.stdout)
-    assert "nothing is changed" in again.stderr
+    assert (again.exit_code, again.stdout) == (0, created.stdout)
+    assert "nothing to change" in again.stderr
 
     checked = call("check", "--json")
     findings = {each["name"]: each for each in lines(checked)}
-    assert findings["bucket"]["fine"] is True
+    assert findings["bucket"]["ok"] is True
     assert checked.exit_code == 1, "moto's function has a small /tmp"
 
     refused = call("destroy")
     assert refused.exit_code == 2
-    assert "would be removed for good" in refused.stderr
+    assert "would be removed permanently" in refused.stderr
     assert "--yes" in refused.stderr
     assert len(lines(call("list", "--json"))) == 1
 
@@ -68,7 +71,7 @@ def test_from_nothing_to_nothing(account: Account) -> None:
     assert "no deployment" in gone.stderr
 
 
-def test_a_check_without_a_deployment_says_how_to_get_one(account: Account) -> None:
+def test_a_check_without_a_deployment_names_the_command(account: Account) -> None:
     outcome = call("check")
     assert outcome.exit_code == 2
     assert "run helios deploy aws" in outcome.stderr

@@ -1,8 +1,7 @@
-"""`helios deploy gcp` and what goes with it, against a project whose requests are checked by Google's descriptions."""
+"""The command `helios deploy` for Google Cloud, against a project that checks requests by Google's API descriptions."""
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,20 +22,11 @@ from helios.clouds.gcp import open_project
 from helios.clouds.names import default_name
 from helios.worker.openapi import document
 from helios.worker.runtime import worker_here
-from support.google_cloud import PROJECT, GoogleCloud, description, google_cloud, schema_of
+from support.google_cloud import PROJECT, GoogleCloud, description, schema_of
 
 OURS = default_name(helios.__version__)
 IMAGE = "europe-docker.pkg.dev/other/images/worker@sha256:" + "0" * 64
 BUCKET = f"{OURS}-{PROJECT}"
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleCloud]:
-    monkeypatch.setattr("helios.clouds.gcp.build.LOOK", 0.0)
-    monkeypatch.setattr("helios.clouds.gcp.build.AGAIN", 0.0)
-    monkeypatch.setattr("helios.clouds.gcp.deploy.PAUSE", 0.0)
-    with google_cloud(tmp_path) as found:
-        yield found
 
 
 def call(*arguments: str, given: str | None = None) -> Result:
@@ -58,42 +48,42 @@ def test_from_nothing_to_nothing(cloud: GoogleCloud) -> None:
 
     dry = call("gcp", "--dry-run", "--json")
     assert dry.exit_code == 0, dry.output
-    quota, proposed = lines(dry)
-    assert quota["message"] == "the quota of us-central1 holds 100 instances of 2 processors and 4096 MiB"
-    kinds = [change["kind"] for change in proposed["changes"]]
-    assert kinds == ["bucket", "service account", "service account", "repository of images", "rights", "rights",
-                     "image, by Cloud Build", "service"]  # fmt: skip
-    assert cloud.changes == [], "a dry run only looks"
+    quota, planned = lines(dry)
+    assert quota["message"] == "the quota of us-central1 allows 100 instances with 2 vCPU and 4096 MiB"
+    kinds = [change["kind"] for change in planned["changes"]]
+    assert kinds == ["bucket", "service account", "service account", "image repository", "permissions", "permissions",
+                     "image, built by Cloud Build", "service"]  # fmt: skip
+    assert cloud.changes == [], "a dry run only reads"
 
-    made = call("gcp")
-    assert made.exit_code == 0, made.output
-    assert f"+ {BUCKET} (bucket)" in made.stderr
-    assert "image: build-0 WORKING" in made.stderr
-    assert made.stdout.startswith(f"{OURS}  0-1-0  CONDITION_SUCCEEDED  https://{OURS}.a.run.app (2 cpus, 4096 MiB")
+    created = call("gcp")
+    assert created.exit_code == 0, created.output
+    assert f"+ {BUCKET} (bucket)" in created.stderr
+    assert "image: build-0 WORKING" in created.stderr
+    assert created.stdout.startswith(f"{OURS}  0-1-0  CONDITION_SUCCEEDED  https://{OURS}.a.run.app (2 vCPU, 4096 MiB")
 
     (listed,) = lines(call("list", "--cloud", "gcp", "--json"))
     assert (listed["name"], listed["store"], listed["region"]) == (OURS, f"gs://{BUCKET}/store", "us-central1")
 
     asked = len(cloud.changes)
     again = call("gcp")
-    assert (again.exit_code, again.stdout) == (0, made.stdout)
-    assert "nothing is changed" in again.stderr
+    assert (again.exit_code, again.stdout) == (0, created.stdout)
+    assert "nothing to change" in again.stderr
     assert len(cloud.changes) == asked
 
     image = service(cloud)["template"]["containers"][0]["image"]
     assert call("gcp", "--refresh").exit_code == 0
     refreshed = service(cloud)["template"]["containers"][0]["image"]
-    assert refreshed.startswith(f"{image}-20"), "built again, under a tag of its own"
-    assert "nothing is changed" in call("gcp").stderr
+    assert refreshed.startswith(f"{image}-20"), "built again, with another tag"
+    assert "nothing to change" in call("gcp").stderr
 
     checked = call("check", "--cloud", "gcp", "--json")
     findings = {each["name"]: each for each in lines(checked)}
-    assert {name for name, each in findings.items() if each["fine"] is not True} == set()
+    assert {name for name, each in findings.items() if each["ok"] is not True} == set()
     assert checked.exit_code == 0
 
     refused = call("destroy", "--cloud", "gcp")
     assert refused.exit_code == 2
-    assert "would be removed for good" in refused.stderr
+    assert "would be removed permanently" in refused.stderr
     assert "--yes" in refused.stderr
     assert service(cloud)
     removed = call("destroy", "--cloud", "gcp", "--yes")
@@ -102,7 +92,7 @@ def test_from_nothing_to_nothing(cloud: GoogleCloud) -> None:
     assert call("destroy", "--cloud", "gcp", "--yes").exit_code == 2
 
 
-def test_what_is_made_is_closed_and_has_least_rights(cloud: GoogleCloud) -> None:
+def test_resources_are_private_and_have_least_privilege(cloud: GoogleCloud) -> None:
     assert call("gcp", "--memory", "8192", "--cpus", "4", "--keep-days", "3", "--max-instances", "7").exit_code == 0
     bucket = cloud.resources[f"storage/v1/b/{BUCKET}"]
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
@@ -139,7 +129,7 @@ def test_what_is_made_is_closed_and_has_least_rights(cloud: GoogleCloud) -> None
     assert not any("allUsers" in str(value) for value in cloud.resources.values())
 
 
-def test_what_is_not_given_stays_as_it_is(cloud: GoogleCloud) -> None:
+def test_settings_that_are_not_given_stay(cloud: GoogleCloud) -> None:
     assert (
         call("gcp", "--region", "europe-west1", "--image", IMAGE, "--memory", "2048", "--keep-days", "5").exit_code == 0
     )
@@ -151,11 +141,11 @@ def test_what_is_not_given_stays_as_it_is(cloud: GoogleCloud) -> None:
     elsewhere = call("gcp", "--image", IMAGE, "--region", "us-east1")
     assert elsewhere.exit_code == 2
     assert "is in europe-west1" in elsewhere.stderr
-    kept = call("gcp", "--image", IMAGE, "--keep-days", "6")
-    assert f"~ {BUCKET} (bucket)" in kept.stderr
+    longer = call("gcp", "--image", IMAGE, "--keep-days", "6")
+    assert f"~ {BUCKET} (bucket)" in longer.stderr
 
 
-def test_a_deploy_that_was_interrupted_goes_on(cloud: GoogleCloud) -> None:
+def test_an_interrupted_deploy_continues(cloud: GoogleCloud) -> None:
     cloud.denied["run.projects.locations.services.create"] = "Permission 'run.services.create' denied on resource"
     refused = call("gcp")
     assert refused.exit_code == 2
@@ -170,50 +160,50 @@ def test_a_deploy_that_was_interrupted_goes_on(cloud: GoogleCloud) -> None:
     assert len(cloud.builds) == 1
 
 
-def test_a_build_that_is_under_way_is_waited_for(cloud: GoogleCloud) -> None:
+def test_a_running_build_is_waited_for(cloud: GoogleCloud) -> None:
     cloud.denied["cloudbuild.projects.builds.get"] = "wait"
     assert call("gcp").exit_code == 2
     cloud.denied.clear()
     done = call("gcp")
     assert done.exit_code == 0, done.output
-    assert "being built already (build-0)" in done.stderr
+    assert "already in progress (build-0)" in done.stderr
     assert len(cloud.builds) == 1
 
 
-def test_accounts_that_are_not_known_everywhere_yet_are_waited_for(cloud: GoogleCloud) -> None:
+def test_new_accounts_are_waited_for(cloud: GoogleCloud) -> None:
     cloud.unknown_accounts = 3
     assert call("gcp", "--image", IMAGE).exit_code == 0
     assert cloud.asked.count("storage.buckets.setIamPolicy") == 4
 
 
-def test_a_build_that_fails_is_told_with_the_end_of_its_log(cloud: GoogleCloud) -> None:
-    cloud.failures = [{"status": "FAILURE", "statusDetail": "step 0 ended with 1"}]
+def test_a_failed_build_comes_with_the_end_of_its_log(cloud: GoogleCloud) -> None:
+    cloud.failures = [{"status": "FAILURE", "statusDetail": "step 0 exited with 1"}]
     storage = f"{cloud.storage}/upload/storage/v1/b/{BUCKET}/o?uploadType=media&name=logs/log-build-0.txt"
     log = "\n".join(f"line {number}" for number in range(40))
     cloud.before_build_ends = lambda: httpx.post(storage, content=log)
     failed = call("gcp")
     assert failed.exit_code == 1
-    assert "the image could not be built: step 0 ended with 1; its log ends with:" in failed.stderr
+    assert "the image build failed: step 0 exited with 1; its log ends with:" in failed.stderr
     assert failed.stderr.splitlines()[-15:] == [f"  line {number}" for number in range(25, 40)]
     assert call("gcp").exit_code == 0
 
 
-def test_a_build_that_fails_for_rights_that_are_not_known_yet_is_started_again(cloud: GoogleCloud) -> None:
+def test_a_build_that_lacks_new_permissions_is_repeated(cloud: GoogleCloud) -> None:
     early = {"status": "FAILURE", "failureInfo": {"type": "FETCH_SOURCE_FAILED", "detail": "403"}}
     cloud.failures = [dict(early), dict(early)]
-    made = call("gcp")
-    assert made.exit_code == 0, made.output
-    assert made.stderr.count("the image is built again") == 2
+    created = call("gcp")
+    assert created.exit_code == 0, created.output
+    assert created.stderr.count("the build is repeated") == 2
     assert len(cloud.builds) == 3
-    # Where the rights were there before, it is no matter of time.
+    # A build with permissions that are not new is not repeated.
     cloud.builds.clear()
     cloud.failures = [dict(early)]
     failed = call("gcp")
     assert failed.exit_code == 1
-    assert "could not be built: 403" in failed.stderr
+    assert "the image build failed: 403" in failed.stderr
 
 
-def test_what_is_built_is_what_was_sent(cloud: GoogleCloud) -> None:
+def test_the_build_uses_the_uploaded_context(cloud: GoogleCloud) -> None:
     assert call("gcp").exit_code == 0
     (build,) = cloud.builds
     source = build["source"]["storageSource"]
@@ -235,14 +225,14 @@ def test_check_names_what_is_missing(held: set[str], missing: str, cloud: Google
     assert "--memory 4096" in checked.stdout
 
 
-def test_check_sees_that_everybody_may_call(cloud: GoogleCloud) -> None:
+def test_check_finds_a_public_service(cloud: GoogleCloud) -> None:
     assert call("gcp", "--image", IMAGE).exit_code == 0
     cloud.resources[f"run/v2/projects/{PROJECT}/locations/us-central1/services/{OURS}/policy"] = {
         "bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]
     }
     checked = call("check", "--cloud", "gcp")
     assert checked.exit_code == 1
-    assert "everybody may call the service" in checked.stdout
+    assert "anyone may call the service" in checked.stdout
 
 
 def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
@@ -262,7 +252,7 @@ def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
     assert f"{spec['timeoutSeconds']}s" == template["timeout"]
     assert spec["containerConcurrency"] == template["maxInstanceRequestConcurrency"]
     assert found["metadata"]["labels"].items() >= service(cloud)["labels"].items()
-    # What only one of the two APIs has a field for.
+    # Fields that only one of the two APIs has.
     assert found["spec"]["template"]["metadata"]["annotations"] == {
         "autoscaling.knative.dev/maxScale": str(template["scaling"]["maxInstanceCount"]),
         "run.googleapis.com/execution-environment": "gen2",
@@ -276,11 +266,11 @@ def test_the_knative_service_is_the_same_service(cloud: GoogleCloud) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--name", "x"], "can't be a name"),
-        (["--cpus", "3"], "--cpus is one of"),
-        (["--memory", "16384"], "give more --cpus"),
-        (["--memory", "2048", "--cpus", "8"], "give more --memory"),
-        (["--timeout", "4000"], "--timeout is from 60 to 3600 seconds"),
+        (["--name", "x"], "is not a valid name"),
+        (["--cpus", "3"], "--cpus must be one of"),
+        (["--memory", "16384"], "use more --cpus"),
+        (["--memory", "2048", "--cpus", "8"], "use more --memory"),
+        (["--timeout", "4000"], "--timeout must be 60 to 3600 seconds"),
     ],
 )
 def test_impossible_settings_are_refused(options: list[str], words: str, cloud: GoogleCloud) -> None:
@@ -290,20 +280,20 @@ def test_impossible_settings_are_refused(options: list[str], words: str, cloud: 
     assert cloud.changes == []
 
 
-def test_what_is_missing_here_is_said_with_the_next_step(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_come_with_the_next_step(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("list", "--cloud", "azure").exit_code == 2
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/nowhere")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     printed = refusal(2)
     assert printed == (
-        "helios: there are no Google credentials: run gcloud auth application-default login, or set "
+        "helios: no Google credentials found: run gcloud auth application-default login, or set "
         "GOOGLE_APPLICATION_CREDENTIALS"
     )
 
 
 def refusal(code: int) -> str:
-    """The one line that a deploy ends with."""
+    """The error line of a deploy."""
     refused = call("gcp", "--image", IMAGE)
     assert refused.exit_code == code, refused.output
     *quota, line = refused.stderr.splitlines()
@@ -311,7 +301,7 @@ def refusal(code: int) -> str:
     return line
 
 
-def test_a_project_must_be_chosen(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_project_must_be_set(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
     key = json.loads((tmp_path / "key.json").read_text())
     del key["project_id"]
@@ -326,7 +316,7 @@ def test_a_project_must_be_chosen(cloud: GoogleCloud, monkeypatch: pytest.Monkey
             "run.projects.locations.services.get",
             "Cloud Run Admin API has not been used in project 1 before or it is disabled.",
             {"reason": "SERVICE_DISABLED", "metadata": {"service": "run.googleapis.com", "consumer": "projects/1"}},
-            "run.googleapis.com is off in this project: gcloud services enable run.googleapis.com cloudbuild",
+            "run.googleapis.com is not enabled in this project: run gcloud services enable run.googleapis.com cloudbuild",
         ),
         (
             "storage.buckets.list",
@@ -347,7 +337,7 @@ def test_a_project_must_be_chosen(cloud: GoogleCloud, monkeypatch: pytest.Monkey
         ("storage.buckets.list", "it is raining", {}, "Google refuses: 403 GET"),
     ],
 )
-def test_what_google_refuses_is_one_line(
+def test_a_refusal_by_google_is_one_line(
     method: str, message: str, reason: dict[str, Any], words: str, cloud: GoogleCloud
 ) -> None:
     cloud.denied[method], cloud.reason = message, reason
@@ -355,13 +345,13 @@ def test_what_google_refuses_is_one_line(
     assert cloud.changes == []
 
 
-def test_a_google_that_is_not_reached_is_one_line(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("helios.clouds.gcp.deployment.PATIENCE", 0.1)
+def test_an_unreachable_google_is_one_line(cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helios.clouds.gcp.deployment.CONNECT_TIMEOUT", 0.1)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
     assert "Google can't be reached" in refusal(1)
 
 
-def test_requests_of_ones_own_account_count_for_the_project(
+def test_requests_of_a_user_account_use_the_quota_of_the_project(
     cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     own = {"type": "authorized_user", "client_id": CLOUD_SDK_CLIENT_ID, "client_secret": "b", "refresh_token": "c"}
@@ -370,7 +360,7 @@ def test_requests_of_ones_own_account_count_for_the_project(
     assert open_project()._credentials.quota_project_id == PROJECT
 
 
-def test_what_is_deployed_is_found_by_itself(cloud: GoogleCloud) -> None:
+def test_a_render_finds_the_deployment(cloud: GoogleCloud) -> None:
     with pytest.raises(helios.UsageError, match=f"is not deployed to {PROJECT} as {OURS}: run helios deploy gcp"):
         asyncio.run(resolve_targets({"adapter": "gcp"}))
     assert call("gcp", "--image", IMAGE, "--memory", "8192").exit_code == 0
@@ -379,20 +369,20 @@ def test_what_is_deployed_is_found_by_itself(cloud: GoogleCloud) -> None:
     assert (targets, store) == ((LocalTarget(), found), f"gs://{BUCKET}/store")
 
 
-def test_a_bucket_of_somebody_else_is_left_alone(cloud: GoogleCloud) -> None:
+def test_a_bucket_of_others_is_not_changed(cloud: GoogleCloud) -> None:
     cloud.resources[f"storage/v1/b/{BUCKET}"] = {"name": BUCKET, "location": "EU"}
     refused = call("gcp", "--image", IMAGE)
     assert refused.exit_code == 2
-    assert "isn't Helios'" in refused.stderr
+    assert "does not belong to Helios" in refused.stderr
 
 
-def test_a_bucket_in_another_project_is_not_taken_for_ones_own(cloud: GoogleCloud) -> None:
+def test_a_bucket_in_another_project_is_not_used(cloud: GoogleCloud) -> None:
     cloud.buckets_of_others.add(BUCKET)
     with pytest.raises(helios.UsageError, match="is not deployed"):
         asyncio.run(resolve_targets({"adapter": "gcp"}))
     refused = call("gcp")
     assert refused.exit_code == 2
-    assert f"the bucket {BUCKET} is somebody else's: choose another --name" in refused.stderr
+    assert f"the bucket {BUCKET} belongs to another project: choose another --name" in refused.stderr
     assert cloud.builds == []
 
 
@@ -405,15 +395,15 @@ def test_a_bucket_in_another_project_is_not_taken_for_ones_own(cloud: GoogleClou
     ],
     ids=["service", "repository", "account"],
 )
-def test_what_others_have_of_that_name_is_left_alone(key: str, there: dict[str, Any], cloud: GoogleCloud) -> None:
+def test_resources_of_others_are_not_changed(key: str, there: dict[str, Any], cloud: GoogleCloud) -> None:
     cloud.resources[key] = there
     refused = call("gcp")
     assert refused.exit_code == 2
-    assert "isn't Helios': choose another --name" in refused.stderr
+    assert "does not belong to Helios: choose another --name" in refused.stderr
     assert cloud.changes == []
 
 
-def test_a_removal_leaves_what_is_of_others(cloud: GoogleCloud) -> None:
+def test_a_removal_leaves_resources_of_others(cloud: GoogleCloud) -> None:
     assert call("gcp", "--image", IMAGE).exit_code == 0
     repository = f"artifactregistry/v1/projects/{PROJECT}/locations/us-central1/repositories/{OURS}"
     cloud.resources[repository] = {"format": "DOCKER", "labels": {"team": "videos"}}
@@ -421,42 +411,42 @@ def test_a_removal_leaves_what_is_of_others(cloud: GoogleCloud) -> None:
     assert repository in cloud.resources
 
 
-def test_a_service_that_was_changed_by_hand_is_understood_and_closed_again(cloud: GoogleCloud) -> None:
+def test_a_service_changed_elsewhere_is_read_and_made_private_again(cloud: GoogleCloud) -> None:
     assert call("gcp", "--image", IMAGE).exit_code == 0
     limits = service(cloud)["template"]["containers"][0]["resources"]["limits"]
     limits |= {"cpu": "4000m", "memory": "8Gi"}
     service(cloud)["invokerIamDisabled"] = True
     checked = call("check", "--cloud", "gcp")
     assert checked.exit_code == 1
-    assert "Cloud Run looks at no rights" in checked.stdout
+    assert "its IAM check is disabled" in checked.stdout
     changed = call("gcp", "--image", IMAGE)
     assert changed.exit_code == 0, changed.output
     assert f"{OURS}: 1 changes" in changed.stderr
-    assert "4 cpus, 8192 MiB" in changed.stdout
+    assert "4 vCPU, 8192 MiB" in changed.stdout
     assert "invokerIamDisabled" not in service(cloud)
 
 
-def test_a_revision_that_did_not_start_is_tried_again(cloud: GoogleCloud) -> None:
+def test_a_revision_that_did_not_start_is_retried(cloud: GoogleCloud) -> None:
     cloud.state = "CONDITION_FAILED"
     assert call("gcp", "--image", IMAGE).exit_code == 0
     assert call("check", "--cloud", "gcp").exit_code == 1
     cloud.state = "CONDITION_SUCCEEDED"
     assert "~ helios-0-1-0 (service)" in call("gcp", "--image", IMAGE).stderr
     assert service(cloud)["template"]["annotations"]
-    assert "nothing is changed" in call("gcp", "--image", IMAGE).stderr
+    assert "nothing to change" in call("gcp", "--image", IMAGE).stderr
 
 
 def test_another_version_takes_the_place_of_one_with_the_same_name(
     cloud: GoogleCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("helios.__version__", "0.0.9")
+    monkeypatch.setattr("helios.release.__version__", "0.0.9")
     assert call("gcp", "--name", "helios-mine", "--image", IMAGE).exit_code == 0
     monkeypatch.undo()
     assert "is Helios 0-0-9" in call("check", "--cloud", "gcp", "--name", "helios-mine").stderr
     changed = call("gcp", "--name", "helios-mine", "--image", IMAGE)
     assert "helios-mine: 3 changes" in changed.stderr
     again = call("gcp", "--name", "helios-mine", "--image", IMAGE)
-    assert "nothing is changed" in again.stderr
+    assert "nothing to change" in again.stderr
 
 
 NEW_PROJECT = {"CpuAllocPerProjectRegion": 20_000, "MemAllocPerProjectRegion": 40 * 2**30}
@@ -478,63 +468,63 @@ def instances(cloud: GoogleCloud) -> int:
         (NEW_PROJECT, ["--max-instances", "7"], 7),
     ],
 )
-def test_a_new_service_has_as_many_instances_as_the_quota_holds(
+def test_a_new_service_has_as_many_instances_as_the_quota_allows(
     quotas: dict[str, int], options: list[str], expected: int, cloud: GoogleCloud
 ) -> None:
     cloud.quotas = quotas
     cloud.held_instances = expected
-    made = call("gcp", *options)
-    assert made.exit_code == 0, made.output
+    created = call("gcp", *options)
+    assert created.exit_code == 0, created.output
     assert instances(cloud) == expected
-    assert f"at most {expected})" in made.stdout
+    assert f"at most {expected} instances)" in created.stdout
 
 
-def test_more_instances_than_the_quota_holds_are_refused_before_anything_is_made(cloud: GoogleCloud) -> None:
+def test_more_instances_than_the_quota_allows_are_refused_before_any_change(cloud: GoogleCloud) -> None:
     cloud.quotas = NEW_PROJECT
     refused = call("gcp", "--max-instances", "11")
     assert refused.exit_code == 2
-    assert "--max-instances 11 is more than the quota of us-central1 holds: 10 of 2 processors" in refused.stderr
+    assert "--max-instances 11 exceeds the quota of us-central1, 10 with 2 vCPU" in refused.stderr
     assert "use --max-instances 10" in refused.stderr
     cloud.quotas = {**NEW_PROJECT, "CpuAllocPerProjectRegion": 1000}
     none = call("gcp")
     assert none.exit_code == 2
-    assert "holds no instance of 2 processors" in none.stderr
+    assert "allows no instance with 2 vCPU" in none.stderr
     assert cloud.changes == []
 
 
-def test_a_quota_that_became_less_lowers_the_instances(cloud: GoogleCloud) -> None:
+def test_a_lowered_quota_lowers_the_instances(cloud: GoogleCloud) -> None:
     assert call("gcp", "--image", IMAGE, "--max-instances", "50").exit_code == 0
     cloud.quotas = NEW_PROJECT
     again = call("gcp", "--image", IMAGE)
     assert again.exit_code == 0, again.output
-    assert "may have 10 instances from now on, and not 50" in again.stderr
+    assert "the maximum instances drop from 50 to 10" in again.stderr
     assert instances(cloud) == 10
     checked = call("check", "--cloud", "gcp", "--workers", "20")
-    assert "holds 10 instances, for 20 workers" in checked.stdout
-    assert "use --workers 10 at most" in checked.stdout
+    assert "allows 10 instances, for 20 workers" in checked.stdout
+    assert "use --workers 10 or less" in checked.stdout
 
 
-def test_whoever_may_not_read_quotas_gets_what_a_new_project_may_have(cloud: GoogleCloud) -> None:
+def test_an_unreadable_quota_means_that_of_a_new_project(cloud: GoogleCloud) -> None:
     cloud.denied["cloudquotas.projects.locations.services.quotaInfos.get"] = (
         "Permission 'cloudquotas.quotas.get' denied"
     )
-    made = call("gcp")
-    assert made.exit_code == 0, made.output
-    assert "the quota of us-central1 can't be read (" in made.stderr
-    assert "cloudquotas.quotas.get" in made.stderr
-    assert "going on with 10 instances" in made.stderr
+    created = call("gcp")
+    assert created.exit_code == 0, created.output
+    assert "the quota of us-central1 can't be read (" in created.stderr
+    assert "cloudquotas.quotas.get" in created.stderr
+    assert "continuing with 10 instances" in created.stderr
     assert instances(cloud) == 10
-    assert "can't be asked for" in call("check", "--cloud", "gcp").stdout
+    assert "can't be checked" in call("check", "--cloud", "gcp").stdout
 
 
-def test_what_google_refuses_is_lowered_and_said(cloud: GoogleCloud) -> None:
+def test_a_refused_number_of_instances_is_lowered(cloud: GoogleCloud) -> None:
     cloud.held_instances = 3
     refused = call("gcp", "--image", IMAGE, "--max-instances", "20")
     assert refused.exit_code == 2
-    assert "--max-instances 20 is more than the quota holds: use 3" in refused.stderr
-    made = call("gcp", "--image", IMAGE)
-    assert made.exit_code == 0, made.output
-    assert "the service may have 3 instances: the quota holds no more" in made.stderr
+    assert "--max-instances 20 exceeds the quota: use 3" in refused.stderr
+    created = call("gcp", "--image", IMAGE)
+    assert created.exit_code == 0, created.output
+    assert "the maximum instances are 3: the quota allows no more" in created.stderr
     assert instances(cloud) == 3
     cloud.held_instances = 2
     changed = call("gcp", "--image", IMAGE, "--timeout", "600")
@@ -542,10 +532,10 @@ def test_what_google_refuses_is_lowered_and_said(cloud: GoogleCloud) -> None:
     assert instances(cloud) == 2
 
 
-def test_foreign_commands_are_allowed_by_name_and_stay_so(cloud: GoogleCloud) -> None:
+def test_allowed_commands_stay_allowed(cloud: GoogleCloud) -> None:
     def variables(*options: str) -> dict[str, str]:
-        made = call("gcp", "--image", IMAGE, *options)
-        assert made.exit_code == 0, made.output
+        created = call("gcp", "--image", IMAGE, *options)
+        assert created.exit_code == 0, created.output
         (container,) = service(cloud)["template"]["containers"]
         return {each["name"]: each["value"] for each in container["env"]} | {"HELIOS_STORE": ""}
 
@@ -560,4 +550,4 @@ def test_foreign_commands_are_allowed_by_name_and_stay_so(cloud: GoogleCloud) ->
     assert variables("--allow-command", "") == {"HELIOS_STORE": ""}
     refused = call("gcp", "--allow-command", "a,b")
     assert refused.exit_code == 2
-    assert "--allow-command takes a command's name or path, and not 'a,b'" in refused.stderr
+    assert "--allow-command needs a command's name or path, not 'a,b'" in refused.stderr

@@ -1,4 +1,4 @@
-"""The worker's image: what it is built of, and that it draws in a place as narrow as Lambda."""
+"""The worker's image: its build context, and rendering in it under the limits of Lambda."""
 
 import asyncio
 import importlib.metadata
@@ -63,7 +63,7 @@ Spec = ChunkSpec | ProbeSpec
 PAGES: dict[CaptureMethod, str] = {"begin-frame": DOM, "stage": DOM, "canvas": CANVAS}
 
 
-# What it is built of.
+# The build context.
 
 
 def members(context: bytes) -> dict[str, bytes]:
@@ -79,11 +79,11 @@ def zipped(contents: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
-def test_the_same_content_is_the_same_context() -> None:
+def test_the_same_content_gives_the_same_context() -> None:
     assert build_context() == build_context()
 
 
-def test_a_digest_is_of_names_and_contents_and_of_nothing_else() -> None:
+def test_a_digest_depends_on_names_and_contents_only() -> None:
     context = build_context()
     contents = members(context)
     named = digest(context)
@@ -96,7 +96,7 @@ def test_a_digest_is_of_names_and_contents_and_of_nothing_else() -> None:
     assert len({named, *map(digest, others)}) == 4
 
 
-def test_a_context_has_helios_as_it_is_here_and_nothing_that_was_compiled() -> None:
+def test_a_context_has_the_source_of_helios_and_nothing_compiled() -> None:
     contents = members(build_context())
     source = ROOT / "src"
     here = {
@@ -132,7 +132,7 @@ def test_a_context_is_the_same_from_every_python(version: str, tmp_path: Path) -
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout == build_context()
 
 
-def test_a_context_is_the_same_whatever_is_installed_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_context_does_not_depend_on_installed_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     before = build_context()
     monkeypatch.setattr(sys, "version_info", (3, 13, 0, "final", 0))
     monkeypatch.setattr(platform, "python_version", lambda: "3.13.0")
@@ -146,7 +146,7 @@ def test_a_context_is_the_same_whatever_is_installed_here(monkeypatch: pytest.Mo
     assert build_context() == before
 
 
-def test_the_lock_file_holds_all_that_a_worker_needs_and_no_address() -> None:
+def test_the_lock_file_has_all_packages_of_a_worker_and_no_url() -> None:
     text = members(build_context())[LOCK].decode()
     assert re.fullmatch(r"([a-z0-9-]+==[\w.]+\n)+", text)
     locked = dict(line.split("==") for line in text.splitlines())
@@ -164,7 +164,7 @@ def test_the_lock_file_holds_all_that_a_worker_needs_and_no_address() -> None:
 def in_lambda(
     image: Path, folder: Path, *command: str, without: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command in the image, which finds a copy of ``folder``/job where it begins."""
+    """Runs a command in the image, in a copy of ``folder``/job."""
     (folder / "root").mkdir(exist_ok=True)
     (folder / "job").mkdir(exist_ok=True)
     config = json.loads((image.parent / "config.json").read_text())
@@ -184,7 +184,7 @@ rights = [status[name].strip() for name in ("CapBnd", "NoNewPrivs")]
 print(json.dumps([os.getuid(), os.getcwd(), sorted(os.listdir("/dev")), os.listdir("/tmp"), *rights]))"""
 
 
-def test_the_place_is_as_narrow_as_lambda(image: Path, tmp_path: Path) -> None:
+def test_the_sandbox_has_the_limits_of_lambda(image: Path, tmp_path: Path) -> None:
     def refused(script: str) -> str:
         done = in_lambda(image, tmp_path, "python", "-c", script)
         assert done.returncode == 1, done.stdout + done.stderr
@@ -205,7 +205,7 @@ RENDERER = ("-P", "-m", "helios.renderer")
 
 
 def renders(image: Path, folder: Path, kind: str, spec: Spec) -> str:
-    """What the renderer in the image makes of a spec: the report of a chunk, or a probe's answer."""
+    """Runs the image's renderer; returns the report of a chunk, or a probe's result."""
     (folder / "job" / "spec.json").write_text(spec.model_dump_json())
     script = f'"$@" >&2 && cat {ANSWERS[kind]}'
     done = in_lambda(image, folder, "sh", "-c", script, "sh", "python", *RENDERER, kind, "spec.json", OUT)
@@ -214,7 +214,7 @@ def renders(image: Path, folder: Path, kind: str, spec: Spec) -> str:
 
 
 def renders_here(folder: Path, kind: str, spec: Spec) -> str:
-    """What the renderer of this machine makes of it."""
+    """Runs this machine's renderer."""
     (folder / "spec.json").write_text(spec.model_dump_json())
     command = [sys.executable, *RENDERER, kind, "spec.json", OUT]
     env = {**os.environ, "TMPDIR": str(folder)}
@@ -224,7 +224,7 @@ def renders_here(folder: Path, kind: str, spec: Spec) -> str:
 
 
 def write_page(folder: Path, html: str) -> Path:
-    """A project with a page and a font, in the job's folder, which is given back."""
+    """Creates a project with a page and a font in the job's folder, and returns the folder."""
     job = folder / "job"
     (job / "project").mkdir(parents=True)
     (job / "project" / "page.html").write_text(html)
@@ -239,7 +239,7 @@ def look(capture: CaptureChoice) -> ProbeSpec:
 
 @pytest.fixture(scope="session")
 def same_browser(image: Path, tmp_path_factory: pytest.TempPathFactory) -> bool:
-    """Whether the browser of the image is that of this machine."""
+    """Whether the image has the browser of this machine."""
     folder = tmp_path_factory.mktemp("browsers")
     job = write_page(folder, DOM)
     there = Probe.model_validate_json(renders(image, folder, "probe", look("faithful")))
@@ -247,7 +247,7 @@ def same_browser(image: Path, tmp_path_factory: pytest.TempPathFactory) -> bool:
 
 
 @pytest.mark.parametrize("method", PAGES)
-def test_a_chunk_drawn_as_lambda_would_is_that_of_this_machine(
+def test_a_chunk_rendered_in_the_image_equals_one_of_this_machine(
     method: CaptureMethod, image: Path, same_browser: bool, tmp_path: Path
 ) -> None:
     job = write_page(tmp_path, PAGES[method])
@@ -260,7 +260,7 @@ def test_a_chunk_drawn_as_lambda_would_is_that_of_this_machine(
         assert there.hashes == ChunkReport.model_validate_json(renders_here(job, "chunk", spec)).hashes
 
 
-def test_a_probe_finds_that_pages_can_be_drawn_fast_there(image: Path, tmp_path: Path) -> None:
+def test_a_probe_chooses_fast_capture_in_the_image(image: Path, tmp_path: Path) -> None:
     write_page(tmp_path, DOM)
     found = Probe.model_validate_json(renders(image, tmp_path, "probe", look("auto")))
     assert found.capture in FAST
@@ -302,7 +302,7 @@ def check_report(done: subprocess.CompletedProcess[str], spec: ChunkSpec, job: P
         assert report.hashes == ChunkReport.model_validate_json(renders_here(job, "chunk", spec)).hashes
 
 
-def test_the_image_begins_as_a_function_that_draws(image: Path, same_browser: bool, tmp_path: Path) -> None:
+def test_the_image_starts_as_a_function_that_renders(image: Path, same_browser: bool, tmp_path: Path) -> None:
     spec, job = write_payload(tmp_path), tmp_path / "job"
     shutil.copy(HERE / "invoke.py", job)
     shutil.copy(EMULATOR, job / "emulator")
@@ -312,7 +312,7 @@ def test_the_image_begins_as_a_function_that_draws(image: Path, same_browser: bo
     check_report(done, spec, job, same_browser)
 
 
-def test_the_image_serves_as_cloud_run_starts_it(image: Path, same_browser: bool, tmp_path: Path) -> None:
+def test_the_image_starts_as_a_cloud_run_service(image: Path, same_browser: bool, tmp_path: Path) -> None:
     spec, job = write_payload(tmp_path), tmp_path / "job"
     shutil.copy(HERE / "post.py", job)
     done = in_lambda(image, tmp_path, "python", "post.py", "payload.json", f"{STORE}/report", *COMMAND)
@@ -333,7 +333,7 @@ def test_a_job_can_not_read_the_workers_credentials(image: Path, tmp_path: Path)
     assert "secret" not in done.stdout
 
 
-def test_its_browser_needs_to_be_told_that_it_has_no_sandbox(image: Path, tmp_path: Path) -> None:
+def test_its_browser_needs_the_no_sandbox_setting(image: Path, tmp_path: Path) -> None:
     job = write_page(tmp_path, DOM)
     (job / "spec.json").write_text(look("faithful").model_dump_json())
     command = ["python", *RENDERER, "probe", "spec.json", OUT]

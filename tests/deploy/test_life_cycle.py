@@ -1,4 +1,4 @@
-"""A deployment is made, left alone, changed, listed and removed. Against moto: docs/aws.md says what that can't show."""
+"""A deployment is created, updated, listed and removed, against moto: see docs/aws.md for its limits."""
 
 from typing import Any
 
@@ -18,43 +18,53 @@ def all_of(account: Account) -> list[Deployment]:
     return account.run(deployments)
 
 
-def test_a_dry_run_shows_all_and_leaves_nothing(account: Account) -> None:
+def test_a_dry_run_shows_all_changes_and_applies_none(account: Account) -> None:
     assert account.deploy(dry_run=True) is None
-    lines = account.message()
+    lines = account.messages()
     assert {f"Add {part}" for part in PARTS | {"Function"}} <= set(lines)
-    assert any("image would be built" in line for line in lines)
+    assert any("would build the image" in line for line in lines)
     assert account.aws("cloudformation").describe_stacks()["Stacks"] == []
     assert account.aws("cloudformation").list_change_sets(StackName=NAME)["Summaries"] == []
     assert account.aws("s3").list_buckets()["Buckets"] == []
 
 
-def test_a_deployment_is_made_and_found(account: Account) -> None:
-    made = account.deploy()
-    assert made is not None
-    assert (made.name, made.function, made.version, made.state) == (NAME, NAME, VERSION, "UPDATE_COMPLETE")
-    assert (made.region, made.account, made.partition) == ("eu-central-1", "123456789012", "aws")
-    assert (made.memory_mb, made.timeout, made.disk_mb, made.architecture) == (3008, 900, 2048, "x86_64")
-    assert made.store == f"s3://{made.bucket}/store"
-    assert made.image.endswith(f"/{NAME}:{account.tag}")
-    assert account.run(lambda session: find_deployment(session, VERSION)) == made
+def test_a_deployment_is_created_and_found(account: Account) -> None:
+    deployment = account.deploy()
+    assert deployment is not None
+    assert (deployment.name, deployment.function, deployment.version, deployment.state) == (
+        NAME,
+        NAME,
+        VERSION,
+        "UPDATE_COMPLETE",
+    )
+    assert (deployment.region, deployment.account, deployment.partition) == ("eu-central-1", "123456789012", "aws")
+    assert (deployment.memory_mb, deployment.timeout, deployment.disk_mb, deployment.architecture) == (
+        3008,
+        900,
+        2048,
+        "x86_64",
+    )
+    assert deployment.store == f"s3://{deployment.bucket}/store"
+    assert deployment.image.endswith(f"/{NAME}:{account.tag}")
+    assert account.run(lambda session: find_deployment(session, VERSION)) == deployment
 
     function = account.aws("lambda").get_function(FunctionName=NAME)
     assert function["Configuration"]["MemorySize"] == 3008
-    assert function["Code"]["ImageUri"] == made.image
-    context = account.aws("s3").list_objects_v2(Bucket=made.bucket)["Contents"]
+    assert function["Code"]["ImageUri"] == deployment.image
+    context = account.aws("s3").list_objects_v2(Bucket=deployment.bucket)["Contents"]
     assert [item["Key"] for item in context] == [f"context/{account.tag}.zip"]
 
 
 def test_a_second_deploy_changes_nothing_and_builds_nothing(account: Account) -> None:
-    made = account.deploy()
-    account.message()
+    deployment = account.deploy()
+    account.messages()
     again = account.deploy()
-    assert account.message() == [f"{NAME} is as it should be: nothing is changed"]
-    assert again == made
+    assert account.messages() == [f"{NAME} is up to date: nothing to change"]
+    assert again == deployment
     assert len(account.aws("codebuild").list_builds_for_project(projectName=NAME)["ids"]) == 1
 
 
-def test_memory_is_changed_in_place_and_the_rest_stays(account: Account) -> None:
+def test_memory_is_updated_in_place(account: Account) -> None:
     first = account.deploy(timeout=600)
     second = account.deploy(memory=5307)
     assert first is not None
@@ -64,7 +74,7 @@ def test_memory_is_changed_in_place_and_the_rest_stays(account: Account) -> None
     assert len(account.aws("codebuild").list_builds_for_project(projectName=NAME)["ids"]) == 1
 
 
-def test_other_code_gets_an_image_of_its_own(account: Account) -> None:
+def test_other_code_gets_another_image(account: Account) -> None:
     account.deploy()
     second = account.deploy(digest="2" * 64)
     assert second is not None
@@ -73,29 +83,29 @@ def test_other_code_gets_an_image_of_its_own(account: Account) -> None:
     assert len(account.aws("ecr").list_images(repositoryName=NAME)["imageIds"]) == 2
 
 
-def test_a_refresh_builds_the_same_again_and_stays(account: Account) -> None:
+def test_a_refreshed_image_stays_current(account: Account) -> None:
     first = account.deploy()
-    account.message()
+    account.messages()
     assert account.deploy(refresh=True, dry_run=True) is None
-    assert any("image would be built" in line for line in account.message())
+    assert any("would build the image" in line for line in account.messages())
     second = account.deploy(refresh=True)
     assert first is not None
     assert second is not None
     assert second.image.startswith(f"{first.image}-20")
     assert account.aws("lambda").get_function(FunctionName=NAME)["Code"]["ImageUri"] == second.image
     assert len(account.aws("ecr").list_images(repositoryName=NAME)["imageIds"]) == 2
-    account.message()
+    account.messages()
     assert account.deploy() == second
-    assert account.message() == [f"{NAME} is as it should be: nothing is changed"]
-    with pytest.raises(UsageError, match="--refresh has an image built"):
+    assert account.messages() == [f"{NAME} is up to date: nothing to change"]
+    with pytest.raises(UsageError, match="--refresh builds an image"):
         account.deploy(refresh=True, image=second.image)
 
 
-def test_an_image_of_ones_own_is_not_built(account: Account) -> None:
+def test_the_callers_own_image_is_not_built(account: Account) -> None:
     image = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine@sha256:{'0' * 64}"
-    made = account.deploy(image=image)
-    assert made is not None
-    assert (made.image, made.function) == (image, NAME)
+    deployment = account.deploy(image=image)
+    assert deployment is not None
+    assert (deployment.image, deployment.function) == (image, NAME)
     assert account.aws("codebuild").list_builds_for_project(projectName=NAME)["ids"] == []
 
 
@@ -108,45 +118,45 @@ def test_two_versions_live_side_by_side(account: Account) -> None:
     assert all_of(account) == [new]
 
 
-def test_destroy_says_what_is_lost_and_asks(account: Account) -> None:
-    made = account.deploy()
-    assert made is not None
-    account.aws("s3").put_object(Bucket=made.bucket, Key="store/segments/1", Body=b"x" * 2_000_000)
+def test_destroy_shows_the_loss_and_asks(account: Account) -> None:
+    deployment = account.deploy()
+    assert deployment is not None
+    account.aws("s3").put_object(Bucket=deployment.bucket, Key="store/segments/1", Body=b"x" * 2_000_000)
     with pytest.raises(UsageError, match="--yes"):
         account.run(lambda session: destroy(session, NAME, show=account.events.append, confirm=lambda line: False))
-    told = account.message()[-1]
-    assert "1 images" in told
-    assert "2 files (2.0 MB)" in told
-    assert all_of(account) == [made]
+    line = account.messages()[-1]
+    assert "1 images" in line
+    assert "2 files (2.0 MB)" in line
+    assert all_of(account) == [deployment]
 
 
 def test_destroy_removes_all_versions_too(account: Account) -> None:
-    made = account.deploy()
-    assert made is not None
+    deployment = account.deploy()
+    assert deployment is not None
     s3 = account.aws("s3")
-    s3.put_bucket_versioning(Bucket=made.bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_versioning(Bucket=deployment.bucket, VersioningConfiguration={"Status": "Enabled"})
     for body in (b"first", b"second"):
-        s3.put_object(Bucket=made.bucket, Key="store/segments/1", Body=body)
-    s3.delete_object(Bucket=made.bucket, Key="store/segments/1")
+        s3.put_object(Bucket=deployment.bucket, Key="store/segments/1", Body=body)
+    s3.delete_object(Bucket=deployment.bucket, Key="store/segments/1")
     account.run(lambda session: destroy(session, NAME, show=account.events.append, confirm=lambda line: True))
     assert all_of(account) == []
     with pytest.raises(ClientError, match="404"):
-        s3.head_bucket(Bucket=made.bucket)
+        s3.head_bucket(Bucket=deployment.bucket)
     # moto forgets the stack but leaves some of its resources where they are; CloudFormation removes them all.
     assert account.aws("ecr").list_images(repositoryName=NAME)["imageIds"] == []
 
 
-def test_a_stack_of_others_is_left_alone(account: Account) -> None:
+def test_a_stack_of_others_is_not_changed(account: Account) -> None:
     topic = '{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}'
     account.aws("cloudformation").create_stack(StackName="theirs", TemplateBody=topic)
-    with pytest.raises(UsageError, match="isn't Helios'"):
+    with pytest.raises(UsageError, match="does not belong to Helios"):
         account.deploy(name="theirs")
     with pytest.raises(UsageError, match="no deployment theirs"):
         account.run(lambda session: destroy(session, "theirs", show=account.events.append, confirm=lambda line: True))
     assert all_of(account) == []
 
 
-def test_what_an_interrupted_dry_run_left_is_cleared_away(account: Account) -> None:
+def test_the_remains_of_an_interrupted_dry_run_are_removed(account: Account) -> None:
     account.aws("cloudformation").create_change_set(
         StackName=NAME,
         ChangeSetName="left",
@@ -154,13 +164,13 @@ def test_what_an_interrupted_dry_run_left_is_cleared_away(account: Account) -> N
         TemplateBody='{"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}',
         Tags=[{"Key": VERSION_TAG, "Value": VERSION}],
     )
-    made = account.deploy()
-    assert made is not None
-    assert made.function == NAME
-    assert any("what is left of it is removed" in line for line in account.message())
+    deployment = account.deploy()
+    assert deployment is not None
+    assert deployment.function == NAME
+    assert any("removing its remains" in line for line in account.messages())
 
 
-def test_what_was_interrupted_before_the_build_goes_on(account: Account) -> None:
+def test_a_deploy_interrupted_before_the_build_continues(account: Account) -> None:
     class Stop(Exception):
         pass
 
@@ -170,10 +180,10 @@ def test_what_was_interrupted_before_the_build_goes_on(account: Account) -> None
     with pytest.raises(UsageError, match=r"no function yet.*helios deploy aws"):
         account.run(lambda session: find_deployment(session, VERSION))
     account.events = []
-    made = account.deploy()
-    assert made is not None
-    assert made.function == NAME
-    assert not any(line.startswith("Add") and "Function" not in line for line in account.message())
+    deployment = account.deploy()
+    assert deployment is not None
+    assert deployment.function == NAME
+    assert not any(line.startswith("Add") and "Function" not in line for line in account.messages())
 
 
 class Interrupting(list):  # type: ignore[type-arg]
@@ -194,10 +204,10 @@ class Interrupting(list):  # type: ignore[type-arg]
     [
         ("0.1.0", None, "not deployed to eu-central-1.*run helios deploy aws"),
         ("0.1.0", "video", "run helios deploy aws --name video"),
-        ("0.2.0", NAME, "is Helios 0.1.0, and this is 0.2.0"),
+        ("0.2.0", NAME, "is Helios 0.1.0, this is 0.2.0"),
     ],
 )
-def test_what_can_not_be_used_is_told(account: Account, version: str, name: str | None, words: str) -> None:
+def test_an_unusable_deployment_is_reported(account: Account, version: str, name: str | None, words: str) -> None:
     if name == NAME:
         account.deploy()
     with pytest.raises(UsageError, match=words):
@@ -207,37 +217,37 @@ def test_what_can_not_be_used_is_told(account: Account, version: str, name: str 
 @pytest.mark.parametrize(
     ("concurrency", "memory", "line"),
     [
-        (1000, 5307, "the account can have 1000 functions running at the same time in this region"),
-        (10, None, "10 functions running at the same time in this region: use --workers 10 at most"),
-        (10, 5307, "new accounts often can't have more than --memory 3008"),
+        (1000, 5307, "the account allows 1000 concurrent executions in this region"),
+        (10, None, "10 concurrent executions in this region: use --workers 10 or less"),
+        (10, 5307, "new accounts often allow no more than --memory 3008"),
     ],
 )
-def test_what_the_account_may_have_is_said_before_the_image_is_built(
+def test_the_quota_is_shown_before_the_image_is_built(
     concurrency: int, memory: int | None, line: str, account: Account, moto: str
 ) -> None:
     with quotas(moto, concurrency):
         assert account.deploy(memory=memory, dry_run=True) is None
-        lines = account.message()
+        lines = account.messages()
         assert any(line in each for each in lines)
         assert account.deploy(memory=memory)
-        lines = account.message()
+        lines = account.messages()
         message = next(number for number, each in enumerate(lines) if line in each)
-        assert message < next(number for number, each in enumerate(lines) if "built by CodeBuild" in each)
+        assert message < next(number for number, each in enumerate(lines) if "CodeBuild builds" in each)
 
 
-def test_an_account_that_does_not_tell_its_quotas_is_deployed_to(account: Account) -> None:
+def test_unreadable_quotas_do_not_stop_a_deploy(account: Account) -> None:
     assert account.deploy()
-    assert any("the account's quotas can't be read" in line for line in account.message())
+    assert any("the account's quotas can't be read" in line for line in account.messages())
 
 
-def test_foreign_commands_are_allowed_by_name_and_stay_so(account: Account) -> None:
+def test_allowed_commands_stay_allowed(account: Account) -> None:
     def variables(**options: Any) -> dict[str, str]:
-        made = account.deploy(**options)
-        assert made is not None
+        deployment = account.deploy(**options)
+        assert deployment is not None
         function = account.aws("lambda").get_function_configuration(FunctionName=NAME)
         return function["Environment"]["Variables"] | {"HELIOS_STORE": ""}
 
     assert variables() == {"HELIOS_STORE": ""}
-    assert variables(allow=("ffmpeg", "/opt/tool", "ffmpeg"))["HELIOS_COMMANDS"] == "/opt/tool,ffmpeg"
+    assert variables(allow_commands=("ffmpeg", "/opt/tool", "ffmpeg"))["HELIOS_COMMANDS"] == "/opt/tool,ffmpeg"
     assert variables(timeout=600)["HELIOS_COMMANDS"] == "/opt/tool,ffmpeg"
-    assert variables(allow=("",)) == {"HELIOS_STORE": ""}
+    assert variables(allow_commands=("",)) == {"HELIOS_STORE": ""}

@@ -1,6 +1,6 @@
-"""What CloudFormation says that moto never does: failures, removals, what takes its time.
+"""CloudFormation's responses that moto lacks: failures, removals, slow changes.
 
-It is said by botocore's own Stubber, which checks both sides against AWS' service description.
+botocore's own Stubber gives them, and checks both sides against AWS' service description.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from helios.clouds.aws import stack as module
 from helios.clouds.aws.deploy import deploy
 from helios.clouds.aws.settings import Settings
 from helios.clouds.aws.stack import Stack
-from helios.clouds.events import DeployEvent, Proposed, ResourceChanged
+from helios.clouds.events import ChangesPlanned, DeployEvent, ResourceChanged
 from helios.errors import DeployError, UsageError
 
 NAME = "helios-0-1-0"
@@ -32,7 +32,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Script:
-    """What CloudFormation answers, one after the other."""
+    """CloudFormation's responses, in order."""
 
     def __init__(self, stubber: AioStubber) -> None:
         self.stubber = stubber
@@ -48,7 +48,7 @@ class Script:
         self.stubber.add_client_error("describe_stacks", "ValidationError", NEVER_THERE)
 
     def events(self, *happened: tuple[str, str, str]) -> None:
-        """All events so far and these, the newest first, as AWS gives them."""
+        """All events so far and these, the newest first, as AWS orders them."""
         for resource, status, reason in happened:
             event = {"StackId": ID, "StackName": NAME, "EventId": str(len(self._events)), "Timestamp": NOW}
             event |= {"LogicalResourceId": resource, "ResourceStatus": status, "ResourceStatusReason": reason}
@@ -61,7 +61,7 @@ class Script:
         self.stubber.add_response("describe_change_set", {"Status": "CREATE_IN_PROGRESS"})
         self.stubber.add_response("describe_change_set", {"Status": status, "StatusReason": reason, "Changes": listed})
 
-    def say(self, operation: str) -> None:
+    def empty(self, operation: str) -> None:
         self.stubber.add_response(operation, {})
 
 
@@ -80,32 +80,32 @@ def played(script: Callable[[Script], None], act: Callable[[Stack], Any]) -> tup
     return asyncio.run(all_of_it()), shown
 
 
-def test_the_first_resource_that_failed_is_told_and_not_those_it_took_along() -> None:
-    def script(say: Script) -> None:
-        say.events((NAME, "REVIEW_IN_PROGRESS", ""))
-        say.say("execute_change_set")
-        say.stack("REVIEW_IN_PROGRESS")
-        say.events()
-        say.stack("CREATE_IN_PROGRESS")
-        say.events((NAME, "CREATE_IN_PROGRESS", "User Initiated"), ("Repository", "CREATE_FAILED", "it exists already"))
-        say.stack("ROLLBACK_COMPLETE")
-        say.events(("Bucket", "CREATE_FAILED", "Resource creation cancelled"), (NAME, "ROLLBACK_COMPLETE", ""))
+def test_only_the_first_failed_resource_is_reported() -> None:
+    def script(cf: Script) -> None:
+        cf.events((NAME, "REVIEW_IN_PROGRESS", ""))
+        cf.empty("execute_change_set")
+        cf.stack("REVIEW_IN_PROGRESS")
+        cf.events()
+        cf.stack("CREATE_IN_PROGRESS")
+        cf.events((NAME, "CREATE_IN_PROGRESS", "User Initiated"), ("Repository", "CREATE_FAILED", "it exists already"))
+        cf.stack("ROLLBACK_COMPLETE")
+        cf.events(("Bucket", "CREATE_FAILED", "Resource creation cancelled"), (NAME, "ROLLBACK_COMPLETE", ""))
 
     with pytest.raises(DeployError) as failure:
         played(script, lambda stack: stack.execute("change-set"))
     assert str(failure.value) == f"the stack {NAME} is in state ROLLBACK_COMPLETE: Repository: it exists already"
 
 
-def test_an_update_is_not_taken_for_done_before_it_has_started() -> None:
-    def script(say: Script) -> None:
-        say.events((NAME, "CREATE_COMPLETE", ""))
-        say.say("execute_change_set")
-        say.stack("CREATE_COMPLETE")
-        say.events()
-        say.stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-        say.events((NAME, "UPDATE_IN_PROGRESS", ""))
-        say.stack("UPDATE_COMPLETE")
-        say.events((NAME, "UPDATE_COMPLETE", ""))
+def test_an_update_is_not_finished_before_it_has_started() -> None:
+    def script(cf: Script) -> None:
+        cf.events((NAME, "CREATE_COMPLETE", ""))
+        cf.empty("execute_change_set")
+        cf.stack("CREATE_COMPLETE")
+        cf.events()
+        cf.stack("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        cf.events((NAME, "UPDATE_IN_PROGRESS", ""))
+        cf.stack("UPDATE_COMPLETE")
+        cf.events((NAME, "UPDATE_COMPLETE", ""))
 
     found, shown = played(script, lambda stack: stack.execute("change-set"))
     assert found.status == "UPDATE_COMPLETE"
@@ -115,12 +115,12 @@ def test_an_update_is_not_taken_for_done_before_it_has_started() -> None:
     ]
 
 
-def test_changes_that_lose_what_is_there_are_marked() -> None:
+def test_changes_that_destroy_data_are_marked() -> None:
     def change(name: str, action: str, **more: str) -> dict[str, str]:
         return {"Action": action, "LogicalResourceId": name, "ResourceType": "AWS::S3::Bucket"} | more
 
-    def script(say: Script) -> None:
-        say.change_set(
+    def script(cf: Script) -> None:
+        cf.change_set(
             "CREATE_COMPLETE",
             change("New", "Add"),
             change("Same", "Modify", Replacement="False"),
@@ -130,54 +130,54 @@ def test_changes_that_lose_what_is_there_are_marked() -> None:
         )
 
     (_, proposed), _ = played(script, lambda stack: stack.propose({"HeliosVersion": "0.1.0"}, create=False))
-    assert isinstance(proposed, Proposed)
-    lost = {each.resource: each.loses for each in proposed.changes}
+    assert isinstance(proposed, ChangesPlanned)
+    lost = {each.resource: each.destroys_data for each in proposed.changes}
     assert lost == {"New": False, "Same": False, "Other": True, "Perhaps": True, "Old": True}
 
 
-def test_a_change_set_without_changes_is_none_and_leaves_nothing() -> None:
-    def script(say: Script) -> None:
-        say.change_set(
+def test_an_empty_change_set_is_deleted() -> None:
+    def script(cf: Script) -> None:
+        cf.change_set(
             "FAILED", reason="The submitted information didn't contain changes. Submit different information."
         )
-        say.say("delete_change_set")
-        say.stack("UPDATE_COMPLETE")
+        cf.empty("delete_change_set")
+        cf.stack("UPDATE_COMPLETE")
 
     assert played(script, lambda stack: stack.propose({"HeliosVersion": "0.1.0"}, create=False))[0] is None
 
 
-def test_a_change_set_that_can_not_be_made_says_why() -> None:
-    def script(say: Script) -> None:
-        say.change_set("FAILED", reason="Template error: no such thing")
-        say.say("delete_change_set")
-        say.stack("UPDATE_COMPLETE")
+def test_a_failed_change_set_has_its_reason() -> None:
+    def script(cf: Script) -> None:
+        cf.change_set("FAILED", reason="Template error: no such thing")
+        cf.empty("delete_change_set")
+        cf.stack("UPDATE_COMPLETE")
 
     with pytest.raises(DeployError, match="Template error: no such thing"):
         played(script, lambda stack: stack.propose({"HeliosVersion": "0.1.0"}, create=False))
 
 
-def test_a_removal_waits_and_tells_what_holds_it() -> None:
-    def script(say: Script) -> None:
-        say.stack("UPDATE_COMPLETE")
-        say.events((NAME, "UPDATE_COMPLETE", ""))
-        say.say("delete_stack")
-        say.stack("DELETE_IN_PROGRESS")
-        say.events((NAME, "DELETE_IN_PROGRESS", "User Initiated"))
-        say.stack("DELETE_FAILED")
-        say.events(("Bucket", "DELETE_FAILED", "the bucket is not empty"))
+def test_a_failed_removal_has_its_reason() -> None:
+    def script(cf: Script) -> None:
+        cf.stack("UPDATE_COMPLETE")
+        cf.events((NAME, "UPDATE_COMPLETE", ""))
+        cf.empty("delete_stack")
+        cf.stack("DELETE_IN_PROGRESS")
+        cf.events((NAME, "DELETE_IN_PROGRESS", "User Initiated"))
+        cf.stack("DELETE_FAILED")
+        cf.events(("Bucket", "DELETE_FAILED", "the bucket is not empty"))
 
     with pytest.raises(DeployError, match=r"can't be deleted: Bucket: the bucket is not empty"):
         played(script, lambda stack: stack.delete())
 
 
-def test_a_removal_is_done_when_the_stack_is_gone() -> None:
-    def script(say: Script) -> None:
-        say.stack("ROLLBACK_COMPLETE")
-        say.events((NAME, "ROLLBACK_COMPLETE", ""))
-        say.say("delete_stack")
-        say.stack("DELETE_IN_PROGRESS")
-        say.events()
-        say.stack("DELETE_COMPLETE")
+def test_a_removal_ends_when_the_stack_is_gone() -> None:
+    def script(cf: Script) -> None:
+        cf.stack("ROLLBACK_COMPLETE")
+        cf.events((NAME, "ROLLBACK_COMPLETE", ""))
+        cf.empty("delete_stack")
+        cf.stack("DELETE_IN_PROGRESS")
+        cf.events()
+        cf.stack("DELETE_COMPLETE")
 
     played(script, lambda stack: stack.delete())
 
@@ -206,7 +206,7 @@ class OneClient:
 
 
 def deployed(script: Callable[[Script], None], *, agreeing: bool = False) -> tuple[OneClient, list[str]]:
-    """A deploy of an image of one's own; what was asked."""
+    """Deploys the caller's own image; returns the questions to ``confirm``."""
     asked: list[str] = []
     session: Any = OneClient(script)
 
@@ -228,50 +228,52 @@ def deployed(script: Callable[[Script], None], *, agreeing: bool = False) -> tup
 REMOVES = {"Action": "Remove", "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket"}
 
 
-def replacing(say: Script) -> None:
-    say.stack("UPDATE_COMPLETE")
-    say.change_set("CREATE_COMPLETE", REMOVES)
+def replacing(cf: Script) -> None:
+    cf.stack("UPDATE_COMPLETE")
+    cf.change_set("CREATE_COMPLETE", REMOVES)
 
 
-def test_what_would_be_lost_needs_a_yes() -> None:
-    def script(say: Script) -> None:
-        replacing(say)
-        say.say("delete_change_set")
-        say.stack("UPDATE_COMPLETE")
+def test_loss_of_data_needs_a_confirmation() -> None:
+    def script(cf: Script) -> None:
+        replacing(cf)
+        cf.empty("delete_change_set")
+        cf.stack("UPDATE_COMPLETE")
 
-    with pytest.raises(UsageError, match=r"Bucket of helios-0-1-0 would be replaced or removed.*--yes"):
+    with pytest.raises(
+        UsageError, match=r"Bucket of helios-0-1-0 would be replaced or removed, and the data lost: confirm with --yes"
+    ):
         deployed(script)
 
 
-def test_with_a_yes_it_is_done() -> None:
-    def script(say: Script) -> None:
-        replacing(say)
-        say.events((NAME, "UPDATE_COMPLETE", ""))
-        say.say("execute_change_set")
-        say.stack("UPDATE_COMPLETE")
-        say.events((NAME, "UPDATE_COMPLETE", ""))
+def test_a_confirmed_change_is_applied() -> None:
+    def script(cf: Script) -> None:
+        replacing(cf)
+        cf.events((NAME, "UPDATE_COMPLETE", ""))
+        cf.empty("execute_change_set")
+        cf.stack("UPDATE_COMPLETE")
+        cf.events((NAME, "UPDATE_COMPLETE", ""))
 
     _, asked = deployed(script, agreeing=True)
     assert len(asked) == 1
 
 
-def test_what_failed_before_is_removed_and_made_again() -> None:
-    def script(say: Script) -> None:
-        say.stack("ROLLBACK_COMPLETE")
-        say.stack("ROLLBACK_COMPLETE")
-        say.events((NAME, "ROLLBACK_COMPLETE", ""))
-        say.say("delete_stack")
-        say.stack("DELETE_COMPLETE")
-        say.stubber.add_response(
+def test_a_failed_stack_is_deleted_and_created_again() -> None:
+    def script(cf: Script) -> None:
+        cf.stack("ROLLBACK_COMPLETE")
+        cf.stack("ROLLBACK_COMPLETE")
+        cf.events((NAME, "ROLLBACK_COMPLETE", ""))
+        cf.empty("delete_stack")
+        cf.stack("DELETE_COMPLETE")
+        cf.stubber.add_response(
             "create_change_set",
             {"Id": "arn:aws:cloudformation:::changeSet/c/1", "StackId": ID},
             {"ChangeSetType": "CREATE", **dict.fromkeys(CHANGE_SET, ANY)},
         )
-        say.stubber.add_response("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []})
-        say.events()
-        say.say("execute_change_set")
-        say.stack("CREATE_COMPLETE")
-        say.events((NAME, "CREATE_COMPLETE", ""))
+        cf.stubber.add_response("describe_change_set", {"Status": "CREATE_COMPLETE", "Changes": []})
+        cf.events()
+        cf.empty("execute_change_set")
+        cf.stack("CREATE_COMPLETE")
+        cf.events((NAME, "CREATE_COMPLETE", ""))
 
     deployed(script)
 
@@ -279,39 +281,39 @@ def test_what_failed_before_is_removed_and_made_again() -> None:
 CHANGE_SET = ("StackName", "ChangeSetName", "TemplateBody", "Parameters", "Capabilities", "Tags")
 
 
-def test_what_another_has_started_is_waited_for() -> None:
-    def script(say: Script) -> None:
-        say.stack("UPDATE_IN_PROGRESS")
-        say.events((NAME, "UPDATE_IN_PROGRESS", ""))
-        say.stack("UPDATE_IN_PROGRESS")
-        say.events()
-        say.stack("UPDATE_COMPLETE")
-        say.events((NAME, "UPDATE_COMPLETE", ""))
-        say.change_set("FAILED", reason="No updates are to be performed.")
-        say.say("delete_change_set")
-        say.stack("UPDATE_COMPLETE")
+def test_a_change_in_progress_is_waited_for() -> None:
+    def script(cf: Script) -> None:
+        cf.stack("UPDATE_IN_PROGRESS")
+        cf.events((NAME, "UPDATE_IN_PROGRESS", ""))
+        cf.stack("UPDATE_IN_PROGRESS")
+        cf.events()
+        cf.stack("UPDATE_COMPLETE")
+        cf.events((NAME, "UPDATE_COMPLETE", ""))
+        cf.change_set("FAILED", reason="No updates are to be performed.")
+        cf.empty("delete_change_set")
+        cf.stack("UPDATE_COMPLETE")
 
     deployed(script)
 
 
-def test_a_stack_that_is_stuck_is_told() -> None:
+def test_a_stuck_stack_is_reported() -> None:
     with pytest.raises(DeployError, match=r"UPDATE_ROLLBACK_FAILED: run helios deploy destroy --name helios-0-1-0"):
-        deployed(lambda say: say.stack("UPDATE_ROLLBACK_FAILED"))
+        deployed(lambda cf: cf.stack("UPDATE_ROLLBACK_FAILED"))
 
 
-def test_a_function_with_more_memory_than_the_account_may_have_is_told_with_the_limit() -> None:
+def test_too_much_memory_for_the_account_is_reported_with_the_limit() -> None:
     reason = (
         "Resource handler returned message: \"'MemorySize' value failed to satisfy constraint: Member must have value "
         'less than or equal to 3008 (Service: Lambda, Status Code: 400, Request ID: 0)" (HandlerErrorCode: InvalidRequest)'
     )
 
-    def script(say: Script) -> None:
-        say.stack("UPDATE_COMPLETE")
-        say.change_set("CREATE_COMPLETE")
-        say.events((NAME, "UPDATE_COMPLETE", ""))
-        say.say("execute_change_set")
-        say.stack("UPDATE_ROLLBACK_COMPLETE")
-        say.events(("Function", "CREATE_FAILED", reason), (NAME, "UPDATE_ROLLBACK_COMPLETE", ""))
+    def script(cf: Script) -> None:
+        cf.stack("UPDATE_COMPLETE")
+        cf.change_set("CREATE_COMPLETE")
+        cf.events((NAME, "UPDATE_COMPLETE", ""))
+        cf.empty("execute_change_set")
+        cf.stack("UPDATE_ROLLBACK_COMPLETE")
+        cf.events(("Function", "CREATE_FAILED", reason), (NAME, "UPDATE_ROLLBACK_COMPLETE", ""))
 
-    with pytest.raises(UsageError, match=r"can have 3008 MB of memory at most, and not \d+: use --memory 3008"):
+    with pytest.raises(UsageError, match=r"allows functions at most 3008 MB of memory, not \d+: use --memory 3008"):
         deployed(script)

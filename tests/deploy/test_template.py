@@ -1,4 +1,4 @@
-"""The template is one that CloudFormation takes, and gives away no more than is needed."""
+"""The template is valid for CloudFormation and grants only the permissions needed."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def listed(value: Any) -> list[Any]:
 
 
 def lint(architecture: str) -> subprocess.CompletedProcess[str]:
-    """cfn-lint's opinion, for the parameters that a deploy gives."""
+    """cfn-lint's result for the parameters of a deploy."""
     given = Settings("helios", architecture=architecture, image="an-image").parameters({})
     given |= {"HeliosVersion": "1", "BuildArchitecture": architecture, "ImageUri": "an-image"}
     command = [Path(sys.executable).with_name("cfn-lint"), TEMPLATE, "--format", "parseable"]
@@ -49,8 +49,8 @@ def test_cfn_lint_finds_nothing(architecture: str) -> None:
     assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
 
-def test_cfn_lint_looks_at_parameters_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the test above finds means something: the same call finds a wrong value."""
+def test_cfn_lint_checks_parameters_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test above can fail: the same call finds a wrong value."""
     monkeypatch.setattr("helios.clouds.aws.settings.ARCHITECTURES", ("pdp11",))
     linted = lint("pdp11")
     assert linted.returncode
@@ -80,7 +80,7 @@ def test_the_function_reaches_its_part_of_the_bucket_and_its_log_only(resources:
     assert lists["Condition"] == {"StringLikeIfExists": {"s3:prefix": "store/*"}}
 
 
-def test_the_bucket_is_private_encrypted_and_forgets(resources: dict[str, dict[str, Any]]) -> None:
+def test_the_bucket_is_private_and_encrypted_and_deletes_old_objects(resources: dict[str, dict[str, Any]]) -> None:
     bucket = resources["Bucket"]["Properties"]
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
     assert all(bucket["PublicAccessBlockConfiguration"].values())
@@ -99,7 +99,7 @@ def test_the_bucket_is_private_encrypted_and_forgets(resources: dict[str, dict[s
     assert (denied["Effect"], denied["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
-def test_the_repository_keeps_three_images(resources: dict[str, dict[str, Any]]) -> None:
+def test_the_repository_retains_three_images(resources: dict[str, dict[str, Any]]) -> None:
     repository = resources["Repository"]["Properties"]
     (rule,) = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
     assert rule["selection"]["countNumber"] == 3
@@ -110,27 +110,27 @@ def test_only_the_function_waits_for_an_image(resources: dict[str, dict[str, Any
     assert {name for name, each in resources.items() if "Condition" in each} == {"Function"}
 
 
-def test_the_choices_are_those_of_the_template() -> None:
+def test_the_choices_match_the_template() -> None:
     assert re.search(rf"AllowedValues: \[{', '.join(map(str, LOG_DAYS))}\]", TEMPLATE.read_text("utf-8"))
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"name": "Helios"}, "lower-case"),
-    ({"name": "a" * 41}, "at most 40"),
+    ({"name": "Helios"}, "is not a valid name"),
+    ({"name": "a" * 41}, "at most 40 lower-case"),
     ({"name": "a--b"}, "single dashes"),
     ({"architecture": "pdp11"}, "x86_64, arm64"),
     ({"memory": 128}, "512 to 10240 MB"),
     ({"timeout": 901}, "30 to 900 seconds"),
     ({"disk": 511}, "512 to 10240 MB"),
     ({"keep_days": 0}, "1 to 3650 days"),
-    ({"log_days": 2}, "--log-days is one of 1, 3"),
-    ({"allow": ("ffmpeg,sh",)}, "--allow-command takes a command's name or path, and not 'ffmpeg,sh'"),
-    ({"allow": ("-x",)}, "--allow-command takes a command's name"),
+    ({"log_days": 2}, "--log-days must be one of 1, 3"),
+    ({"allow_commands": ("ffmpeg,sh",)}, "--allow-command needs a command's name or path, not 'ffmpeg,sh'"),
+    ({"allow_commands": ("-x",)}, "--allow-command needs a command's name"),
 ]
 
 
 @pytest.mark.parametrize(("options", "words"), WRONG)
-def test_wrong_settings_are_refused_before_anything_is_asked_for(options: dict[str, Any], words: str) -> None:
+def test_wrong_settings_are_refused_without_a_request(options: dict[str, Any], words: str) -> None:
     given: dict[str, Any] = {"name": "helios", **options}
     with pytest.raises(UsageError, match=words):
         Settings(**given)
@@ -140,6 +140,6 @@ def test_wrong_settings_are_refused_before_anything_is_asked_for(options: dict[s
     ("version", "name"),
     [("0.1.0", "helios-0-1-0"), ("1.0.0rc1", "helios-1-0-0rc1"), ("0.2.dev3+g1F2", "helios-0-2-dev3-g1f2")],
 )
-def test_names_carry_the_version(version: str, name: str) -> None:
+def test_names_contain_the_version(version: str, name: str) -> None:
     assert default_name(version) == name
     assert Settings(default_name(version)).name == name

@@ -15,7 +15,7 @@ from aiobotocore.session import AioSession
 
 from helios.clouds.aws import Deployment, Settings, new_session
 from helios.clouds.aws.deploy import deploy
-from helios.clouds.events import Building, DeployEvent, Proposed, ResourceChanged, Said
+from helios.clouds.events import BuildProgressed, DeployEvent, ChangesPlanned, ResourceChanged, MessageIssued
 
 T = TypeVar("T")
 VERSION = "0.1.0"
@@ -83,7 +83,7 @@ class Account:
 
         def show(event: DeployEvent) -> None:
             self.events.append(event)
-            self._make_up(event, settings.name)
+            self._complete(event, settings.name)
 
         def confirm(line: str) -> bool:
             self.asked.append(line)
@@ -106,21 +106,21 @@ class Account:
         """Returns the result of ``work`` with a session in this account."""
         return asyncio.run(work(new_session()))
 
-    def message(self) -> list[str]:
+    def messages(self) -> list[str]:
         """Returns and clears the lines shown since the last call, with the names of changed resources."""
         lines: list[str] = []
         for event in self.events:
             match event:
-                case Proposed():
+                case ChangesPlanned():
                     lines += [f"{change.action} {change.resource}" for change in event.changes]
-                case Said():
+                case MessageIssued():
                     lines.append(event.message)
                 case _:
                     pass
         self.events.clear()
         return lines
 
-    def _make_up(self, event: DeployEvent, name: str) -> None:
+    def _complete(self, event: DeployEvent, name: str) -> None:
         match event:
             case ResourceChanged(resource=resource, status="CREATE_COMPLETE") if resource == name:
                 self.aws("codebuild").create_project(
@@ -130,7 +130,7 @@ class Account:
                     environment={"type": "LINUX_CONTAINER", "image": "any", "computeType": "BUILD_GENERAL1_SMALL"},
                     serviceRole="arn:aws:iam::123456789012:role/builds",
                 )
-            case Building(phase="POST_BUILD", status="SUCCEEDED"):
+            case BuildProgressed(phase="POST_BUILD", status="SUCCEEDED"):
                 tag = self._context_without_image(name)
                 manifest = _MANIFEST.replace("sha256:0", f"sha256:{tag}")
                 self.aws("ecr").put_image(repositoryName=name, imageTag=tag, imageManifest=manifest)

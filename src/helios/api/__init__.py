@@ -1,6 +1,7 @@
 """The verbs of ``import helios``. The command line calls these and adds nothing to them."""
 
 from helios.api.batches import batch, batch_sync
+from helios.api.deployments import deploy, deploy_sync, deployments, deployments_sync, destroy, destroy_sync
 from helios.api.options import BatchOptions, CompositionOptions, RenderOptions
 from helios.api.videos import create_job, estimate, render, render_events, render_sync, still, stitch, submit
 
@@ -11,6 +12,12 @@ __all__ = [
     "batch",
     "batch_sync",
     "create_job",
+    "deploy",
+    "deploy_sync",
+    "deployments",
+    "deployments_sync",
+    "destroy",
+    "destroy_sync",
     "estimate",
     "render",
     "render_events",

@@ -1,38 +1,31 @@
-"""``helios deploy``: what Helios needs in a cloud, made, listed, checked and removed."""
+"""``helios deploy``: creates, lists, checks and removes deployments in a cloud."""
 
 from __future__ import annotations
 
-import json as json_
 import sys
-from collections.abc import Coroutine, Generator
-from contextlib import contextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
 import helios
-from helios.adapters import check_aws, check_gcp
+from helios.api.deployments import make_settings
 from helios.cli import options
-from helios.cli.run import fail, run
+from helios.cli.deploy_reporters import show_check, show_deployment, show_event
+from helios.cli.run import run
+from helios.clouds import open_cloud
 from helios.clouds.names import default_name
-from helios.errors import HeliosError, UsageError
-from helios.stopping import Stopped
+from helios.stopping import interruptible
 
-if TYPE_CHECKING:
-    from helios.clouds.aws import Deployment
-    from helios.clouds.events import Change, DeployEvent
-    from helios.clouds.finding import CheckResult
-    from helios.clouds.gcp import Deployment as GoogleDeployment
-    from helios.clouds.gcp import Project
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Deploy Helios to a cloud.")
 
-T = TypeVar("T")
-
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What Helios needs in a cloud.")
-
-Name = Annotated[str | None, typer.Option(metavar="NAME", help="The deployment's name; else helios-VERSION.")]
-Cloud = Annotated[str, typer.Option(metavar="aws|gcp", help="Which cloud.")]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Build the image anew, with the newest browser and fonts.")]
+Name = Annotated[str | None, typer.Option(metavar="NAME", help="Deployment name (default: helios-VERSION).")]
+Cloud = Annotated[str, typer.Option(metavar="aws|gcp", help="Cloud.")]
+KeepDays = Annotated[int | None, typer.Option(help="Days until chunks are deleted (default 30).")]
+Image = Annotated[
+    str | None, typer.Option(metavar="URI", help="Your own image; give it each time (default: build one).")
+]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Build the image again, with the newest browser and fonts.")]
 AllowCommand = Annotated[
     list[str] | None,
     typer.Option(
@@ -40,34 +33,32 @@ AllowCommand = Annotated[
         help="Command that workers run besides Helios' own, not confined; repeatable, '' removes all (default: none).",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Agree to what would be lost, without being asked.")]
-_SIGNS = {"Add": "+", "Modify": "~", "Remove": "-"}
-_STOPPED = "stopped; what AWS does already goes on, and the same command goes on from there"
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the changes without applying them.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Confirm the loss of data without being asked.")]
 
 
 @app.command()
 def aws(
     name: Name = None,
     architecture: Annotated[
-        str | None, typer.Option(metavar="x86_64|arm64", help="The function's processors; at first x86_64.")
+        str | None, typer.Option(metavar="x86_64|arm64", help="Function architecture (default x86_64).")
     ] = None,
     memory: Annotated[int | None, typer.Option(help="Function memory in MB (default 3008).")] = None,
-    timeout: Annotated[int | None, typer.Option(help="Seconds that one chunk may take; at first 900.")] = None,
-    disk: Annotated[int | None, typer.Option(help="MB of the function's /tmp; at first 2048.")] = None,
-    keep_days: Annotated[int | None, typer.Option(help="Days that chunks are kept; at first 30.")] = None,
-    log_days: Annotated[int | None, typer.Option(help="Days that logs are kept; at first 14.")] = None,
-    image: Annotated[
-        str | None, typer.Option(metavar="URI", help="An image of your own in ECR, each time; else one is built.")
-    ] = None,
+    timeout: Annotated[int | None, typer.Option(help="Chunk timeout in seconds (default 900).")] = None,
+    disk: Annotated[int | None, typer.Option(help="Function disk (/tmp) in MB (default 2048).")] = None,
+    keep_days: KeepDays = None,
+    log_days: Annotated[int | None, typer.Option(help="Days until logs are deleted (default 14).")] = None,
+    image: Image = None,
     allow_command: AllowCommand = None,
     refresh: Refresh = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")] = False,
+    dry_run: DryRun = False,
     yes: Yes = False,
     json: options.Json = False,
 ) -> None:
-    """Make Helios' bucket, image and function in your AWS account, or change them in place.
+    """Create Helios' bucket, image and function in your AWS account, or update them in place.
 
-    What is not given stays as it is. Account and region are those of the AWS settings: AWS_PROFILE, AWS_REGION.
+    An option that is not given keeps its current value. AWS settings such as AWS_PROFILE and AWS_REGION choose the
+    account and the region.
 
     Examples:
 
@@ -77,76 +68,50 @@ def aws(
 
         helios deploy aws --memory 5307 --timeout 600
     """
-    _need_aws(json=json)
-    from helios.clouds.aws import Settings, new_session
-    from helios.clouds.aws.deploy import deploy
-    from helios.clouds.image.context import build_context, digest
-
-    try:
-        settings = Settings(
-            name=name or default_name(helios.__version__),
-            architecture=architecture,
-            memory=memory,
-            timeout=timeout,
-            disk=disk,
-            keep_days=keep_days,
-            log_days=log_days,
-            allow=None if allow_command is None else tuple(allow_command),
-            image=image,
-            refresh=refresh,
-        )
-    except HeliosError as error:
-        fail(error, json=json)
-    context = build_context() if image is None else b""
-
-    def confirm(line: str) -> bool:
-        return yes or (_can_ask(json=json) and typer.confirm(f"{line}. Go on?", err=True))
-
-    deployed = _run(
-        deploy(
-            new_session(),
-            settings,
-            version=helios.__version__,
-            context=context,
-            digest=digest(context) if context else "",
-            show=lambda event: _show(event, json=json),
-            confirm=confirm,
-            dry_run=dry_run,
-        ),
+    _deploy(
+        "aws",
+        dry_run=dry_run,
+        yes=yes,
         json=json,
+        name=name,
+        architecture=architecture,
+        memory=memory,
+        timeout=timeout,
+        disk=disk,
+        keep_days=keep_days,
+        log_days=log_days,
+        allow_commands=allow_command,
+        image=image,
+        refresh=refresh,
     )
-    if deployed is not None:
-        typer.echo(json_.dumps(asdict(deployed)) if json else _row(deployed))
 
 
 @app.command()
 def gcp(
     name: Name = None,
     region: Annotated[
-        str | None, typer.Option(help="Where; at first CLOUDSDK_RUN_REGION, or us-central1. It stays there.")
+        str | None, typer.Option(help="Region, fixed once deployed (default: CLOUDSDK_RUN_REGION or us-central1).")
     ] = None,
-    memory: Annotated[int | None, typer.Option(help="MiB of an instance, files included; at first 4096.")] = None,
-    cpus: Annotated[int | None, typer.Option(help="Processors of an instance; at first 2.")] = None,
-    timeout: Annotated[int | None, typer.Option(help="Seconds that one chunk may take; at first 3600.")] = None,
+    memory: Annotated[int | None, typer.Option(help="Instance memory in MiB, files included (default 4096).")] = None,
+    cpus: Annotated[int | None, typer.Option(help="vCPU of an instance (default 2).")] = None,
+    timeout: Annotated[int | None, typer.Option(help="Chunk timeout in seconds (default 3600).")] = None,
     max_instances: Annotated[
-        int | None, typer.Option(help="Maximum instances (default: what the quota holds, up to 100).")
+        int | None, typer.Option(help="Maximum instances (default: what the quota allows, up to 100).")
     ] = None,
-    keep_days: Annotated[int | None, typer.Option(help="Days that chunks are kept; at first 30.")] = None,
-    image: Annotated[
-        str | None, typer.Option(metavar="URI", help="An image of your own, each time; else one is built.")
-    ] = None,
+    keep_days: KeepDays = None,
+    image: Image = None,
     allow_command: AllowCommand = None,
     refresh: Refresh = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be changed, and change nothing.")] = False,
+    dry_run: DryRun = False,
     knative: Annotated[
-        bool, typer.Option("--knative", help="Print the service as YAML, for gcloud run services replace, and end.")
+        bool, typer.Option("--knative", help="Print the service as YAML for gcloud run services replace, and exit.")
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Make Helios' bucket, image and service in your Google Cloud project, or change them in place.
+    """Create Helios' bucket, image and service in your Google Cloud project, or update them in place.
 
-    What is not given stays as it is. Project and credentials are those of Google's tools: GOOGLE_CLOUD_PROJECT,
-    GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login.
+    An option that is not given keeps its current value. GOOGLE_CLOUD_PROJECT, GOOGLE_APPLICATION_CREDENTIALS and
+    gcloud's settings choose the project and the credentials.
 
     Examples:
 
@@ -156,57 +121,27 @@ def gcp(
 
         helios deploy gcp --max-instances 300 --memory 8192 --cpus 4
     """
-    from helios.clouds.image.context import build_context, digest
-
-    with _google(json=json) as project:
-        from helios.clouds.gcp import Settings
-        from helios.clouds.gcp.deploy import deploy, look
-        from helios.clouds.gcp.project import told
-        from helios.clouds.gcp.service import knative as render_yaml
-
-        settings = Settings(
-            name=name or default_name(helios.__version__),
-            region=region,
-            memory=memory,
-            cpus=cpus,
-            timeout=timeout,
-            max_instances=max_instances,
-            keep_days=keep_days,
-            allow=None if allow_command is None else tuple(allow_command),
-            image=image,
-            refresh=refresh,
-        )
-        context = build_context() if image is None else b""
-        named = digest(context) if context else ""
-        if knative:
-            with told():
-                found = look(
-                    project,
-                    settings,
-                    version=helios.__version__,
-                    digest=named,
-                    show=lambda event: _show(event, json=False),
-                )
-            typer.echo(
-                render_yaml(found.names, found.numbers, found.image, helios.__version__, found.commands), nl=False
-            )
-            return
-        deployed = deploy(
-            project,
-            settings,
-            version=helios.__version__,
-            context=context,
-            digest=named,
-            show=lambda event: _show(event, json=json),
-            dry_run=dry_run,
-        )
-        if deployed is not None:
-            typer.echo(json_.dumps(asdict(deployed)) if json else _row_of_google(deployed))
+    settings = {
+        "name": name,
+        "region": region,
+        "memory": memory,
+        "cpus": cpus,
+        "timeout": timeout,
+        "max_instances": max_instances,
+        "keep_days": keep_days,
+        "allow_commands": allow_command,
+        "image": image,
+        "refresh": refresh,
+    }
+    if knative:
+        typer.echo(run(_knative(settings)), nl=False)
+    else:
+        _deploy("gcp", dry_run=dry_run, yes=False, json=json, **settings)
 
 
 @app.command("list")
 def list_(cloud: Cloud = "aws", json: options.Json = False) -> None:
-    """List what Helios has in this AWS account and region, or in this Google Cloud project.
+    """List the deployments in this AWS account and region, or in this Google Cloud project.
 
     Examples:
 
@@ -214,33 +149,23 @@ def list_(cloud: Cloud = "aws", json: options.Json = False) -> None:
 
         helios deploy list --cloud gcp
     """
-    if _is_google(cloud, json=json):
-        with _google(json=json) as project:
-            from helios.clouds.gcp import deployments as of_project
-
-            rows = [(asdict(each), _row_of_google(each)) for each in of_project(project)]
-    else:
-        _need_aws(json=json)
-        from helios.clouds.aws import deployments, new_session
-
-        rows = [(asdict(each), _row(each)) for each in _run(deployments(new_session()), json=json)]
-    for found, row in rows:
-        typer.echo(json_.dumps(found) if json else row)
-    if not rows and not json:
-        where = "in this project" if cloud == "gcp" else "in this account and region"
-        typer.echo(f"there are no deployments {where}", err=True)
+    found = run(helios.deployments(cloud), json=json)
+    for deployment in found:
+        show_deployment(deployment, json=json)
+    if not found and not json:
+        typer.echo(f"there are no deployments in {open_cloud(cloud).scope}", err=True)
 
 
 @app.command()
 def check(
     name: Name = None,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="How many are to work at once.")] = 100,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Concurrent workers (default 100).")] = 100,
     cloud: Cloud = "aws",
     json: options.Json = False,
 ) -> None:
-    """Look whether a deployment, its account's quotas and your rights are enough for a job, before it costs money.
+    """Check a deployment, your quotas and your permissions before a job costs money.
 
-    Ends with 0 where they are, else with 1.
+    The exit code is 0 if no check fails, else 1.
 
     Examples:
 
@@ -248,36 +173,21 @@ def check(
 
         helios deploy check --cloud gcp
     """
-    if _is_google(cloud, json=json):
-        with _google(json=json) as project:
-            from helios.clouds.gcp import find_deployment as find
-            from helios.clouds.gcp.check import check as findings
 
-            found = [
-                _told(each, json=json) for each in findings(project, find(project, helios.__version__, name), workers)
-            ]
-        if not all(found):
-            raise typer.Exit(1)
-        return
-    _need_aws(json=json)
-    from helios.clouds.aws import find_deployment, new_session
-    from helios.clouds.aws.check import check as look
+    async def run_checks() -> bool:
+        failed = False
+        async for result in open_cloud(cloud).check(name, workers):
+            show_check(result, json=json)
+            failed |= result.ok is False
+        return failed
 
-    async def all_of_it() -> bool:
-        session = new_session()
-        deployment = await find_deployment(session, helios.__version__, name)
-        fine = True
-        async for finding in look(session, deployment, workers):
-            fine = _told(finding, json=json) and fine
-        return fine
-
-    if not _run(all_of_it(), json=json):
+    if run(run_checks(), json=json):
         raise typer.Exit(1)
 
 
 @app.command()
 def destroy(name: Name = None, yes: Yes = False, cloud: Cloud = "aws", json: options.Json = False) -> None:
-    """Remove a deployment with all that is in it: bucket, images, function or service, logs, accounts.
+    """Remove a deployment with all its data: bucket, images, function or service, logs, accounts.
 
     Examples:
 
@@ -285,110 +195,46 @@ def destroy(name: Name = None, yes: Yes = False, cloud: Cloud = "aws", json: opt
 
         helios deploy destroy --cloud gcp
     """
-    wanted = name or default_name(helios.__version__)
 
     def confirm(_line: str) -> bool:
-        return yes or (_can_ask(json=json) and typer.prompt("Type its name to go on", err=True) == wanted)
+        return yes or (_is_interactive(json=json) and _typed_name() == (name or default_name(helios.__version__)))
 
-    if _is_google(cloud, json=json):
-        with _google(json=json) as project:
-            from helios.clouds.gcp.destroy import destroy as remove_there
-
-            remove_there(project, wanted, show=lambda event: _show(event, json=json), confirm=confirm)
-        return
-    _need_aws(json=json)
-    from helios.clouds.aws import new_session
-    from helios.clouds.aws.destroy import destroy as remove
-
-    _run(remove(new_session(), wanted, show=lambda event: _show(event, json=json), confirm=confirm), json=json)
+    work = helios.destroy(cloud, name, confirm=confirm, on_event=partial(show_event, json=json))
+    run(work, json=json, stopped=_stopped(cloud))
 
 
-def _need_aws(*, json: bool) -> None:
-    """Ends the program where what speaks to AWS is not installed."""
-    try:
-        check_aws()
-    except HeliosError as error:
-        fail(error, json=json)
+def _deploy(cloud: str, *, dry_run: bool, yes: bool, json: bool, **settings: Any) -> None:
+    def confirm(line: str) -> bool:
+        return yes or (_is_interactive(json=json) and _agrees(f"{line}. Continue?"))
+
+    show = partial(show_event, json=json)
+    work = helios.deploy(cloud, on_event=show, confirm=confirm, dry_run=dry_run, **settings)
+    deployment = run(work, json=json, stopped=_stopped(cloud))
+    if deployment is not None:
+        show_deployment(deployment, json=json)
 
 
-def _is_google(cloud: str, *, json: bool) -> bool:
-    if cloud not in ("aws", "gcp"):
-        fail(UsageError(f"--cloud is aws or gcp, not {cloud!r}"), json=json)
-    return cloud == "gcp"
+async def _knative(settings: dict[str, Any]) -> str:
+    open_cloud("gcp")  # raises without the extra
+    from helios.clouds.gcp.cloud import GoogleCloud
+
+    cloud = GoogleCloud()
+    return await cloud.knative(make_settings(cloud, settings), show=partial(show_event, json=False))
 
 
-@contextmanager
-def _google(*, json: bool) -> Generator[Project]:
-    """The Google Cloud project; what goes wrong inside of it ends the program with a line."""
-    try:
-        check_gcp()
-        from helios.clouds.gcp import open_project
-
-        yield open_project()
-    except HeliosError as error:
-        fail(error, json=json)
-    except Stopped:
-        typer.echo(
-            "helios: stopped; what Google does already goes on, and the same command goes on from there", err=True
-        )
-        raise
+def _stopped(cloud: str) -> str:
+    return f"stopped; {cloud} finishes the steps that have started, and the same command continues from there"
 
 
-def _told(finding: CheckResult, *, json: bool) -> bool:
-    """Shows a finding; whether it is fine, as far as could be seen."""
-    typer.echo(json_.dumps(asdict(finding)) if json else _lines(finding))
-    return finding.fine is not False
-
-
-def _run(work: Coroutine[object, object, T], *, json: bool) -> T:
-    return run(work, json=json, stopped=_STOPPED)
-
-
-def _can_ask(*, json: bool) -> bool:
+def _is_interactive(*, json: bool) -> bool:
     return not json and sys.stdin.isatty()
 
 
-def _show(event: DeployEvent, *, json: bool) -> None:
-    if json:
-        typer.echo(event.model_dump_json())
-    else:
-        typer.echo(_describe_deployment(event), err=True)
+def _agrees(question: str) -> bool:
+    with interruptible():
+        return typer.confirm(question, err=True)
 
 
-def _describe_deployment(event: DeployEvent) -> str:
-    match event.event:
-        case "proposed":
-            head = f"{event.name}: {len(event.changes)} changes" if event.changes else f"{event.name}: other settings"
-            return "\n".join([head, *map(_change, event.changes)])
-        case "resource-changed":
-            return f"{event.resource}: {event.status}" + (f" ({event.reason})" if event.reason else "")
-        case "building":
-            return f"image: {event.phase} {event.status}"
-        case "message":
-            return event.message
-
-
-def _change(change: Change) -> str:
-    lost = "  what is in it is LOST" if change.loses else ""
-    return f"  {_SIGNS.get(change.action, '?')} {change.resource} ({change.kind}){lost}"
-
-
-def _lines(finding: CheckResult) -> str:
-    sign = {True: "ok  ", False: "MEND", None: "?   "}[finding.fine]
-    return f"{sign} {finding.name:14} {finding.found}" + (f"\n     {'':14} {finding.mend}" if finding.mend else "")
-
-
-def _row(deployment: Deployment) -> str:
-    function = f"{deployment.architecture}, {deployment.memory_mb} MB, {deployment.timeout} s"
-    return (
-        f"{deployment.name}  {deployment.version}  {deployment.state}  {deployment.function or 'no function yet'} "
-        f"({function})  {deployment.store}"
-    )
-
-
-def _row_of_google(deployment: GoogleDeployment) -> str:
-    instance = f"{deployment.cpus:g} cpus, {deployment.memory_mb} MiB, {deployment.timeout} s"
-    return (
-        f"{deployment.name}  {deployment.version}  {deployment.state}  {deployment.service or 'no service yet'} "
-        f"({instance}, at most {deployment.max_instances})  {deployment.store}"
-    )
+def _typed_name() -> str:
+    with interruptible():
+        return typer.prompt("Type the deployment's name to remove it", err=True)

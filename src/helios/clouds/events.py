@@ -1,4 +1,4 @@
-"""What happens to a deployment, as typed events. ``helios deploy aws|gcp --json`` prints them, a line each."""
+"""The events of a deployment. ``helios deploy aws|gcp --json`` prints one per line."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ class _Event(BaseModel):
 
 
 class Change(_Event):
-    """What would be done to one resource. ``loses`` says whether what it holds would be gone."""
+    """A change to one resource. ``destroys_data`` says whether its content would be lost."""
 
     action: str
     resource: str
     kind: str
-    loses: bool
+    destroys_data: bool = False
 
 
-class Proposed(_Event):
-    """All that would be changed in a deployment, before anything is."""
+class ChangesPlanned(_Event):
+    """All changes to a deployment, before the first one is applied."""
 
-    event: Literal["proposed"] = "proposed"
+    event: Literal["changes-planned"] = "changes-planned"
     name: str
     changes: tuple[Change, ...]
 
 
 class ResourceChanged(_Event):
-    """A resource of the deployment, or the whole, came into another state."""
+    """A resource of the deployment, or the deployment itself, entered another state."""
 
     event: Literal["resource-changed"] = "resource-changed"
     resource: str
     status: str
-    reason: str
+    reason: str = ""
 
 
-class Building(_Event):
-    """The build of the image came to another phase."""
+class BuildProgressed(_Event):
+    """The build of the image entered another phase, or a phase changed its status."""
 
-    event: Literal["building"] = "building"
+    event: Literal["build-progressed"] = "build-progressed"
     phase: str
     status: str
 
 
-class Said(_Event):
-    """Something that is worth a line."""
+class MessageIssued(_Event):
+    """A line for people."""
 
-    event: Literal["message"] = "message"
+    event: Literal["message-issued"] = "message-issued"
     message: str
 
 
-DeployEvent = Proposed | ResourceChanged | Building | Said
+DeployEvent = ChangesPlanned | ResourceChanged | BuildProgressed | MessageIssued
 Show = Callable[[DeployEvent], None]
 Confirm = Callable[[str], bool]
-"""Asks whether to go on although what the line says is lost; False where nobody can be asked."""
+"""Returns whether to continue although the data named in the line is lost; False if there is no one to ask."""

@@ -1,4 +1,4 @@
-"""Names of deployments."""
+"""Names of deployments and images, and checks of settings that both clouds have."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from datetime import UTC, datetime
 from helios.errors import UsageError
 
 _NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+_COMMAND = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_.+/-]*")
 
 
 def default_name(version: str) -> str:
-    """The name of a version's deployment: ``helios-0-1-0``."""
+    """Returns the name of a version's deployment, such as ``helios-0-1-0``."""
     return "helios-" + re.sub(r"[^a-z0-9]+", "-", version.lower()).strip("-")
 
 
 def image_tag(content: str, image: str, *, refresh: bool) -> str:
-    """The tag of an image of that ``content``: the one of ``image``, which is there, if it is of it, else a new one.
+    """Returns the tag for an image of that ``content``: the tag of the current ``image`` if it has the same content.
 
-    The same content gives another image later: its browser and its fonts are then the newest. So a ``refresh`` has a
-    tag of its own, which is kept until the next.
+    The same content built later has a newer browser and newer fonts. So ``refresh`` returns a tag with the time, which
+    then stays current until the next refresh or new content.
     """
     if refresh:
         return f"{content}-{datetime.now(UTC):%Y%m%d%H%M%S}"
@@ -27,39 +28,37 @@ def image_tag(content: str, image: str, *, refresh: bool) -> str:
     return tag if tag.startswith(content) else content
 
 
-_COMMAND = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_.+/-]*")
-
-
 def check_name(name: str, *, shortest: int = 1, longest: int) -> None:
     """
     Raises:
-        UsageError: it can't be a deployment's name.
+        UsageError: it is not a valid deployment name.
     """
     if not _NAME.fullmatch(name) or not shortest <= len(name) <= longest:
+        length = f"{shortest} to {longest}" if shortest > 1 else f"at most {longest}"
         raise UsageError(
-            f"{name!r} can't be a name: lower-case letters, digits and single dashes, a letter first, "
-            f"{f'{shortest} to' if shortest > 1 else 'at most'} {longest}"
+            f"{name!r} is not a valid name: use {length} lower-case letters, digits and single dashes, "
+            "starting with a letter"
         )
 
 
-def check_between(option: str, value: float | None, least: float, most: float, unit: str) -> None:
+def check_between(option: str, value: float | None, lowest: float, highest: float, unit: str) -> None:
     """
     Raises:
-        UsageError: what was given for an option can't be had.
+        UsageError: the option's value is out of range.
     """
-    if value is not None and not least <= value <= most:
-        raise UsageError(f"{option} is from {least:g} to {most:g} {unit}, not {value:g}")
+    if value is not None and not lowest <= value <= highest:
+        raise UsageError(f"{option} must be {lowest:g} to {highest:g} {unit}, not {value:g}")
 
 
 def check_commands(commands: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """The commands that were given by --allow-command, sorted, each once; an empty one stands for none.
+    """Returns the commands of --allow-command, sorted and without duplicates. An empty one stands for none.
 
     Raises:
-        UsageError: one is no name or path of a command.
+        UsageError: one is not a command's name or path.
     """
     if commands is None:
         return None
     for command in commands:
         if command and not _COMMAND.fullmatch(command):
-            raise UsageError(f"--allow-command takes a command's name or path, and not {command!r}")
+            raise UsageError(f"--allow-command needs a command's name or path, not {command!r}")
     return tuple(sorted({command for command in commands if command}))

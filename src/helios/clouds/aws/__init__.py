@@ -1,4 +1,4 @@
-"""Helios in an AWS account: one CloudFormation stack for each version, with a function, its image and a bucket."""
+"""Helios in an AWS account: one CloudFormation stack per version, with a function, its image and a bucket."""
 
 from helios.clouds.aws.deployment import Deployment, deployments, find_deployment
 from helios.clouds.aws.session import new_session

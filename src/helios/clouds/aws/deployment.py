@@ -1,4 +1,4 @@
-"""The deployments of an account and region, and the one that a version of Helios uses."""
+"""The deployments of an account and region, and the one for a version of Helios."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from aiobotocore.session import AioSession
 
 from helios.clouds.aws.session import client
-from helios.clouds.aws.stack import VERSION_TAG, Found, open_stack, stack_state
+from helios.clouds.aws.stack import VERSION_TAG, StackState, open_stack, read_stack
 from helios.clouds.events import DeployEvent
 from helios.clouds.names import default_name
 from helios.errors import UsageError
 
 STORE = "store"
-"""The folder of the bucket that the function may touch."""
+"""The only folder of the bucket that the function can access."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Helios as it is deployed. ``function`` is empty until its image is there.
+    """Helios in an AWS account. ``function`` is empty until its image is built.
 
-    ``store`` is the artifact store's URL, ``memory_mb`` and ``disk_mb`` are what the function has, ``timeout`` is in
-    seconds, ``state`` is CloudFormation's word for the stack.
+    ``store`` is the artifact store's URL, ``memory_mb``, ``disk_mb`` and ``timeout`` (seconds) are the function's,
+    ``state`` is CloudFormation's status of the stack.
     """
 
     name: str
@@ -39,9 +39,19 @@ class Deployment:
     image: str
     state: str
 
+    @property
+    def worker(self) -> str:
+        """The function's name."""
+        return self.function
 
-def read_deployment(stack: Found) -> Deployment:
-    """What a stack of Helios' deploys."""
+    @property
+    def size(self) -> str:
+        """What one invocation has."""
+        return f"{self.architecture}, {self.memory_mb} MB, {self.timeout} s"
+
+
+def read_deployment(stack: StackState) -> Deployment:
+    """Returns the deployment that a stack of Helios is."""
     _, partition, _, region, account, _ = stack.id.split(":", 5)
     bucket = stack.resources.get("Bucket", "")
     return Deployment(
@@ -63,41 +73,41 @@ def read_deployment(stack: Found) -> Deployment:
 
 
 async def deployments(session: AioSession) -> list[Deployment]:
-    """All that Helios has deployed to the session's account and region, by name.
+    """Returns the deployments in the session's account and region, by name.
 
     Raises:
-        UsageError: credentials, region or rights are missing.
+        UsageError: credentials, region or permissions are missing.
     """
     found: list[Deployment] = []
     async with client(session, "cloudformation") as cloudformation:
         async for page in cloudformation.get_paginator("describe_stacks").paginate():
             for stack in page["Stacks"]:
                 if any(tag["Key"] == VERSION_TAG for tag in stack.get("Tags", [])):
-                    found.append(read_deployment(await stack_state(cloudformation, stack)))
+                    found.append(read_deployment(await read_stack(cloudformation, stack)))
     return sorted(found, key=lambda deployment: deployment.name)
 
 
 async def find_deployment(session: AioSession, version: str, name: str | None = None) -> Deployment:
-    """The deployment of a version of Helios that can be worked with: of that name, else of the version's own.
+    """Returns the deployment for a version of Helios that can run jobs: the one of that name, else the version's own.
 
     Raises:
-        UsageError: there is none, it is of another version, or it has no function yet; or credentials, region or
-            rights are missing.
+        UsageError: there is none, it has another version, or it has no function yet; or credentials, region or
+            permissions are missing.
     """
     name = name or default_name(version)
-    async with open_stack(session, name, _unseen) as stack:
-        found = await stack.look()
-    again = "helios deploy aws" if name == default_name(version) else f"helios deploy aws --name {name}"
+    async with open_stack(session, name, _ignore) as stack:
+        found = await stack.read()
+    command = "helios deploy aws" if name == default_name(version) else f"helios deploy aws --name {name}"
     if found is None or not found.version:
         region = session.get_config_variable("region") or "this region"
-        raise UsageError(f"Helios {version} is not deployed to {region} as {name}: run {again}")
+        raise UsageError(f"Helios {version} is not deployed to {region} as {name}: run {command}")
     if found.version != version:
-        raise UsageError(f"{name} is Helios {found.version}, and this is {version}: run helios deploy aws")
+        raise UsageError(f"{name} is Helios {found.version}, this is {version}: run {command}")
     deployed = read_deployment(found)
     if not deployed.function:
-        raise UsageError(f"the deployment {name} has no function yet ({found.status}): run {again}")
+        raise UsageError(f"the deployment {name} has no function yet ({found.status}): run {command}")
     return deployed
 
 
-def _unseen(event: DeployEvent) -> None:
-    """Nothing happens to a stack that is only looked at."""
+def _ignore(event: DeployEvent) -> None:
+    """Reading a stack causes no events."""

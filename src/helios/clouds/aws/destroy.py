@@ -1,4 +1,4 @@
-"""Removing a deployment with all that is in it."""
+"""Removes a deployment with all its data."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
 from helios.clouds.aws.deployment import read_deployment
-from helios.clouds.aws.failures import error_code
+from helios.clouds.aws.errors import error_code
 from helios.clouds.aws.session import client
 from helios.clouds.aws.stack import open_stack
-from helios.clouds.events import Confirm, Said, Show
+from helios.clouds.events import Confirm, MessageIssued, Show
 from helios.errors import UsageError
 
-_AT_ONCE = 100
+_BATCH = 100
 
 
 async def destroy(session: AioSession, name: str, *, show: Show, confirm: Confirm) -> None:
-    """Says what will be lost, then removes what is in the bucket, versions too, the images, and the stack.
+    """Shows the data that would be lost; if ``confirm`` agrees, removes all files, the images and the stack.
 
     Raises:
-        UsageError: there is no such deployment, or it was not agreed to.
-        DeployError: something can't be removed.
+        UsageError: there is no such deployment, or ``confirm`` refused.
+        DeployError: a resource can't be removed.
     """
     async with open_stack(session, name, show) as stack:
-        found = await stack.look()
+        found = await stack.read()
         if found is None or not found.version:
-            raise UsageError(f"there is no deployment {name}: helios deploy list shows those that there are")
-        if found.busy:
-            raise UsageError(f"the stack {name} is being changed ({found.status}): try again when that is done")
+            raise UsageError(f"there is no deployment {name}: helios deploy list shows all")
+        if found.is_changing:
+            raise UsageError(f"the stack {name} is changing ({found.status}): try again when it has finished")
         bucket = read_deployment(found).bucket
-        files, size = await _inside(session, bucket)
+        files, size = await _measure(session, bucket)
         images = await _images(session, name)
         line = (
-            f"{name} in {read_deployment(found).region} (Helios {found.version}) would be removed for good: "
+            f"{name} in {read_deployment(found).region} (Helios {found.version}) would be removed permanently: "
             f"its function, {len(images)} images, and {files} files ({size / 1e6:.1f} MB) in {bucket or 'no bucket'}"
         )
-        show(Said(message=line))
+        show(MessageIssued(message=line))
         if not confirm(line):
-            raise UsageError(f"{name} is left as it is: agree to its removal with --yes")
+            raise UsageError(f"{name} was not removed: confirm with --yes")
         await _empty(session, bucket)
         await _remove_images(session, name, images)
         await stack.delete()
-        show(Said(message=f"{name} is removed"))
+        show(MessageIssued(message=f"{name} was removed"))
 
 
-async def _inside(session: AioSession, bucket: str) -> tuple[int, int]:
-    """How many files, versions counted each, and how many bytes there are in a bucket."""
+async def _measure(session: AioSession, bucket: str) -> tuple[int, int]:
+    """Returns the number of files in a bucket, each version counted, and their bytes."""
     files = size = 0
     if not bucket:
         return files, size
@@ -91,5 +91,5 @@ async def _images(session: AioSession, repository: str) -> list[dict[str, str]]:
 
 async def _remove_images(session: AioSession, repository: str, images: list[dict[str, str]]) -> None:
     async with client(session, "ecr") as ecr:
-        for first in range(0, len(images), _AT_ONCE):
-            await ecr.batch_delete_image(repositoryName=repository, imageIds=images[first : first + _AT_ONCE])
+        for first in range(0, len(images), _BATCH):
+            await ecr.batch_delete_image(repositoryName=repository, imageIds=images[first : first + _BATCH])

@@ -1,4 +1,4 @@
-"""Clients of AWS' services, set up as AWS' own tools are."""
+"""Clients of AWS' services, configured as AWS' own tools are."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 from aiobotocore.session import AioSession, get_session
 
-from helios.clouds.aws.failures import told
+from helios.clouds.aws.errors import aws_errors
 
-# As botocore's own log: without a handler Python prints its warnings, which the error says again.
+# As for botocore's own log: without a handler Python prints warnings that the error repeats.
 logging.getLogger("aiobotocore").addHandler(logging.NullHandler())
 
 
 def new_session() -> AioSession:
-    """A session by the standard settings: profiles, SSO, assumed roles, ``AWS_*`` variables.
+    """Returns a session with the standard settings: profiles, SSO, assumed roles, ``AWS_*`` variables.
 
-    botocore reads AWS_DEFAULT_REGION only; AWS_REGION, which all other SDKs read
-    (https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html), comes before it.
+    botocore reads only AWS_DEFAULT_REGION; here AWS_REGION, which all other SDKs read
+    (https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html), takes precedence.
     """
     session = get_session()
     if region := os.environ.get("AWS_REGION"):
@@ -30,13 +30,13 @@ def new_session() -> AioSession:
 
 @asynccontextmanager
 async def client(session: AioSession, service: str) -> AsyncGenerator[Any]:
-    """A client of one service; what goes wrong with it is told as an error of Helios.
+    """Opens a client of one service, whose errors are raised as errors of Helios.
 
     Raises:
-        UsageError: credentials, region or rights are missing.
-        Throttled: AWS takes no more requests just now.
-        DeployError: AWS can't be reached, or refuses for another reason.
+        UsageError: credentials, region or permissions are missing.
+        Throttled: AWS takes no more requests.
+        DeployError: AWS is unreachable, or refuses for another reason.
     """
-    with told():
-        async with session.create_client(service) as made:  # type: ignore[call-overload]
-            yield made
+    with aws_errors():
+        async with session.create_client(service) as opened:  # type: ignore[call-overload]
+            yield opened

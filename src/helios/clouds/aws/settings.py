@@ -1,4 +1,4 @@
-"""What can be chosen for a deployment."""
+"""The settings of a deployment."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ DEFAULTS = {
     "LogDays": "14",
     "AllowedCommands": "",
 }
-"""What a new stack begins with.
+"""The template's parameters for a new stack.
 
-Frames of x86_64 are those of most laptops and CI machines, bit by bit; arm64 costs less, but may round
-some colours otherwise. 3008 MB is the most that functions of new accounts can have.
+x86_64 renders the same frames, bit by bit, as most laptops and CI machines; arm64 costs less, but may round some
+colours differently. 3008 MB is the maximum in new accounts.
 """
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365)
 ARCHITECTURES = ("x86_64", "arm64")
-_LONGEST_NAME = 40
+_NAME_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was asked for. What is None stays as it is; in a new stack, it is as in ``DEFAULTS``.
+    """The requested settings. A setting of None keeps its current value, or has the one in ``DEFAULTS`` at first.
 
-    ``name`` is the stack's, the function's and the repository's. ``memory`` and ``disk`` are MB, ``timeout`` is in
-    seconds, ``keep_days`` and ``log_days`` say after how many days what is in the store, and the logs, are deleted.
-    ``allow`` are commands that workers run besides Helios' own. ``image`` is the URI of an image of one's own, instead
-    of the one that is built; ``refresh`` has it built anew.
+    ``name`` names the stack, the function and the repository. ``memory`` and ``disk`` (/tmp) are in MB, ``timeout`` is
+    in seconds. Chunks are deleted after ``keep_days``, logs after ``log_days``. ``allow_commands`` are the commands
+    that workers run besides Helios' own. ``image`` is the URI of an image of your own, to use instead of building one;
+    ``refresh`` builds the image again.
     """
 
     name: str
@@ -44,32 +44,32 @@ class Settings:
     disk: int | None = None
     keep_days: int | None = None
     log_days: int | None = None
-    allow: tuple[str, ...] | None = None
+    allow_commands: tuple[str, ...] | None = None
     image: str | None = None
     refresh: bool = False
 
     def __post_init__(self) -> None:
         """
         Raises:
-            UsageError: something can't be had.
+            UsageError: a setting is out of range, or two conflict.
         """
         if self.refresh and self.image:
-            raise UsageError("--refresh has an image built, and --image names one: say one of them")
-        check_name(self.name, longest=_LONGEST_NAME)
+            raise UsageError("--refresh builds an image, --image names one: drop one of them")
+        check_name(self.name, longest=_NAME_LENGTH)
         if self.architecture not in (None, *ARCHITECTURES):
-            raise UsageError(f"--architecture is one of {', '.join(ARCHITECTURES)}, not {self.architecture!r}")
+            raise UsageError(f"--architecture must be one of {', '.join(ARCHITECTURES)}, not {self.architecture!r}")
         check_between("--memory", self.memory, 512, 10240, "MB")
         check_between("--timeout", self.timeout, 30, 900, "seconds")
         check_between("--disk", self.disk, 512, 10240, "MB")
         check_between("--keep-days", self.keep_days, 1, 3650, "days")
-        check_commands(self.allow)
+        check_commands(self.allow_commands)
         if self.log_days not in (None, *LOG_DAYS):
-            raise UsageError(f"--log-days is one of {', '.join(map(str, LOG_DAYS))}, not {self.log_days}")
+            raise UsageError(f"--log-days must be one of {', '.join(map(str, LOG_DAYS))}, not {self.log_days}")
 
     def parameters(self, before: Mapping[str, str]) -> dict[str, str]:
-        """The template's parameters that are chosen, over those of ``before``, over the defaults."""
-        allowed = check_commands(self.allow)
-        chosen = {
+        """Returns the template's parameters: those requested, else those of ``before``, else the defaults."""
+        allowed = check_commands(self.allow_commands)
+        requested = {
             "Architecture": self.architecture,
             "MemorySize": self.memory,
             "Timeout": self.timeout,
@@ -78,5 +78,5 @@ class Settings:
             "LogDays": self.log_days,
             "AllowedCommands": None if allowed is None else ",".join(allowed),
         }
-        kept = {name: before.get(name, default) for name, default in DEFAULTS.items()}
-        return kept | {name: str(value) for name, value in chosen.items() if value is not None}
+        current = {name: before.get(name, default) for name, default in DEFAULTS.items()}
+        return current | {name: str(value) for name, value in requested.items() if value is not None}

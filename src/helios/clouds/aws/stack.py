@@ -1,4 +1,4 @@
-"""One CloudFormation stack: what it is, what would change, changing it, and following that."""
+"""One CloudFormation stack: its state, planned changes, and applying them."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from typing import Any
 from aiobotocore.session import AioSession
 from botocore.exceptions import ClientError
 
-from helios.clouds.aws.failures import error_code
+from helios.clouds.aws.errors import error_code
 from helios.clouds.aws.session import client
-from helios.clouds.events import Change, Proposed, ResourceChanged, Show
+from helios.clouds.events import Change, ChangesPlanned, ResourceChanged, Show
 from helios.errors import DeployError
 
 VERSION_TAG = "helios:version"
-"""The tag by which a stack is known to be Helios'. CloudFormation puts it on all that is in the stack, too."""
+"""The tag that marks a stack of Helios. CloudFormation copies it to the stack's resources."""
 POLL = 2.0
-"""Seconds between two looks at something that is under way."""
+"""Seconds between two requests for a status."""
 _GOOD = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+NO_REASON = "AWS gave no reason"
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 def template() -> str:
-    """The stack's template."""
+    """Returns the current template."""
     return files("helios.clouds.aws").joinpath("template.yaml").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A stack as it is. ``version`` is empty where it isn't one of Helios'.
+class StackState:
+    """The state of a stack. ``version`` is empty if the stack is not one of Helios.
 
-    ``resources`` are the names that AWS knows its resources by, under their names in the template. Unlike outputs, they
-    are there in a stack that failed, too.
+    ``resources`` maps names in the template to AWS' names. Unlike outputs, a stack that failed has them too.
     """
 
     id: str
@@ -47,76 +47,76 @@ class Found:
     resources: Mapping[str, str]
 
     @property
-    def whole(self) -> bool:
-        """Whether its last change went through."""
+    def is_complete(self) -> bool:
+        """Whether its last change succeeded."""
         return self.status in _GOOD
 
     @property
-    def busy(self) -> bool:
-        """Whether it is being changed."""
+    def is_changing(self) -> bool:
+        """Whether a change is in progress."""
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
     @property
-    def husk(self) -> bool:
-        """Whether nothing but its name is left, so that it must go before it can be made."""
+    def is_empty(self) -> bool:
+        """Whether it was never created, so that it must be deleted first."""
         return self.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS")
 
 
-async def stack_state(cloudformation: Any, stack: Mapping[str, Any]) -> Found:
-    """A stack that CloudFormation describes, with its resources."""
-    inside = (await cloudformation.describe_stack_resources(StackName=stack["StackId"]))["StackResources"]
-    there = [item for item in inside if item.get("ResourceStatus") not in ("DELETE_COMPLETE", "DELETE_SKIPPED")]
-    return Found(
+async def read_stack(cloudformation: Any, stack: Mapping[str, Any]) -> StackState:
+    """Returns the state of a stack that CloudFormation describes."""
+    resources = (await cloudformation.describe_stack_resources(StackName=stack["StackId"]))["StackResources"]
+    existing = [item for item in resources if item.get("ResourceStatus") not in ("DELETE_COMPLETE", "DELETE_SKIPPED")]
+    return StackState(
         id=stack["StackId"],
         name=stack["StackName"],
         status=stack["StackStatus"],
         version={tag["Key"]: tag["Value"] for tag in stack.get("Tags", [])}.get(VERSION_TAG, ""),
         parameters={item["ParameterKey"]: item["ParameterValue"] for item in stack.get("Parameters", [])},
         resources={
-            item["LogicalResourceId"]: item["PhysicalResourceId"] for item in there if "PhysicalResourceId" in item
+            item["LogicalResourceId"]: item["PhysicalResourceId"] for item in existing if "PhysicalResourceId" in item
         },
     )
 
 
 @asynccontextmanager
 async def open_stack(session: AioSession, name: str, show: Show) -> AsyncGenerator[Stack]:
-    """The stack of that name, whether it is there or not."""
+    """Opens the stack of that name, which need not exist."""
     async with client(session, "cloudformation") as cloudformation:
         yield Stack(cloudformation, name, show)
 
 
 class Stack:
-    """A stack by its name. What happens to its resources is shown as it happens."""
+    """A stack by its name. ``show`` gets the events of its resources."""
 
     def __init__(self, cloudformation: Any, name: str, show: Show) -> None:
         self._aws = cloudformation
         self._name = name
         self._show = show
         self._seen: set[str] = set()
-        self._failed = ""
+        self._first_failure = ""
 
-    async def look(self, id: str | None = None) -> Found | None:
-        """The stack as it is; None where it isn't. By its id, one that was deleted is found too."""
+    async def read(self, id: str | None = None) -> StackState | None:
+        """Returns the state; None if there is no such stack. An ``id`` also finds a deleted one."""
         try:
             answer = await self._aws.describe_stacks(StackName=id or self._name)
         except ClientError as error:
             if error_code(error) == "ValidationError" and "does not exist" in str(error):
                 return None
             raise
-        return await stack_state(self._aws, answer["Stacks"][0])
+        return await read_stack(self._aws, answer["Stacks"][0])
 
     async def template(self) -> str:
-        """The template that it was made by, as it was written."""
+        """Returns the template that the stack was last changed with."""
         return (await self._aws.get_template(StackName=self._name, TemplateStage="Original"))["TemplateBody"]
 
-    async def propose(self, parameters: Mapping[str, str], *, create: bool) -> tuple[str, Proposed] | None:
-        """What would change, and the id of the change set that would do it; None where nothing would.
+    async def propose(self, parameters: Mapping[str, str], *, create: bool) -> tuple[str, ChangesPlanned] | None:
+        """Returns a change set's id and its changes; None if nothing would change.
 
         Raises:
-            DeployError: CloudFormation can't make a change set of it.
+            DeployError: CloudFormation can't create the change set.
         """
         try:
-            made = await self._aws.create_change_set(
+            created = await self._aws.create_change_set(
                 StackName=self._name,
                 ChangeSetName=f"helios-{uuid.uuid4().hex}",
                 ChangeSetType="CREATE" if create else "UPDATE",
@@ -129,66 +129,64 @@ class Stack:
             if any(words in str(error) for words in _NO_CHANGES):
                 return None
             raise
-        changes = await self._changes(made["Id"])
-        return (made["Id"], Proposed(name=self._name, changes=changes)) if changes is not None else None
+        changes = await self._changes(created["Id"])
+        return (created["Id"], ChangesPlanned(name=self._name, changes=changes)) if changes is not None else None
 
     async def discard(self, change_set: str) -> None:
-        """Removes a change set, and the stack if there is nothing more of it."""
+        """Deletes a change set, and the stack if it was never created."""
         await self._aws.delete_change_set(ChangeSetName=change_set, StackName=self._name)
-        found = await self.look()
+        found = await self.read()
         if found and found.status == "REVIEW_IN_PROGRESS":
             await self.delete()
 
-    async def execute(self, change_set: str) -> Found:
-        """Does what a change set says, and waits until it is done.
+    async def execute(self, change_set: str) -> StackState:
+        """Executes a change set and waits for the end.
 
         Raises:
-            DeployError: a resource could not be changed; what was done is taken back.
+            DeployError: a resource could not be changed; CloudFormation rolls back.
         """
-        await self._note_what_was()
+        await self._skip_past_events()
         await self._aws.execute_change_set(ChangeSetName=change_set, StackName=self._name)
         return await self._settle(started=False)
 
-    async def wait(self) -> Found:
-        """Waits until what another has started is done.
+    async def wait(self) -> StackState:
+        """Waits for a change in progress.
 
         Raises:
-            DeployError: it did not end well, and why.
+            DeployError: it failed, and why.
         """
-        await self._note_what_was()
+        await self._skip_past_events()
         return await self._settle(started=True)
 
     async def delete(self) -> None:
-        """Deletes it, and waits until it is gone.
+        """Deletes the stack and waits for the end.
 
         Raises:
-            DeployError: something of it can't be deleted.
+            DeployError: a resource can't be deleted.
         """
-        found = await self.look()
+        found = await self.read()
         if found is None:
             return
-        await self._note_what_was()
+        await self._skip_past_events()
         await self._aws.delete_stack(StackName=self._name)
-        while (now := await self.look(found.id)) and now.status != "DELETE_COMPLETE":
+        while (now := await self.read(found.id)) and now.status != "DELETE_COMPLETE":
             await self._report_new_events(found.id)
             if now.status == "DELETE_FAILED":
-                raise DeployError(f"the stack {self._name} can't be deleted: {self._failed or 'no reason is given'}")
+                raise DeployError(f"the stack {self._name} can't be deleted: {self._first_failure or NO_REASON}")
             await asyncio.sleep(POLL)
 
-    async def _settle(self, *, started: bool) -> Found:
-        """Waits for the end, and, where it may not have ``started`` yet, for its first event before that."""
+    async def _settle(self, *, started: bool) -> StackState:
+        """Waits for the end of a change; if it has not ``started``, for its first event before that."""
         while True:
-            found = await self.look()
+            found = await self.read()
             started = await self._report_new_events(self._name) or started
             if found is None:
-                raise DeployError(f"the stack {self._name} is gone: somebody has deleted it meanwhile")
-            if started and not found.busy and found.status != "REVIEW_IN_PROGRESS":
+                raise DeployError(f"the stack {self._name} was deleted in the meantime: run the command again")
+            if started and not found.is_changing and found.status != "REVIEW_IN_PROGRESS":
                 break
             await asyncio.sleep(POLL)
-        if not found.whole:
-            raise DeployError(
-                f"the stack {self._name} is in state {found.status}: {self._failed or 'no reason is given'}"
-            )
+        if not found.is_complete:
+            raise DeployError(f"the stack {self._name} is in state {found.status}: {self._first_failure or NO_REASON}")
         return found
 
     async def _changes(self, change_set: str) -> tuple[Change, ...] | None:
@@ -202,21 +200,21 @@ class Stack:
                 return tuple(changes)
             if page["Status"] == "FAILED":
                 await self.discard(change_set)
-                reason = page.get("StatusReason", "no reason is given")
+                reason = page.get("StatusReason", NO_REASON)
                 if any(words in reason for words in _NO_CHANGES):
                     return None
-                raise DeployError(f"CloudFormation can't change the stack {self._name} so: {reason}")
+                raise DeployError(f"CloudFormation rejects the change to the stack {self._name}: {reason}")
             await asyncio.sleep(POLL)
 
     async def _events(self, stack: str) -> list[dict[str, Any]]:
         return (await self._aws.describe_stack_events(StackName=stack))["StackEvents"]
 
-    async def _note_what_was(self) -> None:
-        self._failed = ""
+    async def _skip_past_events(self) -> None:
+        self._first_failure = ""
         self._seen |= {event["EventId"] for event in await self._events(self._name)}
 
     async def _report_new_events(self, stack: str) -> bool:
-        """Shows what has happened since, if anything has; keeps its first failure, the cause of the others."""
+        """Shows new events and returns whether there were any. The first failure is the cause of the others."""
         known = len(self._seen)
         for event in reversed(await self._events(stack)):
             resource, status = event["LogicalResourceId"], event["ResourceStatus"]
@@ -225,8 +223,8 @@ class Stack:
                 continue
             self._seen.add(event["EventId"])
             self._show(ResourceChanged(resource=resource, status=status, reason=reason))
-            if status.endswith("_FAILED") and not self._failed and "cancelled" not in reason:
-                self._failed = f"{resource}: {reason}"
+            if status.endswith("_FAILED") and not self._first_failure and "cancelled" not in reason:
+                self._first_failure = f"{resource}: {reason}"
         return len(self._seen) > known
 
 
@@ -236,5 +234,6 @@ def _change(change: Mapping[str, Any]) -> Change:
         action=action,
         resource=change["LogicalResourceId"],
         kind=change["ResourceType"],
-        loses=action == "Remove" or (action == "Modify" and change.get("Replacement") in ("True", "Conditional")),
+        destroys_data=action == "Remove"
+        or (action == "Modify" and change.get("Replacement") in ("True", "Conditional")),
     )

@@ -1,4 +1,4 @@
-"""Helios in a Google Cloud project: for each version a Cloud Run service, its image and a bucket."""
+"""Helios in a Google Cloud project: one Cloud Run service per version, with its image and a bucket."""
 
 from helios.clouds.gcp.deployment import Deployment, deployments, find_deployment
 from helios.clouds.gcp.project import Project, open_project

@@ -1,6 +1,7 @@
-"""The deployments of a project, and the one that a version of Helios uses.
+"""The deployments of a project, and the one for a version of Helios.
 
-A deployment is found by its bucket, whose name is made of its own and the project's, and whose place is the region.
+A deployment is identified by its bucket, whose name combines the deployment's and the project's; the bucket's location
+is the region.
 """
 
 from __future__ import annotations
@@ -9,22 +10,23 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from helios.clouds.gcp.project import Project, told
+from helios.clouds.gcp.errors import google_errors
+from helios.clouds.gcp.project import Project
 from helios.clouds.names import default_name
 from helios.errors import UsageError
 
 STORE = "store"
-"""The folder of the bucket that holds artifacts."""
+"""The bucket's folder for artifacts."""
 LABEL = "helios-version"
-PATIENCE = 20.0
-"""Seconds for which the first request is tried again where Google can't be reached."""
+CONNECT_TIMEOUT = 20.0
+"""Seconds for which the first request is repeated while Google is unreachable."""
 _MEMORY = re.compile(r"([\d.]+)([kMG]i?|Ki)?")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a deployment's parts are called."""
+    """The names of a deployment's resources."""
 
     project: str
     region: str
@@ -32,36 +34,36 @@ class Names:
 
     @property
     def bucket(self) -> str:
-        """Bucket names are the whole world's."""
+        """The bucket's name, which is globally unique."""
         return bucket_name(self.project, self.name)
 
     @property
     def worker(self) -> str:
-        """The account that the service runs as."""
+        """The service account of the service."""
         return self._account(self.name)
 
     @property
     def builder(self) -> str:
-        """The account that images are built by."""
+        """The service account of the builds."""
         return self._account(f"{self.name}-build")
 
     @property
-    def place(self) -> str:
-        """Where services and repositories are."""
+    def location(self) -> str:
+        """The parent of services and repositories."""
         return f"projects/{self.project}/locations/{self.region}"
 
     @property
     def service(self) -> str:
         """The service's full name."""
-        return f"{self.place}/services/{self.name}"
+        return f"{self.location}/services/{self.name}"
 
     @property
     def repository(self) -> str:
         """The repository's full name."""
-        return f"{self.place}/repositories/{self.name}"
+        return f"{self.location}/repositories/{self.name}"
 
     def image(self, tag: str) -> str:
-        """The URI of an image in the repository."""
+        """Returns the URI of an image in the repository."""
         project = self.project.replace(":", "/")
         return f"{self.region}-docker.pkg.dev/{project}/{self.name}/worker:{tag}"
 
@@ -72,10 +74,10 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Helios as it is deployed. ``service`` is the address for jobs; it is empty until the service is there.
+    """Helios in a Google Cloud project. ``service`` is the URL for jobs, empty until the service exists.
 
-    ``version`` is a label, so it has dashes for dots. ``store`` is the artifact store's URL, ``memory_mb`` (MiB) and
-    ``cpus`` are what an instance has, ``timeout`` is in seconds, ``state`` is what Cloud Run says of the service.
+    ``version`` is a label, with dashes for dots. ``store`` is the artifact store's URL, ``memory_mb`` (MiB) and
+    ``cpus`` (vCPU) are those of an instance, ``timeout`` is in seconds, ``state`` is the service's condition.
     """
 
     name: str
@@ -92,31 +94,41 @@ class Deployment:
     image: str
     state: str
 
+    @property
+    def worker(self) -> str:
+        """The service's URL."""
+        return self.service
+
+    @property
+    def size(self) -> str:
+        """What an instance has, and how many there can be."""
+        return f"{self.cpus:g} vCPU, {self.memory_mb} MiB, {self.timeout} s, at most {self.max_instances} instances"
+
 
 def make_label(version: str) -> str:
-    """A version as labels may be written."""
+    """Returns a version with the characters that a label can have."""
     return re.sub(r"[^a-z0-9_-]+", "-", version.lower())
 
 
 def bucket_name(project: str, name: str) -> str:
-    """The name of a deployment's bucket."""
+    """Returns the name of a deployment's bucket."""
     return f"{name}-{re.sub(r'[^a-z0-9-]+', '-', project)}"
 
 
-def own_bucket(project: Project, name: str) -> Any:
-    """A deployment's bucket; None where there is none. It is looked for among the project's own: bucket names are the
-    whole world's, and in a bucket of somebody else they could change what is built, and read what is made.
+def find_bucket(project: Project, name: str) -> Any:
+    """Returns a deployment's bucket; None if there is none. Only the project's own buckets count: names are global, and
+    the owner of a bucket elsewhere could replace the build's source and read the videos.
     """
     from google.cloud.storage.retry import DEFAULT_RETRY  # pyright: ignore[reportMissingTypeStubs]
 
-    patience: Any = DEFAULT_RETRY
-    wanted = bucket_name(project.id, name)
-    found = project.storage.list_buckets(prefix=wanted, retry=patience.with_timeout(PATIENCE))
-    return next((bucket for bucket in found if bucket.name == wanted), None)
+    retry: Any = DEFAULT_RETRY
+    full_name = bucket_name(project.id, name)
+    found = project.storage.list_buckets(prefix=full_name, retry=retry.with_timeout(CONNECT_TIMEOUT))
+    return next((bucket for bucket in found if bucket.name == full_name), None)
 
 
 def read_deployment(project: Project, bucket: Any) -> Deployment:
-    """What belongs to a bucket."""
+    """Returns the deployment that a bucket belongs to."""
     from google.api_core.exceptions import NotFound
 
     name = bucket.name.removesuffix(bucket_name(project.id, ""))
@@ -125,10 +137,10 @@ def read_deployment(project: Project, bucket: Any) -> Deployment:
         service = project.services.get_service(name=names.service)
     except NotFound:
         service = None
-    numbers = parse_scaling(service) if service else {}
+    numbers = read_numbers(service) if service else {}
     return Deployment(
         name=name,
-        # While a new version is deployed over an old one, the bucket is the new one's already.
+        # An interrupted update to another version has changed the label of the bucket only.
         version=(service or bucket).labels.get(LABEL, ""),
         service=service.uri if service else "",
         bucket=bucket.name,
@@ -144,8 +156,8 @@ def read_deployment(project: Project, bucket: Any) -> Deployment:
     )
 
 
-def parse_scaling(service: Any) -> dict[str, int]:
-    """What was chosen for a service that is there, however it was written."""
+def read_numbers(service: Any) -> dict[str, int]:
+    """Returns the numeric settings of an existing service, in any unit that Cloud Run accepts."""
     template = service.template
     limits = template.containers[0].resources.limits
     cpu = limits.get("cpu", "1")
@@ -158,8 +170,8 @@ def parse_scaling(service: Any) -> dict[str, int]:
     return {name: number for name, number in found.items() if number}
 
 
-def commands_of(service: Any) -> tuple[str, ...]:
-    """The commands that a service's workers run besides Helios' own."""
+def read_commands(service: Any) -> tuple[str, ...]:
+    """Returns the commands that a service's workers run besides Helios' own."""
     found = [each.value for each in service.template.containers[0].env if each.name == "HELIOS_COMMANDS"]
     return tuple(name for text in found for name in text.split(",") if name)
 
@@ -170,13 +182,13 @@ def _mebibytes(amount: str) -> int:
 
 
 def deployments(project: Project) -> list[Deployment]:
-    """All that Helios has deployed to a project, by name.
+    """Returns the deployments in a project, by name.
 
     Raises:
-        UsageError: credentials or rights are missing.
-        DeployError: Google can't be reached.
+        UsageError: credentials or permissions are missing.
+        DeployError: Google is unreachable.
     """
-    with told():
+    with google_errors():
         found = [
             read_deployment(project, bucket)
             for bucket in project.storage.list_buckets()
@@ -186,24 +198,24 @@ def deployments(project: Project) -> list[Deployment]:
 
 
 def find_deployment(project: Project, version: str, name: str | None = None) -> Deployment:
-    """The deployment of a version of Helios that can be worked with: of that name, else of the version's own.
+    """Returns the deployment for a version of Helios that can run jobs: the one of that name, else the version's own.
 
     Raises:
-        UsageError: there is none, it is of another version, or it has no service yet; or credentials or rights are
+        UsageError: there is none, it has another version, or it has no service yet; or credentials or permissions are
             missing.
-        DeployError: Google can't be reached.
+        DeployError: Google is unreachable.
     """
     name = name or default_name(version)
-    again = "helios deploy gcp" if name == default_name(version) else f"helios deploy gcp --name {name}"
-    with told():
-        bucket = own_bucket(project, name)
+    command = "helios deploy gcp" if name == default_name(version) else f"helios deploy gcp --name {name}"
+    with google_errors():
+        bucket = find_bucket(project, name)
         if bucket is None or LABEL not in bucket.labels:
-            raise UsageError(f"Helios {version} is not deployed to {project.id} as {name}: run {again}")
+            raise UsageError(f"Helios {version} is not deployed to {project.id} as {name}: run {command}")
         found = read_deployment(project, bucket)
     if found.version != make_label(version):
-        raise UsageError(f"{name} is Helios {found.version}, and this is {version}: run helios deploy gcp")
+        raise UsageError(f"{name} is Helios {found.version}, this is {version}: run {command}")
     if not found.service:
-        raise UsageError(f"the deployment {name} has no service yet: run {again}")
+        raise UsageError(f"the deployment {name} has no service yet: run {command}")
     return found
 
 

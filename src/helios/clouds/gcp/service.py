@@ -1,4 +1,4 @@
-"""The Cloud Run service as it should be."""
+"""The desired Cloud Run service."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import Any
 from helios.clouds.gcp.deployment import LABEL, STORE, Names, make_label
 
 COMMAND = ("python", "-m", "helios", "worker", "serve", "--behind-iam")
-"""What an instance runs: Google's front has looked at who calls."""
+"""The command of an instance. Google's front end authenticates the callers."""
 
 
-def wanted_service(
+def make_service(
     names: Names, numbers: dict[str, int], image: str, version: str, commands: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The service's settings, as the client's messages spell them. For authenticated callers only, as all services are
-    that nobody has opened.
-    """
+    """Returns the service in the terms of Cloud Run's client. By default only authenticated callers have access."""
     return {
         "labels": {LABEL: make_label(version)},
         "template": {
@@ -49,7 +47,7 @@ def wanted_service(
 
 
 def knative(names: Names, numbers: dict[str, int], image: str, version: str, commands: tuple[str, ...]) -> str:
-    """The same service as YAML, for ``gcloud run services replace``."""
+    """Returns the same service as YAML, for ``gcloud run services replace``."""
     variables = _variables(names, commands).items()
     text = (files("helios.clouds.gcp") / "service.yaml").read_text("utf-8")
     return Template(text).substitute(
@@ -64,19 +62,19 @@ def knative(names: Names, numbers: dict[str, int], image: str, version: str, com
 
 
 def _variables(names: Names, commands: tuple[str, ...]) -> dict[str, str]:
-    """What a worker's environment says: the one store that it uses, and what it runs besides Helios' own commands."""
+    """Returns a worker's environment: the only store it uses, and the commands it runs besides Helios' own."""
     allowed = {"HELIOS_COMMANDS": ",".join(commands)} if commands else {}
     return {"HELIOS_STORE": f"gs://{names.bucket}/{STORE}", **allowed}
 
 
-def holds(found: Any, wanted: Any) -> bool:
-    """Whether all that is wanted is so already; what else there is doesn't matter."""
+def contains(found: Any, wanted: Any) -> bool:
+    """Returns whether ``found`` has all values of ``wanted``; it may have more."""
     if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(holds(found.get(name), value) for name, value in wanted.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
+        return isinstance(found, dict) and all(contains(found.get(name), value) for name, value in wanted.items())  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
     if isinstance(wanted, list):
         return (
             isinstance(found, list)
             and len(found) == len(wanted)  # pyright: ignore[reportUnknownArgumentType]
-            and all(holds(one, other) for one, other in zip(found, wanted, strict=True))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            and all(contains(one, other) for one, other in zip(found, wanted, strict=True))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         )
     return found == wanted

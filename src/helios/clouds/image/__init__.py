@@ -1,1 +1,1 @@
-"""The container image of the worker: its Dockerfile, and what it is built from."""
+"""The worker's container image: its Dockerfile and build context."""

@@ -1,4 +1,4 @@
-"""What the image is built from: a zip with the Dockerfile, Helios as it is here, and a lock file of its packages."""
+"""The build context of the image: a zip with the Dockerfile, the installed Helios, and a lock file of its packages."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-_BEGINNING = (1980, 1, 1, 0, 0, 0)  # of time, in a zip
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
 
 
 def build_context() -> bytes:
-    """A zip that ``docker build`` can use, once unpacked; the same bytes for the same source of Helios. It is not
-    compressed: versions of zlib differ.
-
-    Nothing of the Python that runs this, or of what is installed for it, gets in: the lock file is for the image's own.
+    """Returns the context of ``docker build`` as a zip: the same bytes for the same source of Helios, with any
+    Python and packages. The zip is not compressed, because versions of zlib differ.
     """
     here = files("helios.clouds.image")
     contents = {
@@ -27,14 +25,14 @@ def build_context() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name in sorted(contents):
-            entry = zipfile.ZipInfo(name, _BEGINNING)
-            entry.external_attr = 0o100644 << 16  # readable by whoever Lambda runs it as
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = 0o100644 << 16  # readable by all: Lambda chooses the user
             archive.writestr(entry, contents[name])
     return packed.getvalue()
 
 
 def digest(context: bytes) -> str:
-    """A digest of a context's names and contents, for the image's tag."""
+    """Returns a digest of a context's names and contents, for the image's tag."""
     found = hashlib.sha256()
     with zipfile.ZipFile(io.BytesIO(context)) as archive:
         for name in sorted(archive.namelist()):
