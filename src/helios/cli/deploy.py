@@ -20,7 +20,7 @@ from helios.stopping import interruptible
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Deploy Helios to a cloud.")
 
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="Deployment name (default: helios-VERSION).")]
-Cloud = Annotated[str, typer.Option(metavar="aws|gcp", help="Cloud.")]
+Cloud = Annotated[str, typer.Option(metavar="aws|gcp", help="Cloud of the deployment.")]
 KeepDays = Annotated[int | None, typer.Option(help="Days until chunks are deleted (default 30).")]
 Image = Annotated[
     str | None, typer.Option(metavar="URI", help="Your own image; give it each time (default: build one).")
@@ -159,7 +159,7 @@ def list_(cloud: Cloud = "aws", json: options.Json = False) -> None:
 @app.command()
 def check(
     name: Name = None,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Concurrent workers (default 100).")] = 100,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, help="Concurrent workers.")] = 100,
     cloud: Cloud = "aws",
     json: options.Json = False,
 ) -> None:
