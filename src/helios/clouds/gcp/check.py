@@ -34,7 +34,7 @@ def check(project: Project, deployment: Deployment, workers: int) -> Iterator[Ch
     yield check_minimum("memory", deployment.memory_mb, MIN_MEMORY, "MiB", f"{command} --memory 4096")
     yield check_minimum("timeout", deployment.timeout, MIN_TIMEOUT, "s", f"{command} --timeout 3600")
     fix = f"{command} --max-instances {workers}, or use fewer --workers"
-    yield check_minimum("instances", deployment.max_instances, workers, "at most", fix)
+    yield check_minimum("instances", deployment.max_instances, workers, "instances", fix)
     yield _quota(project, deployment, workers)
     yield _bucket(project, deployment)
     yield _callers(project, deployment)

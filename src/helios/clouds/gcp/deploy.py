@@ -81,13 +81,13 @@ def deploy(
     """
     with google_errors():
         desired = resolve(project, settings, version=version, digest=digest, show=show)
-        rights = list(_grants(project, desired))
+        grants = list(_grants(project, desired))
         steps: list[Step] = [
             *_bucket(project, desired),
             *_accounts(project, desired),
             *_repository(project, desired),
-            *rights,
-            *(() if settings.image else _image(project, desired, context, show, fresh=bool(rights))),
+            *grants,
+            *(() if settings.image else _image(project, desired, context, show, fresh=bool(grants))),
             *_service(project, desired, settings, show),
         ]
         if not steps:

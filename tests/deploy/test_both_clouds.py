@@ -1,7 +1,9 @@
-"""`helios.deploy`, `helios.deployments` and `helios.destroy`: the same calls for both clouds."""
+"""`helios.deploy`, `helios.deployments` and `helios.destroy`, and prompts: the same for both clouds."""
 
 import asyncio
 import threading
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from helios.clouds import DeployEvent
 from helios.clouds.events import ChangesPlanned
 from helios.clouds.names import default_name
 from support.google_cloud import GoogleCloud
+from support.terminal import on_terminal
 
 IMAGES = {
     "aws": f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/mine@sha256:{'0' * 64}",
@@ -75,10 +78,11 @@ def test_an_exception_in_a_callback_ends_the_deploy(name: str) -> None:
 
 def test_a_cancelled_deploy_changes_nothing_more(cloud: GoogleCloud) -> None:
     async def cancel_at_first_event() -> None:
+        def on_event(event: DeployEvent) -> None:
+            task.cancel()
+
         before = set(threading.enumerate())
-        task = asyncio.create_task(
-            helios.deploy("gcp", image=IMAGES["gcp"], on_event=lambda event: bool(task.cancel()) and None)
-        )
+        task = asyncio.create_task(helios.deploy("gcp", image=IMAGES["gcp"], on_event=on_event))
         with pytest.raises(asyncio.CancelledError):
             await task
         for thread in set(threading.enumerate()) - before:
@@ -90,10 +94,23 @@ def test_a_cancelled_deploy_changes_nothing_more(cloud: GoogleCloud) -> None:
 
 @pytest.mark.parametrize(("setting", "cloud_name"), [("architecture", "gcp"), ("cpus", "aws")])
 def test_a_setting_of_another_cloud_is_refused(setting: str, cloud_name: str) -> None:
+    settings: dict[str, Any] = {setting: 2}
     with pytest.raises(helios.UsageError, match=f"there is no setting '{setting}' for this cloud: choose from name"):
-        helios.deploy_sync(cloud_name, **{setting: 2})
+        helios.deploy_sync(cloud_name, **settings)
 
 
 def test_an_unknown_cloud_is_refused() -> None:
     with pytest.raises(helios.UsageError, match="there is no cloud 'azure': choose aws or gcp"):
         helios.deploy_sync("azure")
+
+
+def test_ctrl_c_at_the_prompt_removes_nothing(name: str, tmp_path: Path) -> None:
+    deployment = helios.deploy_sync(name, image=IMAGES[name])
+    keys = [b"\x03"]
+    code, _, text = on_terminal(
+        "deploy", "destroy", "--cloud", name, cwd=tmp_path, term="dumb",
+        keys=lambda text: keys.pop() if keys and "to remove it" in text else b"",
+    )  # fmt: skip
+    assert code == 130, text
+    assert "helios: stopped" in text
+    assert list(helios.deployments_sync(name)) == [deployment]
