@@ -15,7 +15,7 @@ from aiobotocore.session import AioSession
 
 from helios.clouds.aws import Deployment, Settings, new_session
 from helios.clouds.aws.deploy import deploy
-from helios.clouds.events import BuildProgressed, DeployEvent, ChangesPlanned, ResourceChanged, MessageIssued
+from helios.clouds.events import BuildProgressed, ChangesPlanned, DeployEvent, MessageIssued, ResourceChanged
 
 T = TypeVar("T")
 VERSION = "0.1.0"
