@@ -1,13 +1,17 @@
-"""What callers may say, and the request that it makes."""
+"""The options of the verbs, and the request that they make."""
+
+# pyright: reportTypedDictNotRequiredAccess=false
+# ``complete`` adds the defaults of the options that the caller leaves out.
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from os import PathLike
-from typing import TypedDict, cast, get_args
+from typing import Annotated, TypedDict, cast
 
 from helios.adapters import Target, WorkerAdapter
+from helios.api.option import Json, Option, declared_options
 from helios.audio import AudioCodec
 from helios.composition import Declared, Format, Network, Source, parse_rate
 from helios.errors import UsageError
@@ -20,132 +24,154 @@ AdapterChoice = str | Target | WorkerAdapter | Sequence[str | Target | WorkerAda
 
 
 class CompositionOptions(TypedDict, total=False):
-    """What a caller may say of a composition; what it does not say is left to the page.
+    """Options of a page: size, rate, length and data. ``help(helios.still)`` describes each."""
 
-    ``width`` and ``height`` are in pixels, ``duration`` and ``ready_timeout`` in seconds; ``fps`` is a number
-    or text such as "30000/1001"; ``props`` is JSON for ``window.helios.props``; ``network`` is what the page may reach
-    beside its own folder: "none", "public" or "all" (see docs/pages.md); with ``alpha`` it stands on nothing, not on
-    white.
-    """
-
-    width: int | None
-    height: int | None
-    fps: str | float | Fraction | None
-    duration: float | None
-    frames: int | None
-    props: object
-    ready_timeout: float
-    network: Network | None
-    alpha: bool
+    width: Annotated[int | None, Option("Frame width in pixels", unset="the page's, else 1920")]
+    height: Annotated[int | None, Option("Frame height in pixels", unset="the page's, else 1080")]
+    fps: Annotated[
+        str | float | Fraction | None,
+        Option("Frames per second, such as 30, 23.976 or 30000/1001", unset="the page's, else 30"),
+    ]
+    duration: Annotated[float | None, Option("Length in seconds", unset="the page's")]
+    frames: Annotated[int | None, Option("Length in frames, instead of a duration")]
+    props: Annotated[Json, Option("JSON value for window.helios.props")]
+    ready_timeout: Annotated[float, Option("Time limit in seconds for the page to become ready", 30.0)]
+    network: Annotated[
+        Network | None,
+        Option("Network access of the page: none, public or all", unset="all locally, public in a cloud"),
+    ]
+    alpha: Annotated[bool, Option("Transparent background, in formats that support it", False)]
 
 
 class BatchOptions(CompositionOptions, total=False):
-    """What a caller may say of a batch: see ``RenderOptions``. ``props`` are those that all videos share."""
+    """Options of a batch. ``help(helios.batch)`` describes each."""
 
-    workers: int | None
-    preview: bool
-    codec: str | None
-    crf: float | None
-    preset: str | None
-    pixel_format: str | None
-    capture: CaptureChoice
-    attempts: int
-    store: str | None
-    fresh: bool
-    adapter: AdapterChoice
-    function: str | None
-    service: str | None
+    workers: Annotated[
+        int | None, Option("Number of workers, in parallel; for each cloud its own", unset="as many as pay off")
+    ]
+    preview: Annotated[bool, Option("Half the width and height, and fast encoding", False)]
+    codec: Annotated[
+        str | None,
+        Option("Video codec: h264, h265, vp9, av1, prores or an encoder of ffmpeg", unset="by the output format"),
+    ]
+    crf: Annotated[float | None, Option("Constant rate factor; lower is better", unset="18 for h264")]
+    preset: Annotated[str | None, Option("Encoder preset", unset="medium for h264")]
+    pixel_format: Annotated[str | None, Option("Pixel format of ffmpeg", unset="yuv420p")]
+    capture: Annotated[
+        CaptureChoice,
+        Option("Capture method: fast, faithful, or auto for fast where sample frames match faithful ones", "auto"),
+    ]
+    attempts: Annotated[int, Option("Attempts at each chunk, or at each video of a batch", 4)]
+    store: Annotated[
+        str | None, Option("URL of the store for chunks; for two clouds, URL,URL", unset="a folder of this user")
+    ]
+    fresh: Annotated[bool, Option("Render every chunk again, also those in the store", False)]
+    adapter: Annotated[
+        AdapterChoice,
+        Option(
+            "Where workers run: local, aws, gcp or an installed adapter, or several with commas; or adapter objects",
+            "local",
+        ),
+    ]
+    function: Annotated[str | None, Option("AWS Lambda function that renders", unset="the deployed one")]
+    service: Annotated[str | None, Option("URL of the Cloud Run service that renders", unset="the deployed one")]
 
 
 class RenderOptions(BatchOptions, total=False):
-    """What a caller may say of a video.
+    """Options of a video. ``help(helios.render)`` describes each."""
 
-    ``frame_range`` is "A:B" with B not included; ``workers`` None means as many as pay off here; ``chunk_frames``
-    is the most frames that a chunk may have; ``format`` is "mp4", "gif" and so on, for an output whose ending says
-    nothing; a ``preview`` is half as wide and high, and encoded in a hurry (docs/formats.md); ``encoder`` is
-    "ffmpeg" or "browser" (faster, H.264 only); ``codec`` is h264, h265, vp9, av1, prores or an encoder of ffmpeg's;
-    ``capture`` is "auto", "fast" or "faithful": see docs/performance.md. ``attempts`` is how often a chunk may be
-    tried; ``store`` is the URL where chunks are kept, and ``fresh`` True takes none from there; ``webhook`` is an
-    address that is told what becomes of the job; ``inject`` has things go wrong. See docs/jobs.md. ``adapter`` is
-    "local", "aws", "gcp" or the name of an installed adapter, or several with commas between, which then draw from one
-    queue; or a ``WorkerAdapter`` object, or a list (see docs/adapters.md). ``workers`` are then those of each cloud.
-    With a cloud, ``function`` (AWS), ``service`` (Google: its address) and ``store`` (for two clouds: one of each,
-    with a comma between) name what is deployed, if it is not what ``helios deploy`` has made,
-    and ``stitch`` "remote" has a worker join the chunks. See docs/aws.md and docs/gcp.md.
+    frame_range: Annotated[str | None, Option("Frames A to B (not included) as A:B", unset="all frames")]
+    chunk_frames: Annotated[int | None, Option("Maximum length of a chunk in frames", unset="chosen by Helios")]
+    encoder: Annotated[
+        EncoderChoice, Option("Encoder: ffmpeg, or browser (faster, H.264 only, lower quality)", "ffmpeg")
+    ]
+    format: Annotated[str | None, Option("Output format, such as mp4, webm, gif or png", unset="by the file name")]
+    webhook: Annotated[str | None, Option("URL that receives the events of the job as POST requests: docs/jobs.md")]
+    inject: Annotated[
+        str | None,
+        Option("Failures to inject, for testing, such as kill=0.1,slow=4x@0.05,throttle=0.2,corrupt=0.02,store=0.1"),
+    ]
+    stitch: Annotated[
+        StitchChoice, Option("Where segments are joined: local (this machine), or remote (a cloud worker)", "local")
+    ]
+    audio: Annotated[
+        Sequence[str] | None,
+        Option("Audio tracks, such as music.mp3@2.5,volume=0.6,fade-in=1,loop (times in seconds); several are mixed"),
+    ]
+    audio_codec: Annotated[AudioCodec | None, Option("Audio codec: aac, opus or pcm", unset="by the output format")]
+    loudness: Annotated[
+        float | None, Option("Integrated loudness in LUFS, -70 to -5 (EBU R128)", unset="as in the tracks")
+    ]
+    hls: Annotated[
+        str | PathLike[str] | None, Option("Folder for an HLS stream that plays finished chunks during the render")
+    ]
+    metadata: Annotated[Mapping[str, str] | None, Option('Metadata of the file, such as {"title": "Hello"}')]
+    chapters: Annotated[str | PathLike[str] | None, Option("File of chapters: a line such as 1:02.500 Title for each")]
+    subtitles: Annotated[
+        Sequence[str] | None,
+        Option("Subtitles (.srt, .vtt), such as video.srt,language=en, or video.srt,burn to draw them into the frames"),
+    ]
 
-    ``audio`` are tracks such as "music.mp3@2.5,volume=0.6,fade-in=1,loop"; ``audio_codec`` is "aac", "opus" or "pcm";
-    ``loudness`` is what the whole is brought to (LUFS). See docs/audio.md. ``hls`` is a folder for a stream of what is
-    finished, which can be played before the rest is.
 
-    ``metadata`` is such as {"title": "Hello"}; ``chapters`` is a file of lines such as "1:02.500 Title"; ``subtitles``
-    are such as "video.srt,language=en", or "video.srt,burn" to have them drawn. See docs/text.md.
-    """
+def complete(options: CompositionOptions) -> RenderOptions:
+    """``options`` with the defaults of all others."""
+    return cast(
+        "RenderOptions",
+        {name: option.default for name, (_, option) in declared_options(RenderOptions).items()} | {**options},
+    )
 
-    frame_range: str | None
-    chunk_frames: int | None
-    encoder: EncoderChoice
-    format: str | None
-    webhook: str | None
-    inject: str | None
-    stitch: StitchChoice
-    audio: Sequence[str]
-    audio_codec: AudioCodec | None
-    loudness: float | None
-    hls: str | PathLike[str] | None
-    metadata: Mapping[str, str] | None
-    chapters: str | PathLike[str] | None
-    subtitles: Sequence[str]
+
+def option_help(name: str) -> str:
+    """One sentence about an option of ``RenderOptions``: meaning, unit and default."""
+    return declared_options(RenderOptions)[name][1].help
 
 
 def make_request(
     source: str | PathLike[str], options: RenderOptions, form: Format, *, fleet: bool = False
 ) -> RenderRequest:
-    """What is asked for by ``options``, as a file of that ``form``; ``fleet`` if remote workers render it.
+    """The request to render ``source`` with complete ``options`` as ``form``; ``fleet``: remote workers render it.
 
     Raises:
-        UsageError: there is no such page, or they can't be so.
+        UsageError: there is no such page, or an option is out of range.
     """
-    fps = options.get("fps")
+    fps = options["fps"]
     declared = Declared(
-        width=options.get("width"),
-        height=options.get("height"),
+        width=options["width"],
+        height=options["height"],
         fps=None if fps is None else parse_rate(fps),
-        duration=options.get("duration"),
-        frames=options.get("frames"),
+        duration=options["duration"],
+        frames=options["frames"],
     )
-    encoder = options.get("encoder", "ffmpeg")
-    if encoder not in get_args(EncoderChoice):
-        raise UsageError(f"encoder is ffmpeg or browser, not {encoder!r}")
     encoding = Encoding(
-        encoder=encoder,
-        codec=form.encoder(options.get("codec"), alpha=options.get("alpha", False)),
-        crf=options.get("crf"),
-        preset=options.get("preset"),
-        pixel_format=options.get("pixel_format"),
-        preview=options.get("preview", False),
+        encoder=options["encoder"],
+        codec=form.encoder(options["codec"], alpha=options["alpha"]),
+        crf=options["crf"],
+        preset=options["preset"],
+        pixel_format=options["pixel_format"],
+        preview=options["preview"],
     )
     return RenderRequest(
         source=Source.parse(str(source)),
         declared=declared,
         encoding=encoding,
-        props=options.get("props"),
-        frame_range=options.get("frame_range"),
-        workers=options.get("workers"),
-        chunk_frames=options.get("chunk_frames"),
-        capture=options.get("capture", "auto"),
-        ready_timeout=options.get("ready_timeout", 30.0),
-        network=options.get("network"),
-        alpha=options.get("alpha", False),
-        early=options.get("hls") is not None,
+        props=options["props"],
+        frame_range=options["frame_range"],
+        workers=options["workers"],
+        chunk_frames=options["chunk_frames"],
+        capture=options["capture"],
+        ready_timeout=options["ready_timeout"],
+        network=options["network"],
+        alpha=options["alpha"],
+        early=options["hls"] is not None,
         fleet=fleet,
     )
 
 
 def check_text(options: Mapping[str, object]) -> None:
-    """Makes sure that all texts in options can be written in UTF-8, as all that Helios passes on is.
+    """Checks that all texts in ``options`` are valid Unicode.
 
     Raises:
-        UsageError: one can't: it has half a surrogate pair, or comes of bytes that are no UTF-8.
+        UsageError: one has half a surrogate pair, or comes from bytes that are not UTF-8.
     """
     for name, value in options.items():
         for text in _texts(value):
@@ -170,16 +196,16 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(each)
 
 
-def is_split_by_hand(options: RenderOptions) -> bool:
-    """Whether the caller says in which parts a video is drawn."""
-    return options.get("workers") is not None or options.get("chunk_frames") is not None
+def has_fixed_chunks(options: RenderOptions) -> bool:
+    """Whether ``options`` set the number of workers or the length of chunks."""
+    return options["workers"] is not None or options["chunk_frames"] is not None
 
 
 def check_rate(form: Format, fps: Fraction) -> None:
-    """Makes sure that files of that ``form`` can say when frames of that rate begin.
+    """Checks that files of the format ``form`` support the rate ``fps`` (frames per second).
 
     Raises:
-        UsageError: they can't.
+        UsageError: the rate is too high for them.
     """
     if form.max_fps and fps > form.max_fps:
-        raise UsageError(f"{form.suffix} files have at most {form.max_fps} frames a second: --fps {form.max_fps}")
+        raise UsageError(f"{form.suffix} output needs --fps {form.max_fps} or less, not {float(fps):g}")

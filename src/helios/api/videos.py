@@ -1,4 +1,7 @@
-"""A video, from the options of its caller."""
+"""The verbs for one video."""
+
+# pyright: reportTypedDictNotRequiredAccess=false
+# ``complete`` adds the defaults of the options that the caller leaves out.
 
 from __future__ import annotations
 
@@ -14,8 +17,17 @@ from typing import Unpack
 
 from helios.adapters import LocalWorkerAdapter, check_portable, open_adapter
 from helios.adapters.faults import check_faults
-from helios.api.options import CompositionOptions, RenderOptions, check_rate, check_text, is_split_by_hand, make_request
+from helios.api.options import (
+    CompositionOptions,
+    RenderOptions,
+    check_rate,
+    check_text,
+    complete,
+    has_fixed_chunks,
+    make_request,
+)
 from helios.api.targets import is_remote, plan_by, resolve_targets, with_workers
+from helios.api.verb import documented, verb
 from helios.audio import AudioSettings, check_track, choose_audio_codec, parse_track, supports_audio
 from helios.composition import FORMATS, Format, named, parse_format
 from helios.errors import UsageError
@@ -33,49 +45,62 @@ from helios.orchestrator.plan import chunks_for, cores
 from helios.output import check_output
 from helios.stitcher import FfmpegStitcher, create_stitcher
 from helios.text import check_container, read_text
-from helios.threads import in_daemon
+from helios.threads import in_daemon, run_sync
 
 _STREAMED = ("libx264", "libx265", "libsvtav1")
 
 
+@verb
 async def render(
     source: str | PathLike[str],
     output: str | PathLike[str] | None = None,
     *,
-    on_event: EventSink = lambda event: None,
+    on_event: EventSink | None = None,
     **options: Unpack[RenderOptions],
 ) -> RenderResult:
-    """Renders a page (a file, a folder with index.html, or an http(s) address) into a video, else out.mp4.
+    """Renders a page (a file, a folder with index.html, or an http(s) address) into ``output``, by default out.mp4.
 
-    The ending of its name says what it becomes: see docs/formats.md.
+    The file name chooses the format: see docs/formats.md. ``on_event`` is called with each event, in this event loop.
 
-    It is a job as any other: if it is stopped, chunks that are made are kept, and found by the next that needs them.
+    If the render is stopped, its finished chunks stay in the store, and the next render of the same page uses them.
 
     Raises:
-        HeliosError: see ``helios.errors``; nothing is left half-written.
+        HeliosError: see ``helios.errors``; no output is left half-written.
     """
     check_faults(options.get("inject"))
-    spec = await create_job(source, output, **options)
+    spec = await _create_job(source, output, complete(options))
     with closing(Journal()) as journal:
-        spec = spec if is_split_by_hand(options) else journal.reuse_plan(spec)
-        return await run_job(journal, journal.create(spec), on_event, inject=options.get("inject"))
+        job = journal.create(spec if has_fixed_chunks(complete(options)) else journal.reuse_plan(spec))
+        return await run_job(journal, job, on_event or (lambda event: None), inject=options.get("inject"))
 
 
+@documented
 def render_sync(
     source: str | PathLike[str],
     output: str | PathLike[str] | None = None,
     *,
-    on_event: EventSink = lambda event: None,
+    on_event: EventSink | None = None,
     **options: Unpack[RenderOptions],
 ) -> RenderResult:
-    """``render`` for callers without an event loop."""
-    return asyncio.run(render(source, output, on_event=on_event, **options))
+    """Like ``render``, for synchronous code, in any thread.
+
+    Where an event loop is running (in a notebook), it blocks that loop, and calls ``on_event`` in another thread.
+
+    Raises:
+        HeliosError: see ``helios.errors``; no output is left half-written.
+    """
+    return run_sync(lambda: render(source, output, on_event=on_event, **options))
 
 
+@documented
 async def render_events(
     source: str | PathLike[str], output: str | PathLike[str] | None = None, **options: Unpack[RenderOptions]
 ) -> AsyncIterator[RenderEvent]:
-    """``render`` as a stream of events, ``RenderFinished`` last. Leaving the loop early stops the render."""
+    """Renders like ``render``, and yields each event, ``RenderFinished`` last. Closing the iterator stops the render.
+
+    Raises:
+        HeliosError: see ``helios.errors``; no output is left half-written.
+    """
     queue: asyncio.Queue[RenderEvent | None] = asyncio.Queue()
     task = asyncio.create_task(render(source, output, on_event=queue.put_nowait, **options))
     task.add_done_callback(lambda _: queue.put_nowait(None))
@@ -89,46 +114,54 @@ async def render_events(
             await task
 
 
+@verb
 async def submit(
     source: str | PathLike[str], output: str | PathLike[str] | None = None, **options: Unpack[RenderOptions]
 ) -> Job:
-    """Plans a video as ``render`` does, and leaves a process behind that renders it.
+    """Plans a video like ``render``, starts a background process that renders it, and returns the job.
 
     Raises:
-        HeliosError: it can't be planned.
+        HeliosError: the video can't be planned.
     """
-    spec = await create_job(source, output, **options)
+    spec = await _create_job(source, output, complete(options))
     check_portable(spec.targets)
     journal = Journal()
-    return Job.submit(journal, spec if is_split_by_hand(options) else journal.reuse_plan(spec))
+    return Job.submit(journal, spec if has_fixed_chunks(complete(options)) else journal.reuse_plan(spec))
 
 
+@verb
 async def create_job(
     source: str | PathLike[str], output: str | PathLike[str] | None = None, **options: Unpack[RenderOptions]
 ) -> JobSpec:
-    """The job that ``render`` would run: the page is looked at, and all that is to be drawn is settled.
+    """Plans a video like ``render``, and returns the job without running it.
 
     Raises:
-        HeliosError: it can't be planned.
+        HeliosError: the video can't be planned.
     """
+    return await _create_job(source, output, complete(options))
+
+
+async def _create_job(
+    source: str | PathLike[str], output: str | PathLike[str] | None, options: RenderOptions
+) -> JobSpec:
     check_text({"input": str(source), "output": str(output or ""), **options})
-    if (webhook := options.get("webhook")) is not None:
+    if (webhook := options["webhook"]) is not None:
         try:
             check_webhook(webhook)
         except ValueError as error:
             raise UsageError(str(error)) from None
-    path = named(Path(output) if output else None, options.get("format"))
+    path = named(Path(output) if output else None, options["format"])
     form = parse_format(path)
     check_output(path, pattern=form.kind == "images")
-    if options.get("attempts", 4) < 1:
-        raise UsageError(f"a chunk must be tried at least once, not {options.get('attempts')} times")
+    if options["attempts"] < 1:
+        raise UsageError(f"attempts must be 1 or more, not {options['attempts']}")
     hls = _hls(options, form)
     targets, url = await resolve_targets(options)
-    if options.get("stitch", "local") not in ("local", *(["remote"] if is_remote(targets) else [])):
-        raise UsageError(f"stitch is local, or, with a cloud, remote, not {options.get('stitch')!r}")
-    if options.get("stitch") == "remote" and form.kind != "video":
-        raise UsageError(f"{form.suffix} files are made here: leave --stitch remote out")
-    text, burned = read_text(options.get("metadata"), options.get("chapters"), options.get("subtitles") or ())
+    if options["stitch"] == "remote" and not is_remote(targets):
+        raise UsageError("stitch must be local, not remote, without a cloud adapter")
+    if options["stitch"] == "remote" and form.kind != "video":
+        raise UsageError(f"{form.suffix} files are joined on this machine: drop --stitch remote")
+    text, burned = read_text(options["metadata"], options["chapters"], options["subtitles"] or ())
     if text:
         check_container(text, path.suffix.lower())
     request = replace(
@@ -142,8 +175,8 @@ async def create_job(
     if found:
         audio = AudioSettings(
             tracks=(*(audio.tracks if audio else ()), *found),
-            codec=choose_audio_codec(path.suffix.lower(), options.get("audio_codec")),
-            loudness=options.get("loudness"),
+            codec=choose_audio_codec(path.suffix.lower(), options["audio_codec"]),
+            loudness=options["loudness"],
         )
     check_rate(form, plan.composition.fps)
     return JobSpec(
@@ -153,32 +186,34 @@ async def create_job(
         hls=hls,
         text=text,
         targets=with_workers(targets, plan.workers),
-        stitch=options.get("stitch", "local"),
-        attempts=options.get("attempts", 4),
+        stitch=options["stitch"],
+        attempts=options["attempts"],
         store=url,
-        fresh=options.get("fresh", False),
+        fresh=options["fresh"],
         webhook=webhook,
     )
 
 
+@verb
 async def estimate(
     source: str | PathLike[str],
     *,
     counts: Sequence[int] | None = None,
     **options: Unpack[RenderOptions],
 ) -> list[Estimate]:
-    """How long a video will take, and what it will cost, with different numbers of workers. Some frames are drawn.
+    """Renders some frames, and estimates the seconds and the cost (US dollars) of a video for each number of workers.
 
-    ``counts`` are numbers of workers; by default, some up to as many as pay off.
+    ``counts`` are the numbers of workers; by default, some up to as many as pay off.
 
     Raises:
-        HeliosError: as ``render``.
+        HeliosError: see ``helios.errors``.
     """
+    options = complete(options)
     check_text({"input": str(source), **options})
     (target, *others), _ = await resolve_targets(options)
     if others:
-        raise UsageError(f"what {options.get('adapter')} would take can't be told: name one place")
-    form = parse_format(named(None, options.get("format")))
+        raise UsageError(f"the estimate supports one adapter, not {options['adapter']}")
+    form = parse_format(named(None, options["format"]))
     request = make_request(source, options, form, fleet=is_remote([target]))
     with tempfile.TemporaryDirectory(prefix="helios-") as folder:
         async with open_adapter(target) as adapter:
@@ -192,6 +227,7 @@ async def estimate(
     return found
 
 
+@verb
 async def still(
     source: str | PathLike[str],
     output: str | PathLike[str],
@@ -199,22 +235,25 @@ async def still(
     frame: int = 0,
     **options: Unpack[CompositionOptions],
 ) -> None:
-    """Renders one frame of a page into a PNG or JPEG.
+    """Renders one frame of a page, counted from 0, into a PNG or JPEG file.
 
-    A page that declares no length is taken to end with that frame.
+    A page without a length is rendered up to that frame.
 
     Raises:
-        HeliosError: see ``helios.errors``; nothing is left half-written.
+        HeliosError: see ``helios.errors``; no output is left half-written.
     """
     check_text({"input": str(source), **options})
-    await _orchestrator().still(make_request(source, RenderOptions(**options), FORMATS["png"]), frame, Path(output))
+    adapter = LocalWorkerAdapter()
+    orchestrator = RenderOrchestrator(adapter, FfmpegStitcher(adapter))
+    await orchestrator.still(make_request(source, complete(options), FORMATS["png"]), frame, Path(output))
 
 
+@verb
 async def stitch(inputs: Sequence[str | PathLike[str]], output: str | PathLike[str]) -> None:
-    """Joins segments of one kind into a video, without encoding them again.
+    """Joins segments with the same codec, size and pixel format into a video, without encoding them again.
 
     Raises:
-        StitchError: a segment is missing, broken or unlike the first.
+        StitchError: a segment is missing, broken or different from the first.
         OutputError: the video can't be written.
     """
     path = Path(output)
@@ -222,29 +261,28 @@ async def stitch(inputs: Sequence[str | PathLike[str]], output: str | PathLike[s
     await create_stitcher(path, LocalWorkerAdapter()).stitch([Path(each) for each in inputs], path)
 
 
-def _orchestrator() -> RenderOrchestrator:
-    adapter = LocalWorkerAdapter()
-    return RenderOrchestrator(adapter, FfmpegStitcher(adapter))
-
-
 async def _audio(options: RenderOptions, container: str) -> AudioSettings | None:
-    tracks = [await in_daemon(check_track, parse_track(text)) for text in options.get("audio") or ()]
-    loudness = options.get("loudness")
+    tracks = [await in_daemon(check_track, parse_track(text)) for text in options["audio"] or ()]
+    loudness = options["loudness"]
     if loudness is not None and not -70 <= loudness <= -5:
-        raise UsageError(f"loudness is from -70 to -5 LUFS, not {loudness:g}")
-    if not tracks and options.get("audio_codec") is None:
+        raise UsageError(f"loudness must be from -70 to -5 LUFS, not {loudness:g}")
+    if not tracks and options["audio_codec"] is None:
         return None
-    codec = choose_audio_codec(container, options.get("audio_codec"))
+    codec = choose_audio_codec(container, options["audio_codec"])
     return AudioSettings(tracks=tuple(tracks), codec=codec, loudness=loudness) if tracks else None
 
 
 def _hls(options: RenderOptions, form: Format) -> Path | None:
-    """The folder of the stream, once it is sure that there can be one."""
-    if (folder := options.get("hls")) is None:
+    """The folder of the HLS stream, if there is one.
+
+    Raises:
+        UsageError: HLS does not support the codec.
+    """
+    if (folder := options["hls"]) is None:
         return None
-    encoder = form.encoder(options.get("codec"), alpha=options.get("alpha", False))
+    encoder = form.encoder(options["codec"], alpha=options["alpha"])
     if form.kind != "video" or encoder not in _STREAMED:
-        raise UsageError("--hls plays h264, h265 and av1 only: choose such a --codec, and an ending such as .mp4")
+        raise UsageError("HLS supports h264, h265 and av1 only: choose one as --codec, and a format such as .mp4")
     path = Path(folder).absolute()
     check_output(path / "index.m3u8" if path.is_dir() else path)
     return path
