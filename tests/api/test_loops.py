@@ -65,9 +65,9 @@ def test_no_verb_blocks_the_callers_loop(verb: str, page: Path) -> None:
     calls: dict[str, Any] = {
         "render": lambda: helios.render(page, folder / "a.mp4", capture="faithful"),
         "create_job": lambda: helios.create_job(page, folder / "a.mp4", capture="faithful"),
-        "estimate": lambda: helios.estimate(page, counts=1, capture="faithful"),
+        "estimate": lambda: helios.estimate(page, counts=[1], capture="faithful"),
         "still": lambda: helios.still(page, folder / "a.png"),
-        "batch": lambda: helios.batch(page, {"a": 1}, str(folder / "{row}.mp4"), capture="faithful"),
+        "batch": lambda: helios.batch(page, [{"a": 1}], str(folder / "{row}.mp4"), capture="faithful"),
         "stitch": lambda: helios.stitch([folder / "none.mp4"], folder / "b.mp4"),
     }
     WATCH.calls.clear()
