@@ -79,14 +79,11 @@ def test_no_verb_blocks_the_callers_loop(verb: str, page: Path) -> None:
     assert WATCH.calls == []
 
 
-def test_submitting_and_following_a_job_blocks_no_loop(page: Path) -> None:
-    async def follow() -> helios.RenderResult:
-        job = await helios.submit(page, page.with_name("a.mp4"), capture="faithful")
-        return await job.result()
-
+def test_a_submitted_job_belongs_to_no_thread_and_submitting_blocks_no_loop(page: Path) -> None:
     WATCH.calls.clear()
-    assert WATCH.run(follow).frames == 5
+    job = WATCH.run(lambda: helios.submit(page, page.with_name("a.mp4"), capture="faithful"))
     assert WATCH.calls == []
+    assert asyncio.run(job.result()).frames == 5
 
 
 def test_a_loop_goes_on_while_a_verb_holds_its_own(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:

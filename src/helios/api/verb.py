@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast, get_args, get_type_hints
 
 from helios.adapters import WorkerAdapter
 from helios.api.option import Option, check_value, declared_options
+from helios.api.options import check_text
 from helios.errors import UsageError
 from helios.threads import in_own_loop
 
@@ -106,6 +107,7 @@ def _check_arguments(
             near = get_close_matches(name, signature.parameters, 1)
             known = f"did you mean {near[0]}?" if near else f"no such option: take {', '.join(signature.parameters)}"
             raise UsageError(f"{name}: {known}")
+    check_text(kwargs)
     bound = signature.bind(*args, **kwargs)
     return {name: check_value(name, value, hints[name]) for name, value in bound.arguments.items()}
 

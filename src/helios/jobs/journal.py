@@ -121,7 +121,7 @@ class Journal:
         self.folder = folder or state_folder()
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # specs hold the environment of commands
-            self._database = sqlite3.connect(self._path, timeout=20, isolation_level=None)
+            self._database = sqlite3.connect(self._path, timeout=20, isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._create_tables()
