@@ -1,10 +1,11 @@
-"""Whatever is killed, whenever: the job can be gone on with, nothing that is committed is made twice, the video is right."""
+"""A job survives a kill at any event: it resumes, renders no committed chunk again, and its video is exact."""
 
 import multiprocessing
 import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from support.processes import descendants
 KILLS = int(os.environ.get("HELIOS_KILLS", "200"))
 CHUNKS, FRAMES = 10, 2
 VICTIMS = ("runner", "worker", "both")
+EVENTS = ("spawned", "running", "command", "commit", "video")
 RUNNERS = multiprocessing.get_context("forkserver")
-"""Most of a runner's time would be imports, which a process does once of which all are forked."""
+"""Most of a runner's time would be imports: the fork server has done them already."""
 RUNNERS.set_forkserver_preload(["av", "helios.jobs.__main__", "psutil", "pytest"])
 
 
@@ -30,18 +32,23 @@ def run(folder: str, job: str) -> None:
 
 
 def logged(output: Path, log: Path) -> JobSpec:
-    """A job whose commands say that they begin, and take a while."""
+    """A job whose commands add their numbers to ``log`` when they start."""
     job = spec(output, chunks=CHUNKS, frames=FRAMES)
     assert job.commands
     chunks = [
         command.model_copy(
-            update={"command": "sh", "args": ("-c", f'echo {k} >> {log}; sleep 0.05; exec "$@"', "sh", command.command, *command.args)}
+            update={"command": "sh", "args": ("-c", f'echo {k} >> {log}; exec "$@"', "sh", command.command, *command.args)}
         )
         for k, command in enumerate(job.commands.chunks)
     ]  # fmt: skip
     return job.model_copy(
         update={"commands": job.commands.model_copy(update={"chunks": tuple(chunks)}), "attempts": 1000}
     )
+
+
+def started(log: Path) -> list[int]:
+    """The chunks whose commands have started."""
+    return [int(line) for line in log.read_text().split()]
 
 
 def committed(journal: Journal, job: JobSpec) -> set[int]:
@@ -54,7 +61,13 @@ def committed(journal: Journal, job: JobSpec) -> set[int]:
     }
 
 
-def kill(victim: str, runner: ForkServerProcess, luck: random.Random) -> None:
+def await_event(runner: ForkServerProcess, condition: Callable[[], bool]) -> None:
+    """Returns when the condition holds or the runner has exited."""
+    while runner.is_alive() and not condition():
+        time.sleep(0.001)
+
+
+def kill(victim: str, runner: ForkServerProcess, chance: random.Random) -> None:
     assert runner.pid
     below = descendants(runner.pid)
     if victim in ("runner", "both"):
@@ -63,7 +76,7 @@ def kill(victim: str, runner: ForkServerProcess, luck: random.Random) -> None:
     if victim == "both":
         victims += below
     elif victim == "worker" and below:
-        victims.append(luck.choice(below))
+        victims.append(chance.choice(below))
     for process in victims:
         try:
             process.kill()
@@ -73,7 +86,7 @@ def kill(victim: str, runner: ForkServerProcess, luck: random.Random) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_job_survives_any_kill(seed: int, tmp_path: Path) -> None:
-    luck = random.Random(seed)
+    chance = random.Random(seed)
     journal = Journal()
     log, output = tmp_path / "log", tmp_path / "video.mp4"
     job = logged(output, log)
@@ -84,26 +97,37 @@ def test_a_job_survives_any_kill(seed: int, tmp_path: Path) -> None:
         log.write_text("")
         runner = RUNNERS.Process(target=run, args=(str(journal.folder), name))
         runner.start()
-        runner.join(luck.uniform(0, 0.6) * (1 if kills < KILLS // 4 else 100))
+        count = chance.randint(1, CHUNKS - len(before) + 1)  # one more than possible: this run may finish
+        conditions: dict[str, Callable[[], bool]] = {
+            "spawned": lambda: True,
+            "running": lambda name=name: journal.status(name).alive,
+            "command": lambda log=log, count=count: len(started(log)) >= count,
+            "commit": lambda job=job, before=before, count=count: len(committed(journal, job) - before) >= count,
+            "video": output.exists,
+        }
+        if kills < KILLS // 4:
+            await_event(runner, conditions[chance.choice(EVENTS)])
+        else:
+            runner.join()
         if runner.is_alive():
-            kill(luck.choice(VICTIMS), runner, luck)
+            kill(chance.choice(VICTIMS), runner, chance)
             kills += 1
-            if luck.random() < 0.3:  # and once more, in whatever it does about it
-                time.sleep(luck.uniform(0, 0.3))
-                kill(luck.choice(VICTIMS), runner, luck)
-            kill("runner", runner, luck)
+            if chance.random() < 0.3:  # and once more, when the next command starts
+                count = len(started(log)) + 1
+                await_event(runner, lambda log=log, count=count: len(started(log)) >= count)
+                kill(chance.choice(VICTIMS), runner, chance)
+            kill("runner", runner, chance)
         runner.join()
-        started = {int(line) for line in log.read_text().split()}
-        assert not started & before, "what was committed was made again"
-        assert committed(journal, job) >= before, "what was committed is still there"
+        assert not set(started(log)) & before, "a committed chunk was rendered again"
+        assert committed(journal, job) >= before, "a committed chunk is gone"
         if runner.exitcode == 0:
             videos += 1
             assert images(output) == expected(CHUNKS * FRAMES)
             assert journal.status(name).state == "done"
             assert list(journal.folder.glob("work/*")) == []
             output.unlink()
-            job = logged(output, tmp_path / f"log{videos}")
             log = tmp_path / f"log{videos}"
-            name = journal.create(job)  # another command in every chunk: all is to be made
+            job = logged(output, log)  # the log's name is in every command: no chunk is in the cache
+            name = journal.create(job)
         else:
-            assert not output.exists() or images(output) == expected(CHUNKS * FRAMES), "never half a video"
+            assert not output.exists() or images(output) == expected(CHUNKS * FRAMES), "the video is whole or not there"
