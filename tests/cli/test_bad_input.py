@@ -231,4 +231,4 @@ def test_a_file_with_a_text_that_is_no_unicode_is_refused(name: str, page: Path,
         path.write_text(
             '{"version": 1, "output": "\\ud800.mp4", "commands": {"chunks": [{"command": "a", "output": "b"}]}}'
         )
-        assert_one_line(helios("job", "run", path), 2, "job.json is no job")
+        assert_one_line(helios("job", "run", path), 2, "job.json is not a job spec")

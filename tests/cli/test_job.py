@@ -155,8 +155,8 @@ def test_a_deleted_job_is_gone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "job.json is no job: Invalid JSON"),
-        ('{"version": 2, "output": "a.mp4"}', "is a job of version 2, and this Helios runs 1"),
+        ("{", "job.json is not a job spec: Invalid JSON"),
+        ('{"version": 2, "output": "a.mp4"}', "has version 2; this Helios runs job specs of version 1"),
         ('{"version": 1, "output": "a.mp4"}', "either a page or commands"),
         ('{"version": 1, "output": "a.mp4", "commands": {"chunks": []}}', "commands.chunks"),
         (

@@ -1,4 +1,4 @@
-"""Whatever goes wrong on the way, the video is exact."""
+"""The video is exact under all injected failures."""
 
 import asyncio
 import os
@@ -27,19 +27,19 @@ def test_faults_are_read() -> None:
     "text",
     ["kill", "kill=2", "slow=0.1", "slow=1..2x@0.5", "slow=0x@1", "slow=0.5x@1", "maim=0.1", "kill=-1", "seed=x"],
 )
-def test_what_is_no_fault_is_said(text: str) -> None:
+def test_an_unknown_fault_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"is no fault: say kill=0\.1"):
         Faults.parse(text)
 
 
-def test_a_job_of_200_chunks_comes_out_exact_under_all_faults_at_once(tmp_path: Path) -> None:
+def test_a_job_of_200_chunks_is_exact_under_all_faults(tmp_path: Path) -> None:
     journal = Journal()
     events: list[RenderEvent] = []
     job = journal.create(spec(tmp_path / "video.mp4", chunks=200, frames=2, workers=4, attempts=20))
     video = asyncio.run(run_job(journal, job, events.append, inject=f"{ALL},seed=1"))
     assert images(tmp_path / "video.mp4") == expected(400)
     codes = [event.code for event in events if isinstance(event, ChunkAttemptFailed)]
-    assert {"throttled", "command-failed", "damaged"} <= set(codes), "all of it has happened"
+    assert {"throttled", "command-failed", "damaged"} <= set(codes), "all faults were injected"
     assert codes.count("throttled") >= 20
     assert video.attempts == 200 + len(codes)
 
@@ -66,7 +66,7 @@ def test_each_fault_is_a_real_one(fault: str, tmp_path: Path) -> None:
     assert not (tmp_path / "video.mp4").exists()
 
 
-def test_a_job_comes_out_exact_of_a_store_that_fails_all_the_time(tmp_path: Path) -> None:
+def test_a_job_is_exact_with_a_store_that_often_fails(tmp_path: Path) -> None:
     journal = Journal()
     job = journal.create(spec(tmp_path / "video.mp4", chunks=10, workers=4, attempts=20))
     asyncio.run(run_job(journal, job, inject="store=0.3,seed=4"))
@@ -74,7 +74,7 @@ def test_a_job_comes_out_exact_of_a_store_that_fails_all_the_time(tmp_path: Path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-def test_a_job_whose_disk_was_full_is_gone_on_with(tmp_path: Path) -> None:
+def test_a_job_whose_disk_was_full_can_be_resumed(tmp_path: Path) -> None:
     small, log = tmp_path / "small", tmp_path / "log"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small], check=True)
@@ -90,7 +90,7 @@ def test_a_job_whose_disk_was_full_is_gone_on_with(tmp_path: Path) -> None:
         assert 0 < len(before) < 10
         filler.unlink()
         video = asyncio.run(run_job(journal, job))
-        assert video.cached_chunks >= len(before) - 1, "at most the last was made, and could not be kept"
+        assert video.cached_chunks >= len(before) - 1, "at most the last could not be stored"
         assert images(tmp_path / "video.mp4") == expected(50)
         journal.close()
     finally:

@@ -1,4 +1,4 @@
-"""The report of a job, looked at in a real browser."""
+"""The report of a job, opened in a browser."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from helios.stitcher.binary import find_ffmpeg
 from support.commands import spec
 
 
-def look(report: Path, expression: str, workspace: Path) -> Any:
+def evaluate(report: Path, expression: str, workspace: Path) -> Any:
     """The value of an expression in the page."""
 
     async def work() -> Any:
@@ -30,13 +30,13 @@ def look(report: Path, expression: str, workspace: Path) -> Any:
     return asyncio.run(work())
 
 
-LOOK = """(() => {
+SUMMARY = """(() => {
   const seen = (element) => { const { width, height } = element.getBoundingClientRect(); return width > 0 && height > 0 };
   const all = (selector) => [...document.querySelectorAll(selector)].filter(seen);
   return {
     title: document.title,
     stats: Object.fromEntries(all("dt").map((name) => [name.textContent, name.nextElementSibling.textContent])),
-    made: all("#gantt .made").length,
+    done: all("#gantt .done").length,
     failed: all("#gantt .failed").length,
     workers: all("#gantt text").filter((text) => text.textContent.startsWith("worker")).length,
     rates: document.querySelector("#rates polyline")?.points.length,
@@ -51,26 +51,26 @@ def journal() -> Journal:
     return Journal()
 
 
-def test_a_report_shows_what_was_done_and_the_video(journal: Journal, tmp_path: Path) -> None:
+def test_a_report_shows_the_attempts_and_the_video(journal: Journal, tmp_path: Path) -> None:
     job = journal.create(spec(tmp_path / "video.mp4", chunks=8, frames=30))
     asyncio.run(run_job(journal, job, inject="kill=0.5,seed=5"))
     report = tmp_path / "report" / "report.html"
     report.parent.mkdir()
     write_report(journal, job, report)
-    found = look(report, LOOK, tmp_path)
-    assert found["title"] == f"video.mp4: job {job}"
-    assert found["stats"]["State"] == "done"
-    assert found["stats"]["Frames"] == "240 of 240 drawn"
-    assert found["stats"]["Chunks"] == "8 of 8 made"
-    assert found["made"] == 8
-    assert found["failed"] == len(found["reasons"])
-    assert found["workers"] == 2
-    assert found["rates"] == 50
-    assert found["images"] == [[240, 180]] * 24
+    summary = evaluate(report, SUMMARY, tmp_path)
+    assert summary["title"] == f"video.mp4: job {job}"
+    assert summary["stats"]["State"] == "done"
+    assert summary["stats"]["Frames"] == "240 of 240"
+    assert summary["stats"]["Chunks"] == "8 of 8"
+    assert summary["done"] == 8
+    assert summary["failed"] == len(summary["reasons"])
+    assert summary["workers"] == 2
+    assert summary["rates"] == 50
+    assert summary["images"] == [[240, 180]] * 24
     assert list(report.parent.iterdir()) == [report]
 
 
-def test_a_report_of_a_failed_job_says_what_failed_and_why(journal: Journal, tmp_path: Path) -> None:
+def test_a_report_of_a_failed_job_names_the_failures(journal: Journal, tmp_path: Path) -> None:
     plain = json.loads(spec(tmp_path / "<video>.mp4", chunks=3, workers=1, attempts=2).model_dump_json())
     plain["commands"]["chunks"][1] |= {"command": "sh", "args": ["-c", "echo '<b>broken</b>' >&2; exit 3"]}
     job = journal.create(JobSpec.parse(json.dumps(plain), "the job"))
@@ -78,21 +78,21 @@ def test_a_report_of_a_failed_job_says_what_failed_and_why(journal: Journal, tmp
         asyncio.run(run_job(journal, job))
     report = tmp_path / "report.html"
     write_report(journal, job, report)
-    found = look(report, LOOK, tmp_path)
-    assert found["title"] == f"<video>.mp4: job {job}"
-    assert found["stats"]["State"] == "failed"
-    assert (found["made"], found["failed"]) == (2, 2)
-    assert len(found["reasons"]) == 2
-    assert all("exit code 3; its last lines:\n  <b>broken</b>" in reason for reason in found["reasons"])
-    assert found["images"] == []
+    summary = evaluate(report, SUMMARY, tmp_path)
+    assert summary["title"] == f"<video>.mp4: job {job}"
+    assert summary["stats"]["State"] == "failed"
+    assert (summary["done"], summary["failed"]) == (2, 2)
+    assert len(summary["reasons"]) == 2
+    assert all("exit code 3; its last lines:\n  <b>broken</b>" in reason for reason in summary["reasons"])
+    assert summary["images"] == []
 
 
-def test_a_report_of_a_job_that_nobody_has_started_can_be_written(journal: Journal, tmp_path: Path) -> None:
+def test_a_report_of_a_queued_job_can_be_written(journal: Journal, tmp_path: Path) -> None:
     job = journal.create(spec(tmp_path / "video.mp4"))
     write_report(journal, job, tmp_path / "report.html")
-    found = look(tmp_path / "report.html", LOOK, tmp_path)
-    assert found["stats"]["State"] == "queued"
-    assert (found["made"], found["failed"]) == (0, 0)
+    summary = evaluate(tmp_path / "report.html", SUMMARY, tmp_path)
+    assert summary["stats"]["State"] == "queued"
+    assert (summary["done"], summary["failed"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_a_report_of_an_output_without_video_says_so(
     report = tmp_path / "report.html"
     write_report(journal, job, report)
     assert f"{args[-1]} {message}" in report.read_text()
-    assert look(report, LOOK, tmp_path)["images"] == []
+    assert evaluate(report, SUMMARY, tmp_path)["images"] == []

@@ -1,4 +1,4 @@
-"""What is kept of jobs: of the journal the newest, of the cache as much as there is room for."""
+"""The journal stores the newest jobs, and the cache as many chunks as its limit allows."""
 
 import json
 import multiprocessing
@@ -26,7 +26,7 @@ def ids(journal: Journal) -> set[str]:
     return {status.id for status in journal.statuses()}
 
 
-def test_the_journal_forgets_what_ended_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_deletes_jobs_that_finished_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
     journal = Journal()
     old = [finished(journal, step) for step in ("finish", "fail", "cancel")]
     waiting, paused = journal.create(spec(Path("video.mp4"))), journal.create(spec(Path("video.mp4")))
@@ -42,7 +42,7 @@ def test_the_journal_forgets_what_ended_long_ago(monkeypatch: pytest.MonkeyPatch
         assert not list(journal.folder.glob(f"{job}.*"))
 
 
-def test_the_journal_keeps_so_many_jobs_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_stores_a_limited_number_of_finished_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "MAX_FINISHED_JOBS", 3)
     journal = Journal()
     waiting = journal.create(spec(Path("video.mp4")))
@@ -75,7 +75,7 @@ def _prune_often(folder: Path, barrier: object) -> None:
         barrier.wait(60)  # type: ignore[attr-defined]
 
 
-def test_processes_that_prune_at_once_are_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_may_prune_in_parallel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELIOS_KEEP_GB", "0.0000001")
     folder = Journal().folder
     context = multiprocessing.get_context("spawn")
@@ -97,8 +97,8 @@ def test_processes_that_prune_at_once_are_in_nobodys_way(monkeypatch: pytest.Mon
     assert [process.exitcode for process in processes] == [0, 0, 0]
 
 
-def test_pruning_goes_on_where_files_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when a job is deleted meanwhile."""
+def test_pruning_continues_where_files_vanish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when another process deletes a job."""
     monkeypatch.setenv("HELIOS_KEEP_GB", "0")
     folder = Journal().folder
     for k in range(3):

@@ -1,4 +1,4 @@
-"""A job goes from state to state as it should, whatever is asked of it."""
+"""A job changes its state as defined, for any sequence of actions."""
 
 from itertools import product
 from typing import get_args
@@ -11,7 +11,7 @@ from helios.errors import UsageError
 from helios.jobs.states import FINAL_STATES, JobAction, JobState, next_state
 
 STATES: tuple[JobState, ...] = get_args(JobState)
-STEPS: tuple[JobAction, ...] = get_args(JobAction)
+ACTIONS: tuple[JobAction, ...] = get_args(JobAction)
 LEGAL: dict[tuple[JobState, JobAction], JobState] = {
     ("queued", "start"): "running",
     ("queued", "pause"): "paused",
@@ -32,33 +32,33 @@ LEGAL: dict[tuple[JobState, JobAction], JobState] = {
 }
 
 
-@pytest.mark.parametrize(("state", "step"), list(product(STATES, STEPS)))
-def test_a_step_leads_where_it_should_or_is_refused(state: JobState, step: JobAction) -> None:
-    if (state, step) in LEGAL:
-        assert next_state(state, step) == LEGAL[state, step]
+@pytest.mark.parametrize(("state", "action"), list(product(STATES, ACTIONS)))
+def test_an_action_leads_to_its_state_or_is_refused(state: JobState, action: JobAction) -> None:
+    if (state, action) in LEGAL:
+        assert next_state(state, action) == LEGAL[state, action]
     else:
-        with pytest.raises(UsageError, match=f"cannot {step} a job that is {state}"):
-            next_state(state, step)
+        with pytest.raises(UsageError, match=f"cannot {action} a job that is {state}"):
+            next_state(state, action)
 
 
-@given(steps=st.lists(st.sampled_from(STEPS)))
-def test_any_order_of_steps_ends_in_a_legal_state(steps: list[JobAction]) -> None:
+@given(actions=st.lists(st.sampled_from(ACTIONS)))
+def test_any_sequence_of_actions_ends_in_a_legal_state(actions: list[JobAction]) -> None:
     state: JobState = "queued"
-    for step in steps:
+    for action in actions:
         try:
-            state = next_state(state, step)
+            state = next_state(state, action)
         except UsageError:
             continue
         assert state in STATES
-        assert step != "start" or state == "running"
-    assert next_state(next_state(state, "start"), "finish") == "done", "it can always be gone on with"
+        assert action != "start" or state == "running"
+    assert next_state(next_state(state, "start"), "finish") == "done", "it can always be resumed"
 
 
-def test_only_a_job_that_runs_comes_to_an_end_by_itself() -> None:
-    for state, step in product(STATES, STEPS):
-        if step in ("finish", "fail") and state != "running":
+def test_only_a_running_job_finishes_by_itself() -> None:
+    for state, action in product(STATES, ACTIONS):
+        if action in ("finish", "fail") and state != "running":
             with pytest.raises(UsageError):
-                next_state(state, step)
+                next_state(state, action)
     assert {
         next_state("running", "finish"),
         next_state("running", "fail"),

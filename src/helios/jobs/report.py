@@ -1,4 +1,4 @@
-"""A job as one page: chunks, attempts and workers over time, what failed and why, and the video at a glance."""
+"""The report of a job: one HTML page with its attempts and workers over time, failures, and images of the video."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from helios.orchestrator import (
 )
 from helios.output import write_whole
 
-_PICTURES = 24
-_WIDTH = 240  # pixels of an image, and of what is left of the chart for names
-_ROW = 22
+_IMAGES = 24
+_WIDTH = 240  # pixels of an image
+_ROW_HEIGHT = 22
 _CHART = 1000
 
 _STYLE = """
@@ -41,7 +41,7 @@ body { font: 14px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1080p
 h1 { font-size: 1.4rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1.5rem } dd { margin: 0 }
 svg { width: 100%; height: auto; background: #f6f7f9 } svg text { font: 11px system-ui, sans-serif }
-.made { fill: #3a8f5c } .failed { fill: #c8442f } .lost { fill: #b9bec9 }
+.done { fill: #3a8f5c } .failed { fill: #c8442f } .lost { fill: #b9bec9 }
 .rate { fill: none; stroke: #2b5fb4; stroke-width: 2 }
 .video { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 6px }
 figure { margin: 0 } figure img { width: 100%; display: block } figcaption { font-size: 11px; color: #667 }
@@ -53,7 +53,7 @@ pre { margin: 0; white-space: pre-wrap; font-size: 12px }
 
 @dataclass(slots=True)
 class _Span:
-    """An attempt on the clock: seconds since the job began."""
+    """An attempt; times are in seconds since the job's first event."""
 
     chunk: int
     attempt: int
@@ -66,7 +66,7 @@ class _Span:
 
 
 def write_report(journal: Journal, job: str, path: Path) -> None:
-    """Writes the page, which needs no other file.
+    """Writes the report of a job to ``path``. It needs no other file.
 
     Raises:
         OutputError: it can't be written.
@@ -79,11 +79,11 @@ def write_report(journal: Journal, job: str, path: Path) -> None:
 def _page(status: JobStatus, events: list[tuple[float, RenderEvent]]) -> str:
     spans = _spans(events)
     name = escape(status.output.name)
-    reused = sum(isinstance(event, ChunkCached) for _, event in events)
+    cached = sum(isinstance(event, ChunkCached) for _, event in events)
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
         f"<title>{name}: job {status.id}</title><style>{_STYLE}</style><h1>{name}</h1>",
-        _facts(status, events, spans, reused),
+        _facts(status, events, spans, cached),
         _warnings(events),
         "<h2>Chunks</h2>",
         _gantt(spans),
@@ -105,7 +105,7 @@ def _spans(events: list[tuple[float, RenderEvent]]) -> list[_Span]:
         if isinstance(event, ChunkStarted):
             key = event.chunk, event.attempt
             if key in open_:
-                open_[key].finished = at - zero  # of an earlier run of the job, which ended without a word
+                open_[key].finished = at - zero  # of an earlier run of the job, which was killed
             frames = event.stop - event.start
             open_[key] = _Span(event.chunk, event.attempt, event.worker, frames, at - zero, end)
             spans.append(open_[key])
@@ -113,37 +113,37 @@ def _spans(events: list[tuple[float, RenderEvent]]) -> list[_Span]:
             span = open_.pop((event.chunk, event.attempt), None)
             if span:
                 span.finished = at - zero
-                span.kind = "made" if isinstance(event, ChunkFinished) else "failed"
+                span.kind = "done" if isinstance(event, ChunkFinished) else "failed"
                 span.message = event.error if isinstance(event, ChunkAttemptFailed) else ""
     return spans
 
 
-def _facts(status: JobStatus, events: list[tuple[float, RenderEvent]], spans: list[_Span], reused: int) -> str:
+def _facts(status: JobStatus, events: list[tuple[float, RenderEvent]], spans: list[_Span], cached: int) -> str:
     stats = {
         "Job": status.id,
         "State": status.display_state,
-        "BatchItem": str(status.output),
+        "Output": str(status.output),
         "Started": time.strftime("%F %T %Z", time.localtime(status.started)) if status.started else "not yet",
-        "Frames": f"{status.frames} of {status.all_frames} drawn",
-        "Chunks": f"{status.chunks} of {status.all_chunks} made" + (f", {reused} of them before" if reused else ""),
+        "Frames": f"{status.frames} of {status.all_frames}",
+        "Chunks": f"{status.chunks} of {status.all_chunks}" + (f", {cached} of them from the cache" if cached else ""),
         "Attempts": f"{len(spans)}, of which {sum(span.kind == 'failed' for span in spans)} failed",
     }
     if status.started and status.finished:
-        stats["Took"] = f"{status.finished - status.started:.1f} s"
+        stats["Duration"] = f"{status.finished - status.started:.1f} s"
     for _, event in events:
         if isinstance(event, RenderPlanned):
-            stats["Size"] = f"{event.width}x{event.height} at {float(event.fps):g} frames a second"
+            stats["Size"] = f"{event.width}x{event.height} at {float(event.fps):g} frames per second"
             stats["Capture"] = f"{event.capture}, motion {event.motion}, {event.browser}"
         elif isinstance(event, RenderFinished) and event.cost is not None:
-            stats["Cost"] = f"{event.cost:.4f} USD, by the table of prices"
+            stats["Cost"] = f"{event.cost:.4f} USD, estimated from list prices"
     if status.error:
         stats["Error"] = status.error
     return "<dl>" + "".join(f"<dt>{escape(name)}<dd>{escape(value)}" for name, value in stats.items()) + "</dl>"
 
 
 def _warnings(events: list[tuple[float, RenderEvent]]) -> str:
-    message = [event.message for _, event in events if isinstance(event, WarningIssued)]
-    return "<h2>Warnings</h2><ul>" + "".join(f"<li>{escape(text)}" for text in message) + "</ul>" if message else ""
+    messages = [event.message for _, event in events if isinstance(event, WarningIssued)]
+    return "<h2>Warnings</h2><ul>" + "".join(f"<li>{escape(text)}" for text in messages) + "</ul>" if messages else ""
 
 
 def _gantt(spans: list[_Span]) -> str:
@@ -152,34 +152,34 @@ def _gantt(spans: list[_Span]) -> str:
     total = max(span.finished for span in spans) or 1
     rows = {worker: row for row, worker in enumerate(sorted({span.worker for span in spans}))}
     scale = (_CHART - 80) / total
-    bars = [f'<text x="4" y="{row * _ROW + 15}">worker {worker}</text>' for worker, row in rows.items()]
+    bars = [f'<text x="4" y="{row * _ROW_HEIGHT + 15}">worker {worker}</text>' for worker, row in rows.items()]
     for span in spans:
         x, width = 80 + span.started * scale, max(1.0, (span.finished - span.started) * scale)
         seconds = span.finished - span.started
         title = f"chunk {span.chunk}, attempt {span.attempt}: {span.kind} in {seconds:.1f} s {span.message}"
-        y = rows[span.worker] * _ROW
+        y = rows[span.worker] * _ROW_HEIGHT
         bars.append(
-            f'<rect class="{span.kind}" x="{x:.1f}" y="{y + 2}" width="{width:.1f}" height="{_ROW - 4}" rx="2">'
+            f'<rect class="{span.kind}" x="{x:.1f}" y="{y + 2}" width="{width:.1f}" height="{_ROW_HEIGHT - 4}" rx="2">'
             f"<title>{escape(title)}</title></rect>"
         )
         if width > 30:
             bars.append(f'<text x="{x + 4:.1f}" y="{y + 15}" fill="#fff">{span.chunk}</text>')
-    height = len(rows) * _ROW + 18
+    height = len(rows) * _ROW_HEIGHT + 18
     bars += [f'<text x="80" y="{height - 4}">0 s</text>']
     bars += [f'<text x="{_CHART - 4}" y="{height - 4}" text-anchor="end">{total:.1f} s</text>']
     return f'<svg id="gantt" viewBox="0 0 {_CHART} {height}">{"".join(bars)}</svg>'
 
 
 def _rates(spans: list[_Span]) -> str:
-    """Frames are counted where chunks were made, evenly over their time."""
-    made = [span for span in spans if span.kind == "made" and span.finished > span.started]
-    if not made:
-        return "<p>No chunk was made."
-    total = max(span.finished for span in made)
+    """Returns a chart of frames per second; the frames of a chunk count evenly over the time of its attempt."""
+    done = [span for span in spans if span.kind == "done" and span.finished > span.started]
+    if not done:
+        return "<p>No chunk is done."
+    total = max(span.finished for span in done)
     count = 50
     step = total / count
     rates = [0.0] * count
-    for span in made:
+    for span in done:
         for k in range(count):
             shared = min(span.finished, (k + 1) * step) - max(span.started, k * step)
             rates[k] += max(0.0, shared) / (span.finished - span.started) * span.frames / step
@@ -201,7 +201,7 @@ def _failures(spans: list[_Span]) -> str:
         f"<tr><td>{span.chunk}<td>{span.attempt}<td>{span.worker}<td><pre>{escape(span.message)}</pre>"
         for span in failed
     )
-    return f"<h2>What failed</h2><table><tr><th>chunk<th>attempt<th>worker<th>because{rows}</table>"
+    return f"<h2>Failures</h2><table><tr><th>chunk<th>attempt<th>worker<th>reason{rows}</table>"
 
 
 def _video(status: JobStatus) -> str:
@@ -222,7 +222,7 @@ def _video(status: JobStatus) -> str:
 
 
 def _images(video: Path) -> list[tuple[float, bytes]]:
-    """Images (JPEG) from all over a video, and their times (s)."""
+    """Returns JPEG images, evenly spread over a video, with their times in seconds."""
     with av.open(str(video)) as container:
         if not container.streams.video:
             return []
@@ -231,10 +231,10 @@ def _images(video: Path) -> list[tuple[float, bytes]]:
         assert stream.time_base
         length = (stream.duration or 0) * stream.time_base
         images: list[tuple[float, bytes]] = []
-        for k in range(_PICTURES):
-            wanted = length * k / _PICTURES
-            container.seek(int(wanted / stream.time_base), stream=stream)
-            frame = next((frame for frame in container.decode(stream) if _time(frame) >= wanted), None)
+        for k in range(_IMAGES):
+            target = length * k / _IMAGES
+            container.seek(int(target / stream.time_base), stream=stream)
+            frame = next((frame for frame in container.decode(stream) if _time(frame) >= target), None)
             if frame and (not images or _time(frame) > images[-1][0]):
                 images.append((float(_time(frame)), _jpeg(frame)))
     return images

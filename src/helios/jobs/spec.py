@@ -1,4 +1,4 @@
-"""What a job is: one file that says all that is needed to run it."""
+"""The spec of a job: one file that holds everything that is needed to run it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ VERSION = 1
 
 
 class JobSpec(BaseModel):
-    """A job: a ``page`` as it was planned, with its ``audio`` and ``text``, or plain ``commands``, and the file that
-    comes of it. ``hls`` is a folder for a stream that can be played before the video is whole.
+    """A job: the plan of a ``page``, with its ``audio`` and ``text``, or plain ``commands``, and the ``output`` file.
 
-    Chunks are made here, or at ``places``, from one queue. ``store`` is the URL where they are kept, if it is not the
-    user's own folder. They are joined here, or, remote, at a place whose store that is: ``stitch``. ``attempts`` is how
-    often a chunk may be tried in all; a ``fresh`` job takes nothing that other jobs have made. ``webhook`` is an
-    address that is told what becomes of the job.
+    ``hls`` is a folder for a stream that can be played before the video is complete. ``targets`` share one queue of
+    chunks; without any, this machine renders them. ``store`` is the URL of the chunk cache, by default the user's own
+    folder. ``stitch`` says whether this machine joins the chunks or (``remote``) a worker at the target with that
+    store. ``attempts`` is the most attempts at a chunk. A ``fresh`` job reuses no chunks of other jobs. ``webhook`` is
+    a URL that receives the job's changes of state.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Helios job")
@@ -46,33 +46,33 @@ class JobSpec(BaseModel):
     webhook: Annotated[str, AfterValidator(check_webhook)] | None = None
 
     @model_validator(mode="after")
-    def _is_of_one_kind(self) -> JobSpec:
+    def _check_combination(self) -> JobSpec:
         if (self.page is None) == (self.commands is None):
             raise ValueError("a job has either a page or commands")
         if self.audio and not self.page:
-            raise ValueError("commands bring their own audio: leave audio out")
+            raise ValueError("audio needs a page, not commands")
         if self.hls and not self.page:
-            raise ValueError("only videos of pages can be played before their end")
+            raise ValueError("hls needs a page, not commands")
         if self.text and not self.page:
-            raise ValueError("only videos of pages have metadata, chapters and subtitles")
+            raise ValueError("text (metadata, chapters, subtitles) needs a page, not commands")
         stores = [target.store_url for target in self.targets if target.store_url]
         if self.stitch == "remote" and not (self.page and self.store in stores):
-            raise ValueError("only chunks of a page that are kept at a place to run can be joined there")
+            raise ValueError("stitch remote needs a page, and a target whose store is the job's store")
         return self
 
     @property
     def plan(self) -> RenderPlan | CommandPlan:
-        """What is to be made."""
+        """The plan of the page or of the commands."""
         plan = self.page or self.commands
         assert plan, "a job has either a page or commands"
         return plan
 
     @classmethod
     def read(cls, path: Path) -> JobSpec:
-        """The job in a file; its output is taken from where the file lies, if it is no absolute path.
+        """Reads a spec from a file. Its relative paths are relative to the file's folder.
 
         Raises:
-            UsageError: there is no such file, or it is no job of this version.
+            UsageError: the file can't be read, or is not a spec of this version.
         """
         try:
             spec = cls.parse(path.read_bytes(), str(path))
@@ -81,7 +81,7 @@ class JobSpec(BaseModel):
         return spec.from_folder(path.absolute().parent)
 
     def from_folder(self, folder: Path) -> JobSpec:
-        """The same job, whose paths are taken from ``folder``."""
+        """Returns the spec with relative paths resolved against ``folder``."""
         commands = self.commands
         if commands:
             parts = (
@@ -102,26 +102,29 @@ class JobSpec(BaseModel):
 
     @classmethod
     def parse(cls, data: bytes | str, label: str) -> JobSpec:
-        """The job that ``data`` (JSON) describes; ``label`` names it in errors.
+        """Parses a spec from JSON; ``label`` names it in errors.
 
         Raises:
-            UsageError: it is no job of this version.
+            UsageError: it is not a spec of this version.
         """
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
             (first, *others) = error.errors()
             where = ".".join(map(str, first["loc"]))
-            version = _version(data)
+            version = _read_version(data)
             if isinstance(version, int) and version != VERSION:
-                raise UsageError(f"{label} is a job of version {version}, and this Helios runs {VERSION}") from None
+                raise UsageError(
+                    f"{label} has version {version}; this Helios runs job specs of version {VERSION}"
+                ) from None
+            field = f"{where}: " if where else ""
             more = f" (and {len(others)} more)" if others else ""
-            raise UsageError(f"{label} is no job: {where + ': ' if where else ''}{first['msg']}{more}") from None
+            raise UsageError(f"{label} is not a job spec: {field}{first['msg']}{more}") from None
 
 
-def _version(data: bytes | str) -> object:
+def _read_version(data: bytes | str) -> object:
     try:
-        found = json.loads(data)
+        values = json.loads(data)
     except ValueError:
         return None
-    return found.get("version") if isinstance(found, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return values.get("version") if isinstance(values, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
