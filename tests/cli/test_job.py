@@ -42,7 +42,7 @@ def test_a_spec_runs_and_its_output_lies_beside_it(folder: Path, tmp_path: Path)
     assert images(folder / "video.mp4") == expected(30)
     events = told(tmp_path, "run", folder / "job.json")
     assert [event["event"] for event in events].count("chunk-cached") == 6
-    assert (events[-1]["event"], events[-1]["cached"], events[-1]["duration"]) == ("render-finished", 6, None)
+    assert (events[-1]["event"], events[-1]["cached_chunks"], events[-1]["duration"]) == ("render-finished", 6, None)
 
 
 def test_a_submitted_job_is_listed_watched_and_told_of(folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_job_is_stopped_and_resumed(verb: str, state: str, folder: Path, tmp_p
     assert "resume" in helios(folder, "watch", job, "--quiet", code=1).stderr
     gate.touch()
     events = told(folder, "resume", job)
-    assert (events[-1]["cached"], events[-1]["attempts"]) == (5, 1)
+    assert (events[-1]["cached_chunks"], events[-1]["attempts"]) == (5, 1)
     assert images(folder / "video.mp4") == expected(30)
 
 
