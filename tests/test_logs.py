@@ -67,6 +67,7 @@ def test_json_lines_hold_time_level_logger_message_and_extra_fields(capsys: pyte
     assert str(line.pop("time")).endswith("Z")
     assert line == {
         "level": "info",
+        "severity": "INFO",
         "logger": "helios.tests",
         "message": "chunk 3\nstarted",
         "chunk": 3,

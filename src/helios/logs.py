@@ -62,12 +62,16 @@ def redact(text: str) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (UTC, ISO 8601), level, logger, message, the ``extra`` fields, and exception."""
+    """One JSON object a line: time (UTC, ISO 8601), level, logger, message, the ``extra`` fields, and exception.
+
+    ``severity`` is the level for Cloud Logging: https://cloud.google.com/logging/docs/structured-logging
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, object] = {
             "time": _utc(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
+            "severity": record.levelname,
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
