@@ -88,7 +88,7 @@ MAY_IMPORT = {
         "release",
         "renderer.messages",
     },
-    "": {"api", "batches", "errors", "release", "jobs", "orchestrator"},
+    "": {"adapters", "api", "batches", "errors", "jobs", "orchestrator", "release", "stitcher", "storage", "worker"},
     "cli": {
         "",
         "adapters",

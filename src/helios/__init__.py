@@ -41,6 +41,9 @@ from helios.errors import (
 from helios.release import __version__
 
 if TYPE_CHECKING:
+    from helios.adapters import LocalWorkerAdapter, WorkerAdapter
+    from helios.adapters.aws.adapter import AwsLambdaAdapter
+    from helios.adapters.gcp.adapter import CloudRunAdapter
     from helios.api import (
         BatchOptions,
         CompositionOptions,
@@ -55,6 +58,8 @@ if TYPE_CHECKING:
         destroy,
         destroy_sync,
         estimate,
+        job,
+        list_jobs,
         render,
         render_events,
         render_sync,
@@ -63,30 +68,40 @@ if TYPE_CHECKING:
         submit,
     )
     from helios.batches import BatchEvent, VideoResult
+    from helios.jobs import JobStatus
     from helios.jobs.job import Job
-    from helios.orchestrator import RenderEvent, RenderFinished, RenderResult
+    from helios.orchestrator import RenderEvent, RenderFinished, RenderOrchestrator, RenderResult
     from helios.orchestrator.estimate import Estimate
+    from helios.stitcher import FfmpegStitcher, VideoStitcher
+    from helios.storage import ArtifactStore
+    from helios.worker import WorkerJob, WorkerResult
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "AccessDenied",
     "ArtifactMissing",
+    "ArtifactStore",
+    "AwsLambdaAdapter",
     "BatchEvent",
     "BatchOptions",
     "BrowserError",
     "CaptureBroken",
     "CaptureUnsafe",
     "ChunkFailed",
+    "CloudRunAdapter",
     "CommandFailed",
     "CommandNotFound",
     "CompositionOptions",
     "DeployError",
     "Estimate",
+    "FfmpegStitcher",
     "HeliosError",
     "Job",
     "JobFailed",
+    "JobStatus",
     "JobStopped",
+    "LocalWorkerAdapter",
     "MissingTool",
     "OutOfMemory",
     "OutputError",
@@ -95,6 +110,7 @@ __all__ = [
     "RenderEvent",
     "RenderFinished",
     "RenderOptions",
+    "RenderOrchestrator",
     "RenderResult",
     "Stalled",
     "StitchError",
@@ -102,9 +118,13 @@ __all__ = [
     "Throttled",
     "UsageError",
     "VideoResult",
+    "VideoStitcher",
+    "WorkerAdapter",
     "WorkerError",
+    "WorkerJob",
     "WorkerLost",
     "WorkerRefused",
+    "WorkerResult",
     "WorkerTimeout",
     "__version__",
     "batch",
@@ -117,6 +137,8 @@ __all__ = [
     "destroy",
     "destroy_sync",
     "estimate",
+    "job",
+    "list_jobs",
     "render",
     "render_events",
     "render_sync",
@@ -133,11 +155,30 @@ _ELSEWHERE = {
     "RenderResult": "orchestrator",
     "Job": "jobs.job",
     "Estimate": "orchestrator.estimate",
+    "RenderOrchestrator": "orchestrator",
+    "WorkerAdapter": "adapters",
+    "LocalWorkerAdapter": "adapters",
+    "AwsLambdaAdapter": "adapters.aws.adapter",
+    "CloudRunAdapter": "adapters.gcp.adapter",
+    "WorkerJob": "worker",
+    "WorkerResult": "worker",
+    "VideoStitcher": "stitcher",
+    "FfmpegStitcher": "stitcher",
+    "ArtifactStore": "storage",
+    "JobStatus": "jobs",
 }
+_CHECKS = {"AwsLambdaAdapter": ("adapters.aws", "check_aws"), "CloudRunAdapter": ("adapters.gcp", "check_gcp")}
 
 
 def __getattr__(name: str) -> object:
-    """Loads the verbs when they are first asked for: a renderer's process, which is of this package too, never does."""
+    """Loads a verb or a class at its first use: the renderer's processes, which import this package too, use none.
+
+    Raises:
+        MissingTool: the adapter needs an extra that is not installed.
+    """
     if name not in __all__:
         raise AttributeError(f"module 'helios' has no attribute {name!r}")
+    if name in _CHECKS:
+        module, check = _CHECKS[name]
+        getattr(import_module(f"helios.{module}"), check)()
     return getattr(import_module(f"helios.{_ELSEWHERE.get(name, 'api')}"), name)

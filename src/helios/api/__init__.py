@@ -2,6 +2,7 @@
 
 from helios.api.batches import batch, batch_sync
 from helios.api.deployments import deploy, deploy_sync, deployments, deployments_sync, destroy, destroy_sync
+from helios.api.jobs import job, list_jobs
 from helios.api.options import BatchOptions, CompositionOptions, RenderOptions
 from helios.api.videos import create_job, estimate, render, render_events, render_sync, still, stitch, submit
 
@@ -19,6 +20,8 @@ __all__ = [
     "destroy",
     "destroy_sync",
     "estimate",
+    "job",
+    "list_jobs",
     "render",
     "render_events",
     "render_sync",
