@@ -275,7 +275,7 @@ def test_only_the_last_folder_of_images_is_made(page: Path, tmp_path: Path) -> N
         (["-o", "a.gif", "--codec", "h264"], ".gif files have one codec only"),
         (["-o", "a.gif", "--fps", "60"], ".gif files have at most 50 frames a second"),
         (["-o", "a.gif", "--audio", "a.wav"], ".gif files can't hold audio"),
-        (["-o", "a.png"], "helios still draws one; for one of each frame, say a-%05d.png"),
+        (["-o", "a.png"], "helios still renders one; for one image a frame, use a-%05d.png"),
         (["-o", "a.xyz"], "a.xyz: the name must end in .mp4"),
         (["-o", "a.mp4", "--format", "gif"], "a.mp4 conflicts with --format gif: drop one of them"),
         (["--format", "tiff"], "the format 'tiff' is unknown"),
