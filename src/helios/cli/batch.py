@@ -43,7 +43,7 @@ def batch(
     capture: options.Capture = "auto",
     ready_timeout: options.ReadyTimeout = 30.0,
     network: options.NetworkPolicy = None,
-    attempts: Annotated[int, typer.Option(help="How often a video may be tried.")] = 4,
+    attempts: Annotated[int, typer.Option(help="Attempts at each video.")] = 4,
     store: options.Store = None,
     fresh: options.Fresh = False,
     adapter: options.Adapter = "local",

@@ -15,17 +15,22 @@ Source = Annotated[
     str,
     typer.Argument(metavar="INPUT", help="A page: a file, a folder with index.html, or an http(s) address."),
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write.")]
-Width = Annotated[int | None, typer.Option(help="Pixels; else the page's, else 1920.")]
-Height = Annotated[int | None, typer.Option(help="Pixels; else the page's, else 1080.")]
-Fps = Annotated[str | None, typer.Option(help="Frames per second: 30, 23.976 or 30000/1001; else the page's, else 30.")]
-Duration = Annotated[float | None, typer.Option(help="Length in seconds; else the page's.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Output file.")]
+Width = Annotated[int | None, typer.Option(help="Frame width in pixels (default: the page's, else 1920).")]
+Height = Annotated[int | None, typer.Option(help="Frame height in pixels (default: the page's, else 1080).")]
+Fps = Annotated[
+    str | None, typer.Option(help="Frames per second, such as 30, 23.976 or 30000/1001 (default: the page's, else 30).")
+]
+Duration = Annotated[float | None, typer.Option(help="Length in seconds (default: the page's).")]
 Frames = Annotated[int | None, typer.Option(help="Length in frames, instead of --duration.")]
-Props = Annotated[str | None, typer.Option(help="JSON for window.helios.props, or @FILE that holds it.")]
-ReadyTimeout = Annotated[float, typer.Option(help="Seconds that the page may take to become ready.")]
-ChunkFrames = Annotated[int | None, typer.Option(help="The most frames that a chunk may have.")]
+Props = Annotated[str | None, typer.Option(help="JSON for window.helios.props, or @FILE to read it.")]
+ReadyTimeout = Annotated[float, typer.Option(help="Time limit in seconds for the page to become ready.")]
+ChunkFrames = Annotated[int | None, typer.Option(help="Maximum length of a chunk in frames.")]
 Store = Annotated[
-    str | None, typer.Option(metavar="URL", help="Where chunks are kept; two clouds: URL,URL. Else a folder of yours.")
+    str | None,
+    typer.Option(
+        metavar="URL", help="URL of the store for chunks; for two clouds, URL,URL (default: a folder of this user)."
+    ),
 ]
 Adapter = Annotated[
     str,
@@ -35,43 +40,45 @@ Adapter = Annotated[
     ),
 ]
 Function = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The function that draws; else the one that is deployed.")
+    str | None, typer.Option(metavar="NAME", help="AWS Lambda function that renders (default: the deployed one).")
 ]
 Service = Annotated[
-    str | None, typer.Option(metavar="URL", help="The Cloud Run service that draws; else the one that is deployed.")
+    str | None,
+    typer.Option(metavar="URL", help="URL of the Cloud Run service that renders (default: the deployed one)."),
 ]
 NetworkPolicy = Annotated[
     str | None,
     typer.Option(
         "--network",
         metavar="none|public|all",
-        help="What the page may reach beside its folder; else all from here, public from a cloud.",
+        help="Network access of the page (default: all locally, public in a cloud).",
     ),
 ]
-Alpha = Annotated[
-    bool, typer.Option("--alpha", help="Keep the page's transparency: it stands on nothing, instead of on white.")
-]
+Alpha = Annotated[bool, typer.Option("--alpha", help="Transparent background, in formats that support it.")]
 Inject = Annotated[
     str | None,
     typer.Option(
         metavar="FAULTS",
-        help="Have things go wrong, to see for yourself: kill=0.1,slow=4x@0.05,throttle=0.2,corrupt=0.02,store=0.1.",
+        help="Inject failures, for testing: kill=0.1,slow=4x@0.05,throttle=0.2,corrupt=0.02,store=0.1.",
     ),
 ]
-Workers = Annotated[str, typer.Option(metavar="N|auto", help="How many workers draw at once.")]
+Workers = Annotated[str, typer.Option(metavar="N|auto", help="Number of parallel workers.")]
 Codec = Annotated[
     str | None,
     typer.Option(help="h264, h265, vp9, av1, prores, or an encoder of ffmpeg's. Else as is usual for the file."),
 ]
-Preview = Annotated[bool, typer.Option("--preview", help="Half as wide and high, and encoded in a hurry.")]
-Crf = Annotated[float | None, typer.Option(help="Quality; lower is better. Else 18 for h264.")]
-Preset = Annotated[str | None, typer.Option(help="The encoder's preset. Else medium for h264.")]
-PixelFormat = Annotated[str | None, typer.Option(help="Else yuv420p.")]
+Preview = Annotated[bool, typer.Option("--preview", help="Half the width and height, and fast encoding.")]
+Crf = Annotated[float | None, typer.Option(help="Constant rate factor; lower is better (default: 18 for h264).")]
+Preset = Annotated[str | None, typer.Option(help="Encoder preset (default: medium for h264).")]
+PixelFormat = Annotated[str | None, typer.Option(help="Pixel format (default: yuv420p).")]
 Capture = Annotated[
     str,
-    typer.Option(metavar="auto|fast|faithful", help="Draw fast, or as the browser shows it, or fast where both agree."),
+    typer.Option(
+        metavar="auto|fast|faithful",
+        help="Capture method: auto uses fast capture where sample frames match faithful ones.",
+    ),
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Draw all anew, even what is kept from before.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Render every chunk again, also cached ones.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON, a line each, on stdout.")]
 

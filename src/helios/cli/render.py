@@ -58,29 +58,27 @@ def render(
     capture: options.Capture = "auto",
     ready_timeout: options.ReadyTimeout = 30.0,
     network: options.NetworkPolicy = None,
-    attempts: Annotated[int, typer.Option(help="How often a chunk may be tried.")] = 4,
+    attempts: Annotated[int, typer.Option(help="Attempts at each chunk.")] = 4,
     store: options.Store = None,
     fresh: options.Fresh = False,
-    webhook: Annotated[
-        str | None, typer.Option(metavar="URL", help="An address that is told what becomes of the job.")
-    ] = None,
+    webhook: Annotated[str | None, typer.Option(metavar="URL", help="URL that receives the events of the job.")] = None,
     adapter: options.Adapter = "local",
     function: options.Function = None,
     service: options.Service = None,
     stitch: Annotated[
-        str, typer.Option(metavar="local|remote", help="Who joins the chunks: this machine, or a worker there.")
+        str, typer.Option(metavar="local|remote", help="Where segments are joined: this machine, or a cloud worker.")
     ] = "local",
     audio: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="FILE[@SECONDS]", help="What is heard: music.mp3@2.5,volume=0.6,fade-in=1,loop. Several are mixed."
+            metavar="FILE[@SECONDS]", help="Audio track: music.mp3@2.5,volume=0.6,fade-in=1,loop. Several are mixed."
         ),
     ] = None,
     audio_codec: Annotated[
         str | None, typer.Option(metavar="aac|opus|pcm", help="How sound is coded. Else as is usual for the file.")
     ] = None,
     loudness: Annotated[
-        float | None, typer.Option(metavar="LUFS", help="Bring the sound to it, such as -14 (EBU R128).")
+        float | None, typer.Option(metavar="LUFS", help="Integrated loudness, such as -14 (EBU R128).")
     ] = None,
     hls: Annotated[
         Path | None,
