@@ -152,7 +152,7 @@ def _conversion(pixels: Sequence[VideoFrame]) -> Cost:
     """Converts RGB to YUV, the first step of all other ways."""
     shaper = PixelConverter(new_context(ENCODING, _FILM))
     cpu, wall = time.process_time(), time.perf_counter()
-    frames = [shaper.shaped(each) for each in pixels]
+    frames = [shaper.convert(each) for each in pixels]
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     alike = [_likeness(*pair) for pair in zip(frames, pixels, strict=True)]
     size = sum(plane.buffer_size for frame in frames for plane in frame.planes)
@@ -165,7 +165,7 @@ def _encode(pixels: Sequence[VideoFrame], encoding: Encoding, threads: int) -> b
     shaper = PixelConverter(context)
     video = bytearray()
     for number, each in enumerate(pixels):
-        frame = shaper.shaped(each)
+        frame = shaper.convert(each)
         frame.pts, frame.time_base = number, context.time_base
         for packet in context.encode(frame):
             video += bytes(packet)

@@ -117,7 +117,7 @@ class _Encoder:
         with _timed(self._times, "hash"):
             hash_pixels(pixels)
         with _timed(self._times, "RGB to YUV"):
-            frame = self._shaper.shaped(pixels)
+            frame = self._shaper.convert(pixels)
         frame.pts, frame.time_base = self._count, self._context.time_base
         self._count += 1
         self._encode(frame)

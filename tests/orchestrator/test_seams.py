@@ -21,7 +21,7 @@ COUNTS = """<!doctype html><body style="margin:0"><i id=box style="display:block
 
 
 def look(name: str, mean: int = 0) -> FrameFingerprint:
-    return FrameFingerprint.of(name, bytes([mean]) * 12)
+    return FrameFingerprint.create(name, bytes([mean]) * 12)
 
 
 def test_seams_are_looked_at_in_any_order() -> None:

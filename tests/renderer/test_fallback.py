@@ -28,7 +28,7 @@ UNSAFE = {
     "a blend with a filtered page background": (
         """<body style="margin:0;background:#886"><div style="width:192px;height:96px;background:#484;
         mix-blend-mode:difference;backdrop-filter:invert(1)"></div>""",
-        "draw frame 0",
+        "draws frame 0",
     ),
     "a page that reads its content through window.top": (
         "<h1 id=words>a</h1><script>window.top.document.getElementById('words').textContent = 'found'</script>",
@@ -54,7 +54,7 @@ UNSAFE_TO_PROBE = {
     ),
     "a page that compares window.top": (
         "<script>document.write(`<body style='background:${window.top === window ? '#0a0' : '#a00'}'>`)</script>",
-        "draw frame 0",
+        "draws frame 0",
     ),
     "a page that breaks out": (
         "<h1>a</h1><script>if (window.top !== window.self) window.top.location = location.href</script>",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from helios.renderer.capture_trial import most_changing, probe_frames
-from helios.renderer.frame_diff import BLOCK, THRESHOLD, block_means, change, largest_difference
+from helios.renderer.frame_diff import BLOCK, THRESHOLD, block_means, largest_difference, total_difference
 from helios.renderer.messages import Motion
 
 Pixels = NDArray[np.uint8]
@@ -50,7 +50,9 @@ def test_a_block_of_another_shade_shows_as_it_is_and_nowhere_else(spot: tuple[in
     assert changed.tolist() == [spot[1] * 4 + spot[0]]
     assert abs(difference(pixels, other) - 40) <= 1
     assert (
-        difference(pixels, other) == difference(other, pixels) == change(bytes(ones.tolist()), bytes(others.tolist()))
+        difference(pixels, other)
+        == difference(other, pixels)
+        == total_difference(bytes(ones.tolist()), bytes(others.tolist()))
     )
 
 
@@ -99,7 +101,7 @@ def test_frames_of_any_size_are_compared_as_a_whole(size: tuple[int, int]) -> No
 def test_differences_are_told_apart_from_their_sum() -> None:
     assert largest_difference(bytes([0, 9, 255]), bytes([3, 9, 250])) == 5
     assert largest_difference(bytes([0]), bytes([255])) == largest_difference(bytes([255]), bytes([0])) == 255
-    assert change(bytes([0, 9, 255]), bytes([3, 9, 250])) == 8
+    assert total_difference(bytes([0, 9, 255]), bytes([3, 9, 250])) == 8
 
 
 # Which frames.
@@ -158,6 +160,6 @@ def test_first_and_last_are_always_compared(means: list[bytes], count: int) -> N
     assert list(chosen) == sorted(set(chosen) & set(frames))
     assert (chosen[0], chosen[-1]) == (frames[0], frames[-1])
     assert len(chosen) <= max(count, 3)
-    changes = {frames[k]: change(means[k - 1], means[k]) for k in range(1, len(frames) - 1)}
+    changes = {frames[k]: total_difference(means[k - 1], means[k]) for k in range(1, len(frames) - 1)}
     taken = [changes.pop(frame) for frame in chosen[1:-1]]
     assert all(left <= least for left in changes.values() for least in taken), "what is left out changes no more"

@@ -141,7 +141,7 @@ def test_loopback_is_not_reached_by_any_way(network: Network, tmp_path: Path) ->
         else:
             assert seen == set()
             for host in ("127.0.0.1", "localhost", "helios.localhost", "0.0.0.0", "::1"):
-                assert f"{host} was not reached: the page may reach {network} of the network (--network)" in warnings
+                assert f"{host} was blocked: the page's network access is {network} (--network)" in warnings
 
 
 @pytest.mark.parametrize("in_worker", [True, False])
@@ -159,7 +159,7 @@ def test_a_worker_keeps_its_machine_from_pages_that_may_reach_all(in_worker: boo
         subprocess.run(command, cwd=tmp_path, env=env, check=True, timeout=120)
         warnings = json.loads((tmp_path / "probe.json").read_text())["warnings"]
         assert set(found.seen) == (set() if in_worker else {"/fetch"})
-        assert any(line.startswith("127.0.0.1 was not reached") for line in warnings) == in_worker
+        assert any(line.startswith("127.0.0.1 was blocked") for line in warnings) == in_worker
 
 
 @pytest.mark.parametrize("capture", ["fast", "faithful"])
@@ -346,4 +346,4 @@ def test_where_such_addresses_really_are_only_the_public_one_is_reached(network:
     found = json.loads(done.stdout)
     assert set(found["seen"]) == {"all": {PUBLIC, *INNER}, "public": {PUBLIC}, "none": set[str]()}[network]
     refused = {"all": set[str](), "public": set(INNER), "none": {PUBLIC, *INNER}}[network]
-    assert {line.split()[0] for line in found["message"] if "was not reached" in line} == refused
+    assert {line.split()[0] for line in found["message"] if "was blocked" in line} == refused

@@ -77,7 +77,7 @@ def test_a_image_that_was_overwritten_is_not_read(opened: tuple[Ring, Writer]) -
     ring, writer = opened
     for sequence in range(SLOTS + 1):
         writer.keep(sequence, sequence, pixels(sequence))
-    with pytest.raises(BrowserError, match="image 0 of frame 0 was wanted"):
+    with pytest.raises(BrowserError, match="expected image 0 of frame 0"):
         ring.image(0, 0)
     assert bytes(ring.image(SLOTS, SLOTS)) == pixels(SLOTS)
     assert bytes(ring.image(1, 1)) == pixels(1)
@@ -93,7 +93,7 @@ def test_another_image_in_its_place_is_an_error(
 ) -> None:
     ring, writer = opened
     writer.keep(sequence, frame, pixels(1), size)
-    with pytest.raises(BrowserError, match="image 5 of frame 7 was wanted") as caught:
+    with pytest.raises(BrowserError, match="expected image 5 of frame 7") as caught:
         ring.image(5, 7)
     assert caught.value.retryable
     writer.keep(5, 7, pixels(2))
@@ -102,7 +102,7 @@ def test_another_image_in_its_place_is_an_error(
 
 def test_a_image_that_never_came_is_an_error(opened: tuple[Ring, Writer]) -> None:
     ring, _ = opened
-    with pytest.raises(BrowserError, match="image 1 of frame 1 was wanted"):
+    with pytest.raises(BrowserError, match="expected image 1 of frame 1"):
         ring.image(1, 1)
 
 

@@ -199,7 +199,7 @@ def test_waiting_for_an_image_fails_when_the_browser_exits(tmp_path: Path) -> No
             async with asyncio.timeout(20):
                 await image.arrived()
 
-    with pytest.raises(BrowserError, match="ended unexpectedly"):
+    with pytest.raises(BrowserError, match="exited unexpectedly"):
         asyncio.run(wait())
 
 

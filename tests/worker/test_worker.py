@@ -247,9 +247,9 @@ def test_a_segment_that_leads_to_other_files_is_not_joined(store: ArtifactStore,
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"root": "/etc", "entry": "passwd"}, "the page's folder /etc leads out of the job's"),
-        ({"root": "..", "entry": "a.html"}, "leads out of the job's"),
-        ({"root": None, "entry": "file:///etc/passwd"}, "file:///etc/passwd is no address of the network"),
+        ({"root": "/etc", "entry": "passwd"}, "the page's folder /etc is outside of the job's folder"),
+        ({"root": "..", "entry": "a.html"}, "is outside of the job's folder"),
+        ({"root": None, "entry": "file:///etc/passwd"}, "file:///etc/passwd is not an http or https address"),
     ],
 )
 def test_a_page_that_did_not_come_with_the_job_is_refused(

@@ -203,7 +203,7 @@ async def make_chunk_output(
         frames=report.stop - report.start,
         hashes=report.hashes,
         first=report.first,
-        next_frame=report.after,
+        next_frame=report.next_frame,
         repeated=report.repeated,
         warnings=report.warnings,
     )

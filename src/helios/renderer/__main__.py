@@ -1,9 +1,9 @@
 """The renderer's command: ``python -m helios.renderer chunk|videos|still|probe SPEC OUTPUT``.
 
-It reads SPEC (JSON, see spec.py), writes OUTPUT (for a chunk also OUTPUT.json, its report; for videos a folder, with
-each one's segment and outcome in it as soon as it is drawn), and tells how far it is on stdout in the lines of Open
-Job Description: ``openjd_progress: PERCENT``, ``openjd_status: TEXT`` and ``openjd_fail: TEXT``. Its exit code tells
-the class of an error (spec.EXIT_CODES).
+It reads SPEC (JSON, see messages.py) and writes OUTPUT (for a chunk also OUTPUT.json, its report; for videos a folder
+with the segment and outcome of each as soon as it is drawn). It reports progress on stdout in lines of Open Job
+Description: ``openjd_progress: PERCENT``, ``openjd_status: TEXT`` and ``openjd_fail: TEXT``. Its exit code is that of
+the error's class (messages.EXIT_CODES).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ async def _run(kind: str, spec: bytes, output: Path) -> None:
         elif kind == "videos":
             videos = BatchSpec.model_validate_json(spec)
             _check(videos.source)
-            await draw_videos(videos, output, workspace, _Progress(), lambda name: _say("status", f"{name} is done"))
+            await draw_videos(videos, output, workspace, _Progress(), lambda name: _report("status", f"{name} is done"))
         else:
             chunk = ChunkSpec.model_validate_json(spec)
             _check(chunk.composition.source)
@@ -55,15 +55,15 @@ async def _run(kind: str, spec: bytes, output: Path) -> None:
 
 
 def _check(source: Source) -> None:
-    """Makes sure that a page is one of the network or of its folder, which a stateless worker has in the job's.
+    """Checks that a page has an http address or, on a stateless worker, a folder within the job's.
 
     Raises:
-        WorkerRefused: it is elsewhere.
+        WorkerRefused: it is neither.
     """
     if not source.root and urlsplit(source.entry).scheme.lower() not in ("http", "https"):
-        raise WorkerRefused(f"{source.entry} is no address of the network")
+        raise WorkerRefused(f"{source.entry} is not an http or https address")
     if source.root and os.environ.get("HELIOS_WORKER") and not source.root.resolve().is_relative_to(Path.cwd()):
-        raise WorkerRefused(f"the page's folder {source.root} leads out of the job's")
+        raise WorkerRefused(f"the page's folder {source.root} is outside of the job's folder")
 
 
 def _cancel(task: asyncio.Task[None] | None):
@@ -73,22 +73,22 @@ def _cancel(task: asyncio.Task[None] | None):
 
 class _Progress:
     def __init__(self) -> None:
-        self._told = 0.0
+        self._reported_at = 0.0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if done == total or now - self._told >= _PROGRESS_INTERVAL:
-            self._told = now
-            _say("progress", f"{100 * done / total:.6f}")
+        if done == total or now - self._reported_at >= _PROGRESS_INTERVAL:
+            self._reported_at = now
+            _report("progress", f"{100 * done / total:.6f}")
 
 
-def _say(kind: str, text: str) -> None:
+def _report(kind: str, text: str) -> None:
     sys.stdout.write(f"openjd_{kind}: {text}\n")
     sys.stdout.flush()
 
 
-def _end_with_parent() -> None:
-    """Has the kernel ask this process to end when whoever started it is gone (Linux: prctl(2))."""
+def _exit_with_parent() -> None:
+    """Makes the kernel terminate this process when its parent exits (Linux: prctl(2))."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
@@ -96,7 +96,7 @@ def _end_with_parent() -> None:
 
 def main() -> int:
     """Runs the command; returns its exit code."""
-    _end_with_parent()
+    _exit_with_parent()
     kinds = ("chunk", "videos", "still", "probe")
     if len(sys.argv) != 4 or sys.argv[1] not in kinds:
         sys.stderr.write("usage: python -m helios.renderer chunk|videos|still|probe SPEC OUTPUT\n")
@@ -106,10 +106,10 @@ def main() -> int:
     except asyncio.CancelledError:
         return 128 + signal.SIGTERM
     except ValidationError as error:
-        _say("fail", f"{sys.argv[2]} is no spec of this version: {error.errors()[0]['msg']}")
+        _report("fail", f"{sys.argv[2]} is not a spec of this version: {error.errors()[0]['msg']}")
         return EXIT_CODES[UsageError]
     except HeliosError as error:
-        _say("fail", str(error))
+        _report("fail", str(error))
         return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
     return 0
 

@@ -1,4 +1,4 @@
-"""Whole videos of one page, drawn one after another in one browser: what it takes to start is paid once."""
+"""Whole videos of one page, drawn one after another in one browser, which starts once for all."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from helios.composition import Composition, compose
 from helios.errors import CaptureUnsafe, HeliosError, PageError, UsageError
 from helios.renderer.browser.browser import Browser, open_browser
 from helios.renderer.browser.page import Page
-from helios.renderer.capture.fast import BREAKDOWN, broken
+from helios.renderer.capture.fast import BREAKDOWN, make_capture_broken
 from helios.renderer.draw import Progress, draw_on
-from helios.renderer.memory import keep_freed_memory
+from helios.renderer.memory import retain_freed_memory
 from helios.renderer.messages import FAST, BatchItem, BatchSpec, ChunkReport, ChunkSpec, VideoFailure, VideoOutcome
 
-_OF_BATCH = (PageError, CaptureUnsafe, UsageError)
-"""Errors that one video has, and others need not have."""
+_VIDEO_ERRORS = (PageError, CaptureUnsafe, UsageError)
+"""Errors of one video, which the others may not have."""
 _SHARE = 1_000_000
 
 
 async def draw_videos(
     spec: BatchSpec, folder: Path, workspace: Path, progress: Progress, done: Callable[[str], None]
 ) -> None:
-    """Draws videos into ``folder``, which is made: each one's segment under its name, and its outcome (JSON) under the
-    name and ``.json``. Both appear whole, the outcome last; then ``done`` is called with the name.
+    """Draws videos into ``folder``, which it creates: each segment as ``<name>``, each outcome as ``<name>.json``.
 
-    A video that can't be drawn has an outcome too, and the next begins in a new browser. Those that are not started in
-    time have none.
+    Both appear whole, the outcome last; then ``done`` is called with the name. A video that can't be drawn has an
+    outcome too, and the next starts in a new browser. Videos that are not started in time have none.
 
     Raises:
-        MissingTool, BrowserError, OutputError, WorkerRefused: what keeps any from being drawn.
+        MissingTool, BrowserError, OutputError, WorkerRefused: no video can be drawn.
     """
-    keep_freed_memory()
+    retain_freed_memory()
     folder.mkdir(parents=True, exist_ok=True)
     videos = _Batch(spec, folder, progress, done)
     browsers = 0
@@ -49,7 +48,7 @@ async def draw_videos(
 
 
 class _Batch:
-    """``left`` are those that have no outcome yet; ``size`` is what the last one had: that of the next, most likely."""
+    """``left`` are the videos without an outcome; ``size`` is that of the last one, and most likely of the next."""
 
     def __init__(self, spec: BatchSpec, folder: Path, progress: Progress, done: Callable[[str], None]) -> None:
         self._spec = spec
@@ -59,7 +58,7 @@ class _Batch:
         self._until = time.monotonic() + spec.seconds
         self._checked: tuple[int, int, Fraction] | None = None
         self._broken = ""
-        """The video at which the browser broke down last."""
+        """The last video at which the browser crashed or hung."""
         self.left = deque(spec.videos)
         self.size = spec.size
 
@@ -68,21 +67,23 @@ class _Batch:
         spec = self._spec
         opened = open_browser(spec.source, self.size, spec.capture, workspace, network=spec.page.network, shared=True)
         async with opened as browser:
-            sound = True
-            while self.left and sound:
+            healthy = True
+            while self.left and healthy:
                 before = len(spec.videos) - len(self.left)
-                outcome = await self._outcome(browser, self.left[0], _part(self._progress, before, len(spec.videos)))
-                self._end(outcome)
-                sound = outcome.failure is None
+                outcome = await self._outcome(
+                    browser, self.left[0], _video_progress(self._progress, before, len(spec.videos))
+                )
+                self._record(outcome)
+                healthy = outcome.failure is None
 
     def broke_down(self, error: HeliosError) -> None:
-        """The video that was being drawn is drawn once more; if that was so already, it can't be drawn fast."""
+        """Retries the current video once; the second time, records that it can't be drawn fast."""
         video = self.left[0].name
         if self._broken == video:
-            self._end(VideoOutcome(failure=_failure(broken(error))))
+            self._record(VideoOutcome(failure=_failure(make_capture_broken(error))))
         self._broken = video
 
-    def _end(self, outcome: VideoOutcome) -> None:
+    def _record(self, outcome: VideoOutcome) -> None:
         video = self.left.popleft()
         _write(outcome, self._folder / f"{video.name}.json")
         self._done(video.name)
@@ -92,7 +93,7 @@ class _Batch:
     async def _outcome(self, browser: Browser, video: BatchItem, progress: Progress) -> VideoOutcome:
         try:
             return VideoOutcome(report=await self._draw(browser, video, progress))
-        except _OF_BATCH as error:
+        except _VIDEO_ERRORS as error:
             await browser.check()
             return VideoOutcome(failure=_failure(error))
 
@@ -110,24 +111,24 @@ class _Batch:
             browser=spec.browser,
             renderer=spec.renderer,
             capture=spec.capture,
-            motion="step",  # from its first frame on, all are the same
+            motion="step",  # all motions are the same from the first frame on
         )
         report = await draw_on(page, whole, self._folder / video.name, progress, started, index_first=True)
         await browser.close(page)
         return report
 
     async def _load(self, browser: Browser, video: BatchItem) -> tuple[Page, Composition]:
-        """The page, at the size that it declares."""
+        """Returns the page, at the size that it declares."""
         spec = self._spec
         settings = spec.page.with_props(video.props)
         for _ in range(2):
-            page = await browser.open(self.size, spec.capture, settings, afresh=True)
+            page = await browser.open(self.size, spec.capture, settings, fresh=True)
             composition = compose(spec.source, spec.declared.over(await page.declared()), settings)
             if (composition.width, composition.height) == self.size:
                 return page, composition
             self.size = composition.width, composition.height
             await browser.close(page)
-        raise PageError("the page declares another size each time that it is loaded")
+        raise PageError("the page declares a different size each time it is loaded")
 
     def _check(self, video: Composition) -> None:
         from helios.renderer.encode.codec import check_encoding
@@ -138,8 +139,8 @@ class _Batch:
             self._checked = kind
 
 
-def _part(progress: Progress, before: int, videos: int) -> Progress:
-    """The progress of one video, as a part of that of all."""
+def _video_progress(progress: Progress, before: int, videos: int) -> Progress:
+    """Returns a progress function for one video that reports the progress of all."""
     return lambda done, total: progress(_SHARE * before + _SHARE * done // total, _SHARE * videos)
 
 

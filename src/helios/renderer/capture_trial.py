@@ -19,7 +19,7 @@ from helios.renderer.capture.faithful import BeginFrameCapture
 from helios.renderer.capture.fast import BREAKDOWN
 from helios.renderer.capture.frames import EncodedFrame
 from helios.renderer.capture.stage import StageCapture
-from helios.renderer.frame_diff import THRESHOLD, block_means, change, largest_difference
+from helios.renderer.frame_diff import THRESHOLD, block_means, largest_difference, total_difference
 from helios.renderer.messages import CaptureMethod, Comparison, Costs, Encoding, Motion
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PageLoader = Callable[[tuple[int, int], CaptureMethod], Coroutine[None, None, Page]]
 SHORT_VIDEO = 300
-"""Frames of a video up to which three are compared; a longer one gets one more for as many again, to nine."""
+"""Up to this many frames, three are compared; one more for each further so many, at most nine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,10 @@ class CaptureTrial:
         self._drawn: list[VideoFrame] = []
         self._means: dict[int, bytes] = {}
         self.motion: Motion | None = None
-        """How the page gets to a frame, as soon as it has been drawn fast."""
+        """How the page gets to a frame; set when a frame has been drawn fast."""
 
     async def draw_fast(self, staged: Awaitable[Page]) -> TrialResult:
-        """How fast frames are best drawn, and what they cost. ``staged`` is the page for the method ``canvas``.
+        """Returns the best fast method and its costs. ``staged`` is the page for the method ``canvas``.
 
         Raises:
             CaptureUnsafe, PageError, BrowserError: they can't be drawn fast.
@@ -61,9 +61,9 @@ class CaptureTrial:
         return TrialResult(method, Costs(draw_ms=draw_ms, encode_ms=await asyncio.to_thread(self._encode)))
 
     async def compare(self, staged: Awaitable[Page], faithful: BeginFrameCapture, fallback: TrialResult) -> TrialResult:
-        """As ``draw_fast``, if frames drawn so agree with what ``faithful`` draws.
+        """Returns the same as ``draw_fast`` if its frames agree with those of ``faithful``, otherwise ``fallback``.
 
-        Whatever keeps the page from the stage is a reason against it, and no error.
+        A page that can't be drawn fast is no error: the comparison has the reason.
         """
         await faithful.warm_up()
         shown = {0: await decode_block_means(await faithful.draw(0))}
@@ -83,13 +83,13 @@ class CaptureTrial:
         worst = max(chosen, key=lambda frame: differences[frame])
         reason = None
         if differences[worst] > THRESHOLD:
-            reason = f"it would draw frame {worst} otherwise (by {differences[worst]} of 255 somewhere)"
+            reason = f"fast capture draws frame {worst} differently (a block differs by {differences[worst]} of 255)"
         costs = Costs(draw_ms=draw_ms, encode_ms=await encode_ms)
         compared = make_comparison(chosen, differences[worst], reason)
         return replace(fallback, costs=costs, comparison=compared) if reason else TrialResult(method, costs, compared)
 
     async def _draw_fast(self, staged: Awaitable[Page]) -> tuple[CaptureMethod, float]:
-        """The method that serves, and how long (ms) it takes to draw a frame with it."""
+        """Returns the fast method that works, and the time (ms) to draw a frame with it."""
         try:
             return await self._draw_on(await staged)
         except CaptureUnsafe:  # its canvas may be translucent
@@ -123,7 +123,7 @@ class CaptureTrial:
             raise UsageError(f"{page.browser} can't encode H.264 of {video.width}x{video.height}: --encoder ffmpeg")
 
     async def _draw(self, stage: StageCapture, frame: int) -> float:
-        """How long (ms) it took."""
+        """Draws a frame and returns the time (ms) that it took."""
         started = time.perf_counter()
         image = await stage.draw(frame)
         took = (time.perf_counter() - started) * 1000
@@ -134,14 +134,14 @@ class CaptureTrial:
         return took
 
     def _encode(self) -> float:
-        from helios.renderer.encode.encoder import encoding_time
+        from helios.renderer.encode.encoder import measure_encoding
 
         if self._encoding and self._encoding.encoder == "browser":
-            return 0.0  # it is done beside the drawing, in the same process
-        return encoding_time(self._drawn, self._encoding, self._composition) if self._encoding else 0.0
+            return 0.0  # the browser encodes while it draws
+        return measure_encoding(self._drawn, self._encoding, self._composition) if self._encoding else 0.0
 
     async def _step_between(self, capture: Capture, before: int, frame: int) -> None:
-        """Steps through what lies between two frames, where the page needs it."""
+        """Steps through the frames between two frames, if the page needs it."""
         for between in range(before + 1, frame) if self.motion == "step" else ():
             await capture.step(between)
 
@@ -154,14 +154,14 @@ def make_comparison(
 
 
 async def decode_block_means(image: EncodedFrame | None) -> bytes:
-    """The block means of an image; of none, nothing."""
+    """Returns the block means of a captured frame; empty without one."""
     if image is None:
         return b""
-    return await asyncio.to_thread(lambda: block_means(image.pixels() if image.alpha else image.decoded()))
+    return await asyncio.to_thread(lambda: block_means(image.pixels() if image.alpha else image.decode()))
 
 
 def probe_frames(frames: int, motion: Motion) -> tuple[int, ...]:
-    """The frames to look at: evenly over the whole video, first and last among them.
+    """Returns the frames to compare: spread evenly over the whole video, with the first and the last.
 
     A page that has to be stepped through would cost as much as the video itself, so only its first twentieth is.
     """
@@ -173,6 +173,6 @@ def probe_frames(frames: int, motion: Motion) -> tuple[int, ...]:
 
 
 def most_changing(frames: Sequence[int], means: Sequence[bytes], count: int) -> tuple[int, ...]:
-    """The first and the last of ``frames``, and those between that differ most from the one before."""
-    inner = sorted(range(1, len(frames) - 1), key=lambda i: change(means[i - 1], means[i]), reverse=True)
+    """Returns the first and the last of ``frames``, and those between that differ most from the one before."""
+    inner = sorted(range(1, len(frames) - 1), key=lambda i: total_difference(means[i - 1], means[i]), reverse=True)
     return tuple(frames[i] for i in sorted({0, len(frames) - 1, *inner[: max(1, count - 2)]}))

@@ -42,10 +42,10 @@ Progress = Callable[[int, int], None]
 
 
 async def draw_first(capture: Capture, motion: Motion, frame: int) -> CapturedFrame | None:
-    """Brings a freshly loaded page to ``frame`` and draws it.
+    """Moves a freshly loaded page to ``frame`` and draws it.
 
-    A page that keeps state is stepped through every frame before; any other needs only its beginning, and the frame
-    before: Chromium draws some layers by what it has of them already.
+    A page with state is stepped through every earlier frame. Any other needs only frame 0 and the frame before:
+    Chromium reuses parts of some layers that it has already drawn.
     """
     await capture.warm_up()
     before = range(frame) if motion == "step" else sorted({0, frame - 1} & set(range(frame)))
@@ -58,7 +58,7 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
     """Draws a chunk's frames into ``segment``, which appears whole or not at all.
 
     Raises:
-        MissingTool, PageError, BrowserError, CaptureUnsafe, OutputError: what kept it from being drawn.
+        MissingTool, PageError, BrowserError, CaptureUnsafe, OutputError: the chunk can't be drawn.
     """
 
     async def draw(folder: Path) -> ChunkReport:
@@ -72,7 +72,7 @@ async def draw_chunk(spec: ChunkSpec, segment: Path, workspace: Path, progress: 
 async def draw_on(
     page: Page, spec: ChunkSpec, segment: Path, progress: Progress, started: float, *, index_first: bool = False
 ) -> ChunkReport:
-    """As ``draw_chunk``, on a page that was loaded for it; ``started`` is when that began (``time.monotonic``)."""
+    """As ``draw_chunk``, on a page that was loaded for it; ``started`` is when loading started (``time.monotonic``)."""
     _check(spec, page)
     from helios.renderer.encode.segment import SegmentFile  # its libraries load while the browser starts
 
@@ -82,16 +82,16 @@ async def draw_on(
         sink = await _sink(spec, file, capture)
         first = await draw_first(capture, spec.motion, spec.start)
         ready_ms = (time.monotonic() - started) * 1000
-        line = _Line(sink, page.confirm, lambda done: progress(done, spec.stop - spec.start))
-        await line.run(capture, first, range(spec.start + 1, spec.stop), spec.stop if spec.seam else None)
-    assert line.first, "a chunk has a frame"
+        pipeline = _EncodingPipeline(sink, page.confirm, lambda done: progress(done, spec.stop - spec.start))
+        await pipeline.run(capture, first, range(spec.start + 1, spec.stop), spec.stop if spec.seam else None)
+    assert pipeline.first, "a chunk has a frame"
     return ChunkReport(
         start=spec.start,
         stop=spec.stop,
-        hashes=tuple(line.hashes),
-        first=line.first,
-        after=line.after,
-        repeated=line.repeated,
+        hashes=tuple(pipeline.hashes),
+        first=pipeline.first,
+        next_frame=pipeline.next_frame,
+        repeated=pipeline.repeated,
         ready_ms=ready_ms,
         draw_ms=(time.monotonic() - started) * 1000 - ready_ms,
         warnings=tuple(page.warnings),
@@ -101,18 +101,20 @@ async def draw_on(
 
 
 def _check(spec: ChunkSpec, page: Page) -> None:
-    """Makes sure that this is what the video was planned with."""
+    """Refuses a chunk that was planned with another browser or renderer."""
     if spec.browser not in (None, page.browser):
-        raise WorkerRefused(f"this video was planned for {spec.browser}, and here is {page.browser}: render it anew")
+        raise WorkerRefused(
+            f"this video was planned for {spec.browser}, but this worker has {page.browser}: render it again"
+        )
     if spec.renderer not in (None, identity()):
-        raise WorkerRefused("this video was planned by another version of Helios or of its encoders: render it anew")
+        raise WorkerRefused("this video was planned by another version of Helios or of its encoders: render it again")
 
 
 async def _sink(spec: ChunkSpec, file: SegmentFile, capture: Capture) -> PixelSink:
     if spec.encoding.encoder == "browser":
         from helios.renderer.encode.muxer import FrameMuxer, browser_settings
 
-        assert isinstance(capture, StageCapture), "the browser encodes only what is drawn fast"
+        assert isinstance(capture, StageCapture), "the browser encodes only fast frames"
         video = spec.composition
         await capture.encode(browser_settings(spec.encoding, video.width, video.height, video.fps))
         return FrameMuxer(file, capture.encoded)
@@ -121,15 +123,15 @@ async def _sink(spec: ChunkSpec, file: SegmentFile, capture: Capture) -> PixelSi
     return FrameEncoder(file, spec.encoding, spec.composition, spec.encoder_threads, spec.start)
 
 
-class _Line:
-    """Draws frames and encodes them, side by side: some images are under way while the next is drawn."""
+class _EncodingPipeline:
+    """Encodes frames in a thread while the next ones are drawn."""
 
     _UNDER_WAY = 2
 
     def __init__(
         self, sink: PixelSink, confirm: Callable[[], Awaitable[None]], progress: Callable[[int], None]
     ) -> None:
-        """``confirm`` is awaited before the segment is ended: if it raises an error, there is none."""
+        """``confirm`` is awaited before the segment is finished; if it raises an error, no segment is written."""
         self._sink = sink
         self._confirm = confirm
         self._last = ""
@@ -138,16 +140,16 @@ class _Line:
         self.hashes: list[str] = []
         self.repeated = 0
         self.first: FrameFingerprint | None = None
-        self.after: FrameFingerprint | None = None
+        self.next_frame: FrameFingerprint | None = None
 
-    async def run(self, capture: Capture, first: CapturedFrame | None, frames: range, after: int | None) -> None:
-        """Encodes ``first``, and then each of ``frames``, as they are drawn, to the end of the segment.
+    async def run(self, capture: Capture, first: CapturedFrame | None, frames: range, next_frame: int | None) -> None:
+        """Encodes ``first``, then draws and encodes each of ``frames``, and finishes the segment.
 
-        The frame ``after`` is drawn too, but only looked at.
+        ``next_frame`` is drawn too, but only fingerprinted.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._encode(capture, len(frames) + 1, after))
+                group.create_task(self._encode(capture, len(frames) + 1, next_frame))
                 await self._images.put(first)
                 for frame in frames:
                     image = await capture.draw(frame)
@@ -156,9 +158,11 @@ class _Line:
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures.exceptions[0].__cause__
 
-    async def _encode(self, capture: Capture, count: int, after: int | None) -> None:
+    async def _encode(self, capture: Capture, count: int, next_frame: int | None) -> None:
         loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, "encoder") as thread:  # whose end is awaited: nothing is written after it
+        with ThreadPoolExecutor(
+            1, "encoder"
+        ) as thread:  # leaving the block waits for it: nothing is written afterwards
             for _ in range(count):
                 image = await self._images.get()
                 if image:
@@ -166,11 +170,11 @@ class _Line:
                 await loop.run_in_executor(thread, self._add, image)
                 self._progress(len(self.hashes))
             await capture.finish()
-            if after is not None:
-                image = await capture.draw(after)
+            if next_frame is not None:
+                image = await capture.draw(next_frame)
                 if image:
                     await image.arrived()
-                self.after = await loop.run_in_executor(thread, self._look, image)
+                self.next_frame = await loop.run_in_executor(thread, self._fingerprint, image)
             await self._confirm()
             await loop.run_in_executor(thread, self._sink.finish)
 
@@ -178,16 +182,16 @@ class _Line:
         pixels = image.pixels() if image else None
         self._last = hash_pixels(pixels) if pixels else self._last
         if self.first is None:
-            assert pixels, "the first image of a page repeats none"
-            self.first = FrameFingerprint.of(self._last, block_means(pixels))
+            assert pixels, "a page's first frame has an image"
+            self.first = FrameFingerprint.create(self._last, block_means(pixels))
         self._sink.add(pixels)
         self.hashes.append(self._last)
 
-    def _look(self, image: CapturedFrame | None) -> FrameFingerprint:
+    def _fingerprint(self, image: CapturedFrame | None) -> FrameFingerprint:
         if image is None:
             return FrameFingerprint(hash=self._last)
         pixels = image.pixels()
-        return FrameFingerprint.of(hash_pixels(pixels), block_means(pixels))
+        return FrameFingerprint.create(hash_pixels(pixels), block_means(pixels))
 
 
 async def draw_still(spec: StillSpec, output: Path, workspace: Path) -> None:
@@ -195,7 +199,7 @@ async def draw_still(spec: StillSpec, output: Path, workspace: Path) -> None:
     async with _open(spec.composition, spec.capture, workspace) as page:
         capture = create_capture(spec.capture, page, spec.composition.fps)
         image = await draw_first(capture, spec.motion, spec.frame)
-    assert isinstance(image, EncodedFrame), "a still is drawn faithfully"
+    assert isinstance(image, EncodedFrame), "stills are captured faithfully"
     part = output.with_name(output.name + ".part")
     part.write_bytes(image.file() if output.suffix == ".png" else _jpeg(image, spec.composition))
     part.replace(output)
@@ -205,7 +209,7 @@ def _jpeg(image: EncodedFrame, video: Composition) -> bytes:
     from helios.renderer.encode.codec import PixelConverter, new_context
 
     context = new_context(Encoding(codec="mjpeg"), video)
-    frame = PixelConverter(context).shaped(image.pixels())
+    frame = PixelConverter(context).convert(image.pixels())
     frame.pts = 0
     packets = cast("list[Packet[VideoStream]]", [*context.encode(frame), *context.encode(None)])
     return b"".join(map(bytes, packets))

@@ -1,9 +1,9 @@
-"""Whether two ways to draw a frame agree.
+"""The comparison of frames that were captured in two ways.
 
-Drawn into a canvas, edges that were turned or scaled get other antialiasing than in the browser's compositor:
-single pixels on them differ a lot, and mean nothing. What is missing, misplaced or of another colour changes the
-mean of an area. So images are compared by the means of blocks of 16 x 16 pixels, each of Y, Cb and Cr for itself:
-those means survive JPEG, which thins the colours out and can't carry all of them back to RGB.
+In a canvas, edges that were rotated or scaled have other antialiasing than in the browser's compositor: single pixels
+on them differ a lot, without any meaning. Content that is missing, misplaced or of another colour changes the mean of
+an area. So frames are compared by the means of blocks of 16 x 16 pixels, of Y, Cb and Cr separately: those means
+survive JPEG, which subsamples the colours and does not store all of RGB.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 BLOCK = 16
-"""Pixels along a block's side."""
+"""Width and height of a block in pixels."""
 THRESHOLD = 8
-"""The most (of 255) that the mean of a block may differ by in frames that agree."""
+"""The largest difference (of 255) between the means of a block in frames that agree."""
 
 
 def block_means(frame: VideoFrame) -> bytes:
-    """The means of a frame's blocks: Y, Cb and Cr as JPEG has them, each plane row by row.
+    """Returns the means of a frame's blocks: Y, Cb and Cr as in JPEG, each plane row by row.
 
-    A frame with transparency is taken as it looks on black, and its opacity is one more plane.
+    A frame with transparency is composited on black, and its opacity is one more plane.
     """
     from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
@@ -48,7 +48,7 @@ def block_means(frame: VideoFrame) -> bytes:
 
 
 def _on_black(frame: VideoFrame) -> tuple[VideoFrame, VideoFrame]:
-    """A frame's colours multiplied by its opacity, and that opacity as gray."""
+    """Returns a frame's colours multiplied by its opacity, and that opacity as gray."""
     import numpy as np
     from av.video.frame import VideoFrame
 
@@ -60,10 +60,10 @@ def _on_black(frame: VideoFrame) -> tuple[VideoFrame, VideoFrame]:
 
 
 def largest_difference(ones: bytes, others: bytes) -> int:
-    """The largest difference between the means of two frames' blocks (0 to 255)."""
+    """Returns the largest difference between the means of two frames' blocks (0 to 255)."""
     return max(map(abs, map(sub, ones, others)))
 
 
-def change(ones: bytes, others: bytes) -> int:
-    """How much two frames differ all in all: the sum over their blocks."""
+def total_difference(ones: bytes, others: bytes) -> int:
+    """Returns the total difference of two frames: the sum over their blocks."""
     return sum(map(abs, map(sub, ones, others)))

@@ -1,4 +1,4 @@
-"""What draws: two renderers of one identity make the same pixels and the same bytes of a page."""
+"""The identity of a renderer: two with the same identity draw the same pixels and encode the same bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import xxhash
 
 @cache
 def identity() -> str:
-    """A digest of this renderer's own code, the encoders that it carries, and the kind of machine."""
+    """Returns a digest of this renderer's own code, the encoders that it carries, and the kind of machine."""
     digest = xxhash.xxh3_128(f"{platform.machine()} {version('av')}".encode())
 
     def read(folder: Traversable) -> None:

@@ -1,4 +1,4 @@
-"""The messages between whoever plans a video and the renderer that draws a part of it."""
+"""The messages between the orchestrator, which plans a video, and the renderer, which draws a part of it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ from helios.errors import (
 VERSION = 1
 
 CaptureMethod = Literal["canvas", "stage", "begin-frame", "screenshot"]
-"""How images are taken: raw from the page's own canvas wherever that is all that can be seen; raw from a canvas
-that the page is drawn into; as PNG of each frame under begin-frame control; or as screenshots where there is no such
-control. The first two are fast, the others faithful."""
+"""How frames are captured: ``canvas`` reads the pixels of the page's own canvas where only that is visible, ``stage``
+those of a canvas that the page is drawn into; ``begin-frame`` takes a PNG of each frame under begin-frame control,
+``screenshot`` one without it. The first two are fast, the others faithful."""
 FAST: frozenset[CaptureMethod] = frozenset({"canvas", "stage"})
 
 CaptureChoice = Literal["auto", "fast", "faithful"]
-"""What a caller may ask for: the stage, one of the others, or whichever the probe finds fit."""
+"""The capture methods that a caller allows: ``auto`` leaves the choice to the probe."""
 
 EncoderChoice = Literal["ffmpeg", "browser"]
-"""Who encodes: ffmpeg's libraries in the renderer's process, or the browser beside its drawing."""
+"""The encoder: ffmpeg's libraries in the renderer's process, or WebCodecs in the browser."""
 
 Motion = Literal["seek", "jump", "step"]
-"""How a page gets to a frame: it can seek, it only has declared animations, or it must be stepped through."""
+"""How a page gets to a frame: ``seek`` if it can seek, ``jump`` if it only has declared animations, else ``step``,
+through all frames before."""
 
 
 EXIT_CODES: dict[type[HeliosError], int] = {
@@ -51,7 +52,7 @@ EXIT_CODES: dict[type[HeliosError], int] = {
     BrowserError: os.EX_TEMPFAIL,
     WorkerRefused: os.EX_NOPERM,
 }
-"""What the renderer's process ends with for each class of error (sysexits.h); of several that fit, the first counts."""
+"""The exit code of the renderer's process for each class of error (sysexits.h); the first class that fits counts."""
 
 
 class _Message(BaseModel):
@@ -66,9 +67,9 @@ _IN_MP4 = frozenset({"libx264", "libx265", "libvpx-vp9", "libsvtav1", "libaom-av
 class Encoding(_Message):
     """How frames become a segment.
 
-    ``codec`` is an encoder of ffmpeg's, or h264, h265, vp9, av1 or prores; without ``crf``, ``preset`` or
-    ``pixel_format`` the encoder's own good default is taken. ``encoder`` browser has the browser encode H.264, at a
-    bitrate made of ``crf``. A ``preview`` is half as wide and high, and encoded in a hurry.
+    ``codec`` is the name of an ffmpeg encoder, or h264, h265, vp9, av1 or prores; each has defaults for ``crf``,
+    ``preset`` and ``pixel_format``. With ``encoder`` browser the browser encodes H.264, at a bitrate computed from
+    ``crf``. A ``preview`` has half the width and height, and the fastest settings.
     """
 
     encoder: EncoderChoice = "ffmpeg"
@@ -80,9 +81,9 @@ class Encoding(_Message):
     preview: bool = False
 
     def suffix(self, *, alpha: bool) -> str:
-        """The ending of a segment's file name: the container that carries the codec with exact times.
+        """Returns the suffix of a segment's file name: the container that stores the codec with exact times.
 
-        None does so for VP9 with transparency. WebM counts milliseconds, so in it frames have their times in the video.
+        No container does so for VP9 with transparency: WebM counts milliseconds, so its frames have the video's times.
         """
         if alpha and self.codec == "libvpx-vp9":
             return ".webm"
@@ -90,12 +91,12 @@ class Encoding(_Message):
 
 
 class ProbeSpec(_Message):
-    """Asks what a page says of itself and how it can be captured, and whether ``encoding`` is possible.
+    """Requests a page's composition, its capture method, and a check of ``encoding``.
 
-    With ``capture`` auto, frames are drawn both ways and compared; with fast, they are only drawn fast.
+    With ``capture`` auto, the probe draws frames both fast and faithfully and compares them; with fast, only fast.
 
-    What ``declared`` says wins over the page; ``fallback`` is taken where neither says anything. With ``listen``, the
-    answer tells what is heard of the page.
+    ``declared`` overrides what the page declares; ``fallback`` fills in the rest. With ``listen``, the probe reports
+    the page's audio.
     """
 
     source: Source
@@ -108,12 +109,12 @@ class ProbeSpec(_Message):
 
 
 class AudioClip(_Message):
-    """What is heard of an ``<audio>`` or ``<video>`` of the page when it plays once. Times are seconds.
+    """The audio of an ``<audio>`` or ``<video>`` element of the page, from a play to the next pause. Times in seconds.
 
-    ``source`` is the path of a file in the page's folder if ``inside``, or else an address; ``video`` tells which of
-    the two it was. It begins at ``start`` of the video with what the source has at ``offset``, ``rate`` times as fast,
-    and lasts for ``length``, or as long as there is any. A ``loop`` begins anew after ``period``, which is of the
-    source, where that is known. ``volume`` are times, from its start, and factors, linear between.
+    ``source`` is the path of a file in the page's folder if ``inside``, or else an address; ``video`` is whether the
+    element is a ``<video>``. The clip starts at ``start`` of the video, with the source's ``offset``, at ``rate`` times
+    its speed, and lasts for ``length``, or to the end of the source. A ``loop`` repeats the source's first ``period``
+    seconds, where that is known. ``volume`` holds (time from the clip's start, factor), linear between.
     """
 
     source: str
@@ -128,18 +129,18 @@ class AudioClip(_Message):
     volume: tuple[tuple[float, float], ...]
 
     @classmethod
-    def of(cls, origin: str, url: str, **told: Any) -> AudioClip:
-        """As the clock tells it, where ``origin`` is that of the page's folder."""
+    def from_clock(cls, origin: str, url: str, **fields: Any) -> AudioClip:
+        """Returns a clip as the page's clock reports it; ``origin`` is that of the page's folder."""
         inside = url.startswith(f"{origin}/")
         path = unquote(urlsplit(url).path).lstrip("/")
-        return cls.model_validate({"source": path if inside else url, "inside": inside, **told})
+        return cls.model_validate({"source": path if inside else url, "inside": inside, **fields})
 
 
 class Comparison(_Message):
-    """How fast capture compares with faithful capture, on ``frames``.
+    """A comparison of fast with faithful capture, on ``frames``.
 
-    ``difference`` is the largest by which the mean of a block of 16 x 16 pixels differs in any of them, of 255; up to
-    ``threshold`` they agree. ``reason`` says why they don't, or why nothing could be compared.
+    ``difference`` is the largest between the means of any block of 16 x 16 pixels, of 255; up to ``threshold``, the
+    frames agree. ``reason`` is why they differ, or why they could not be compared.
     """
 
     frames: tuple[int, ...]
@@ -149,19 +150,19 @@ class Comparison(_Message):
 
     @property
     def agree(self) -> bool:
-        """Whether fast capture may be taken."""
+        """Whether fast capture may be used."""
         return self.reason is None
 
 
 class Costs(_Message):
-    """What a fast frame costs, in milliseconds: of the page's one thread, and of processors to encode it."""
+    """The cost of a fast frame: milliseconds of the page's thread to draw it, and of a processor to encode it."""
 
     draw_ms: float
     encode_ms: float
 
 
 class Probe(_Message):
-    """What is to be drawn, and how. ``browser`` is the browser's name and version, ``renderer`` is identity.py's.
+    """The composition, and how to draw it. ``browser`` is its name and version, ``renderer`` is from identity.py.
 
     ``faithful`` is the method to go back to where the stage proves unsafe later. ``audio_clips`` is what the
     page plays, if ``listen`` was set.
@@ -182,9 +183,9 @@ class Probe(_Message):
 class ChunkSpec(_Message):
     """Frames ``start`` to ``stop`` (not included) of a composition, to be drawn into one segment.
 
-    What an encoder writes may depend on ``encoder_threads``: all chunks of a video have the same. With ``seam`` the
+    An encoder's output may depend on ``encoder_threads``: all chunks of a video have the same number. With ``seam`` the
     frame ``stop`` is drawn too, and reported, so that it can be compared with the next chunk's first. ``browser`` and
-    ``renderer`` are what the video was planned with: another one does not draw a part of it.
+    ``renderer`` are those of the plan: any other refuses the chunk.
     """
 
     composition: Composition
@@ -206,7 +207,7 @@ class ChunkSpec(_Message):
 
 
 class BatchItem(BaseModel):
-    """One video of several: what its page gets, and the name of the segment that it becomes."""
+    """One video of several: the ``props`` of its page, and the name of its segment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
@@ -217,8 +218,8 @@ class BatchItem(BaseModel):
 class BatchSpec(_Message):
     """Whole videos of one page, each with props of its own, to be drawn one after another in one browser.
 
-    How long a video is, and how large, is told by its own page, under what is ``declared``; ``size`` is what most are
-    expected to have. Once ``seconds`` have passed, no other is started. The rest is as in ``ChunkSpec``.
+    ``declared`` overrides the size and length that each page declares; ``size`` is the expected one. After ``seconds``,
+    the renderer starts no further video. ``page`` has no props. The rest is as in ``ChunkSpec``.
     """
 
     source: Source
@@ -253,12 +254,12 @@ class FrameFingerprint(_Message):
     means: str = ""
 
     @classmethod
-    def of(cls, digest: str, means: bytes) -> FrameFingerprint:
-        """A frame with the means of its blocks."""
+    def create(cls, digest: str, means: bytes) -> FrameFingerprint:
+        """Returns the fingerprint of a frame with the means of its blocks."""
         return cls(hash=digest, means=b64encode(zlib.compress(means)).decode())
 
     def block_means(self) -> bytes:
-        """The means of its blocks; of a repetition, nothing."""
+        """Returns the means of its blocks; empty for a repeated frame."""
         return zlib.decompress(b64decode(self.means)) if self.means else b""
 
 
@@ -267,19 +268,19 @@ Stamp = tuple[int, int]
 
 
 class ChunkReport(_Message):
-    """What came of a chunk: its frames' hashes (XXH3-128 of the RGB pixels, in order) and what the page said.
+    """The result of a chunk: its frames' hashes (XXH3-128 of the RGB pixels, in order) and the page's warnings.
 
-    ``first`` is its first frame and ``after`` the one after its last, if that was asked for. ``ready_ms`` is the time
+    ``first`` is its first frame and ``next_frame`` the one after its last, if requested. ``ready_ms`` is the time
     from the start of the browser to the first image; ``repeated`` counts frames that had no damage and cost no
     image of their own. ``used`` are the files of its folder that the page has asked for, None where there was none;
-    ``foreign`` tells whether it has also asked for something of another place, or may have.
+    ``uses_external_resources`` is whether it has also requested anything else, or may have.
     """
 
     start: int
     stop: int
     hashes: tuple[str, ...]
     first: FrameFingerprint
-    after: FrameFingerprint | None
+    next_frame: FrameFingerprint | None
     repeated: int
     ready_ms: float
     draw_ms: float
@@ -289,14 +290,14 @@ class ChunkReport(_Message):
 
 
 class VideoFailure(_Message):
-    """Why a video could not be drawn: the code of an error of ``helios.errors``, and what it says."""
+    """The error that kept a video from being drawn: its code (``helios.errors``) and message."""
 
     code: str
     message: str
 
 
 class VideoOutcome(_Message):
-    """What came of one video of several: its report, or why there is none."""
+    """The result of one video of several: its report, or its failure."""
 
     report: ChunkReport | None = None
     failure: VideoFailure | None = None

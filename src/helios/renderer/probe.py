@@ -1,4 +1,4 @@
-"""The look at a page that comes before anything is drawn: what it is, and how it can be captured."""
+"""The probe of a page, before it is drawn: its composition, capture method and audio."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ from helios.renderer.messages import AudioClip, CaptureMethod, Motion, Probe, Pr
 T = TypeVar("T")
 
 _CHECKED = 5
-"""The frame that is reached in two ways, to see whether a video can be drawn in parts."""
+"""The frame that is drawn in two ways to check whether a video can be split into chunks."""
 _STEPPED = (
-    f"frame {_CHECKED} is another one when the page was at all frames before it, so the page is stepped through: "
-    "drawing it in parts costs more"
+    f"frame {_CHECKED} differs when the page has drawn all frames before it, so every chunk steps through them: "
+    "more chunks cost more"
 )
 _META = re.compile(r"""<meta\s+name=["']?helios["']?\s+content=["']([^"']*)""", re.IGNORECASE)
 
 
 async def probe(spec: ProbeSpec, workspace: Path) -> Probe:
-    """Loads a page to learn what is to be drawn, and how.
+    """Loads a page and returns its composition and how to draw it.
 
-    Where fast capture may be taken, the page is also put on the stage, and some frames are drawn both ways.
+    Where fast capture is allowed, the page is also drawn on the stage, and some frames are compared.
 
     Raises:
-        UsageError: the settings don't make a video.
-        MissingTool, PageError: it can't be drawn.
-        CaptureUnsafe: it can't be drawn fast, and nothing else was asked for.
+        UsageError: the settings are invalid, or do not fit each other.
+        MissingTool, PageError: the page can't be drawn.
+        CaptureUnsafe: the page can't be drawn fast, and the spec allows only that.
     """
     if spec.capture == "faithful":
-        return await _probe_somehow(spec, workspace)
+        return await _probe_with_any_method(spec, workspace)
     try:
-        return await draw_safely("stage", partial(_probe_somehow, spec), workspace)
+        return await draw_safely("stage", partial(_probe_with_any_method, spec), workspace)
     except CaptureBroken as error:
         if spec.capture == "fast":
             raise
-        found = await _probe_somehow(spec.model_copy(update={"capture": "faithful"}), workspace / "faithful")
-        warning = f"fast capture can't draw this page: {error}. It is drawn faithfully"
+        found = await _probe_with_any_method(spec.model_copy(update={"capture": "faithful"}), workspace / "faithful")
+        warning = f"fast capture can't draw this page: {error}. Helios captures it faithfully instead"
         return found.model_copy(
             update={"comparison": make_comparison(reason=str(error)), "warnings": (*found.warnings, warning)}
         )
 
 
-async def _probe_somehow(spec: ProbeSpec, workspace: Path) -> Probe:
+async def _probe_with_any_method(spec: ProbeSpec, workspace: Path) -> Probe:
     try:
         return await _probe(spec, "begin-frame", workspace / "begin-frame")
     except ProtocolError:
@@ -69,7 +69,7 @@ async def _probe_somehow(spec: ProbeSpec, workspace: Path) -> Probe:
 
 
 class _OtherSize(Exception):
-    """The page declares another size than it was loaded at."""
+    """The page declares another size than that of the browser."""
 
     def __init__(self, composition: Composition) -> None:
         self.size = composition.width, composition.height
@@ -84,9 +84,9 @@ async def _probe(spec: ProbeSpec, faithful: CaptureMethod, workspace: Path) -> P
 
 
 def expected_size(spec: ProbeSpec) -> tuple[int, int]:
-    """The size that a page will most likely declare: as its file says, before any script of it could say otherwise.
+    """Returns the size that a page will most likely declare: that of its file, before its scripts run.
 
-    Another would cost a second browser, for one has one size.
+    A browser has one size, so a wrong guess costs a second browser.
     """
     declared = spec.declared
     if spec.source.root:
@@ -113,15 +113,15 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
                 page, composition = await _load(spec, load, size, faithful)
                 if size != (composition.width, composition.height):
                     raise _OtherSize(composition)
-                look = CaptureTrial(composition, load, spec.encoding)
+                trial = CaptureTrial(composition, load, spec.encoding)
                 if spec.capture == "fast":
-                    found = await look.draw_fast(stage)
+                    found = await trial.draw_fast(stage)
                 else:
                     capture = BeginFrameCapture(
                         page, composition.fps, EXACT if spec.page.alpha else CHEAP
                     )  # JPEG has no alpha
-                    found = await look.compare(stage, capture, TrialResult(faithful))
-                motion = look.motion or await page.motion()
+                    found = await trial.compare(stage, capture, TrialResult(faithful))
+                motion = trial.motion or await page.motion()
         warned = ()
         long = spec.encoding is not None and composition.frames >= SHORT_VIDEO
         if long and motion != "step" and not await _is_splittable(composition, load, faithful, motion):
@@ -143,12 +143,12 @@ async def _probe_at(size: tuple[int, int], spec: ProbeSpec, faithful: CaptureMet
 
 
 async def _is_splittable(composition: Composition, load: PageLoader, method: CaptureMethod, motion: Motion) -> bool:
-    """Whether a frame is the same to the bit when the page gets there by ``motion`` and by all frames before it."""
+    """Whether a frame has the same bytes when the page reaches it by ``motion`` and by all frames before it."""
     images: list[bytes] = []
     for way in (motion, "step"):
         page = await load((composition.width, composition.height), method)
         image = await draw_first(create_capture(method, page, composition.fps), way, _CHECKED)
-        assert isinstance(image, EncodedFrame), "it is drawn faithfully"
+        assert isinstance(image, EncodedFrame), "the method is faithful"
         images.append(image.file())
         await page.close()
     return images[0] == images[1]
@@ -157,7 +157,7 @@ async def _is_splittable(composition: Composition, load: PageLoader, method: Cap
 async def _listen(
     composition: Composition, load: PageLoader, method: CaptureMethod, motion: Motion
 ) -> tuple[AudioClip, ...]:
-    """What is heard. Where scripts may play later what there is at frame 0, all frames are passed, unseen."""
+    """Returns the page's audio. Where scripts may start elements later, steps through all frames without capturing."""
     page = await load((composition.width, composition.height), method)
     await page.skip_video_decoding()
     capture = create_capture(method, page, composition.fps)
@@ -181,13 +181,13 @@ async def _under_way(work: Coroutine[None, None, T]) -> AsyncGenerator[asyncio.T
         task.cancel()
         await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # has been seen, or is of no interest any more
+            task.exception()  # retrieved, or no longer of interest
 
 
 async def _load(
     spec: ProbeSpec, load: PageLoader, size: tuple[int, int], method: CaptureMethod
 ) -> tuple[Page, Composition]:
-    """The page, and what it and ``spec`` say together."""
+    """Returns the page and its composition, of the page's declaration and ``spec``."""
     encoder = asyncio.create_task(asyncio.to_thread(import_module, "helios.renderer.encode.encoder"))
     page = await load(size, method)
     await encoder

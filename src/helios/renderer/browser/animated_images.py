@@ -1,4 +1,4 @@
-"""Images that move by themselves, told by their bytes."""
+"""Detection of animated images by their bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 def is_animated(data: bytes) -> bool:
     """Whether an image file has more than one frame: GIF, PNG (APNG), WebP, AVIF, or SVG with animations.
 
-    Where it can't be told for sure, an image is said to move. Sources: PNG third edition, acTL; AV1 image file
+    In doubt, an image counts as animated. Sources: PNG third edition, acTL; AV1 image file
     format, brand avis.
     """
     if data.startswith(b"GIF8"):

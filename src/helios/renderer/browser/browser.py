@@ -1,4 +1,4 @@
-"""A browser that runs, and the pages that it opens."""
+"""A running browser and the pages that it opens."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from helios.renderer.browser.scripts import clock_script
 from helios.renderer.browser.server import HOST, ORIGIN, Used, serve
 from helios.renderer.messages import FAST, CaptureMethod
 
-_NOTHING: Params = {"color": {"r": 0, "g": 0, "b": 0, "a": 0}}
-_LEFT = "local_storage,indexeddb,cache_storage,service_workers,file_systems,storage_buckets"
-"""What a page can leave behind, beside cookies. (To clear "all" takes 60 ms more, for what no page can read.)"""
-_LEAST = 1 << 20  # bytes on its disk without which a browser breaks in many ways
+_TRANSPARENT: Params = {"color": {"r": 0, "g": 0, "b": 0, "a": 0}}
+_STORAGE_TYPES = "local_storage,indexeddb,cache_storage,service_workers,file_systems,storage_buckets"
+"""Data that a page can store, beside cookies. (Clearing "all" takes 60 ms more, for data that no page can read.)"""
+_MIN_FREE_DISK = 1 << 20  # bytes; with less, a browser fails in many ways
 
 
 class Browser:
-    """A browser that runs, and can be given pages of one source."""
+    """A running browser for pages of one source."""
 
     def __init__(
         self,
@@ -53,13 +53,13 @@ class Browser:
         capture: CaptureMethod,
         settings: PageSettings,
         *,
-        afresh: bool = False,
+        fresh: bool = False,
     ) -> Page:
-        """The page, loaded into a target of its own. ``afresh``: as if it were the browser's first.
+        """Loads the page into a new target. ``fresh`` first deletes everything that earlier pages have stored.
 
         Raises:
-            PageError: it can't be loaded, its script throws, or it does not become ready.
-            CaptureUnsafe: it can't be put on the stage.
+            PageError: the page can't be loaded, its script throws, or it does not become ready.
+            CaptureUnsafe: it can't be drawn on the stage.
         """
         staged = capture in FAST
         target: Params = {"url": "about:blank", "width": size[0], "height": size[1]}
@@ -82,9 +82,9 @@ class Browser:
             self._processes,
         )
         self._pages.append(page)
-        if afresh:
+        if fresh:
             self._used.clear()
-            await self._forget(page)
+            await self._clear_storage(page)
         script = clock_script(
             props=settings.props,
             manual=capture == "screenshot",
@@ -100,34 +100,34 @@ class Browser:
             page.call("Runtime.addBinding", {"name": ASK}),
             *([page.call("Emulation.setDeviceMetricsOverride", _metrics(size))] if capture == "screenshot" else []),
             *([page.call("Runtime.addBinding", {"name": "heliosStage"})] if staged else []),
-            *([page.call("Emulation.setDefaultBackgroundColorOverride", _NOTHING)] if settings.alpha else []),
+            *([page.call("Emulation.setDefaultBackgroundColorOverride", _TRANSPARENT)] if settings.alpha else []),
         )
         await page.load(self._source.url(ORIGIN))
         return page
 
     async def close(self, page: Page) -> None:
-        """Lets go of a page, and of what is kept for it."""
+        """Closes a page and forgets it."""
         await page.close()
         self._pages.remove(page)
 
     async def check(self) -> None:
-        """Makes sure that the browser is as it was started, so that what went wrong is the page's own fault.
+        """Checks that the browser is intact, so that an error is the page's own.
 
         Raises:
-            BrowserError: it has lost one of its processes.
+            BrowserError: it has lost a process.
         """
         await self._processes.check()
 
-    async def _forget(self, page: Page) -> None:
-        """Removes what earlier pages have left."""
+    async def _clear_storage(self, page: Page) -> None:
+        """Deletes the data that earlier pages have stored."""
         origin = parse_origin(self._source.url(ORIGIN))
-        await page.call("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": _LEFT})
+        await page.call("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": _STORAGE_TYPES})
         await page.call("Network.clearBrowserCookies")
 
-    def refused(self, host: str) -> None:
-        """A page has asked for what it may not reach."""
+    def warn_refused(self, host: str) -> None:
+        """Warns that the proxy refused a connection to ``host``."""
         for page in self._pages:
-            page.warn(f"{host} was not reached: the page may reach {self._network} of the network (--network)")
+            page.warn(f"{host} was blocked: the page's network access is {self._network} (--network)")
 
 
 @asynccontextmanager
@@ -141,17 +141,18 @@ async def open_browser(
     rings: int = 1,
     shared: bool = False,
 ) -> AsyncGenerator[Browser]:
-    """A browser for the page of ``source``, and the server of its folder, for as long as the block runs.
+    """Runs a browser for the page of ``source``, and a server for its folder, for the duration of the block.
 
-    ``workspace`` is a folder that the browser may fill. One for the stage can open ``rings`` pages on it at once, and
-    any number without it. ``shared``: one process draws all pages, for to start one costs more than to load a page.
+    ``workspace`` is a folder for the browser's files. With a fast ``capture`` it can open ``rings`` staged pages at the
+    same time, and any number of others. ``shared``: one process draws all pages, because starting one takes longer
+    than loading a page.
 
-    Where one of its processes has died, the block ends with a BrowserError, whatever came of it.
+    If one of its processes has died, the block fails with a BrowserError, even if it succeeded otherwise.
 
     Raises:
         MissingTool: there is no browser.
-        OutputError: it breaks because the disk is full.
-        BrowserError: it does not start.
+        OutputError: the disk is full.
+        BrowserError: the browser does not start, or has lost a process.
     """
     profile = workspace / "browser"
     used: Used = {}
@@ -162,28 +163,28 @@ async def open_browser(
         own: tuple[str, int, int] | None = None
         if source.root:
             own = (HOST, 80, stack.enter_context(serve(source.root, used)))
-        elif capture in FAST:  # which needs what only secure contexts have
+        elif capture in FAST:  # the stage needs a secure context
             flags.append(f"--unsafely-treat-insecure-origin-as-secure={source.entry}")
         files = stack.enter_context(ring_folder(profile, size, rings)) if capture in FAST else None
-        told: list[Browser] = []
+        browsers: list[Browser] = []
         if network != "all" or os.environ.get("HELIOS_WORKER"):
-            guard = EgressProxy(network, own, lambda host: told[0].refused(host))
-            flags += await stack.enter_async_context(guard.listening())
+            proxy = EgressProxy(network, own, lambda host: browsers[0].warn_refused(host))
+            flags += await stack.enter_async_context(proxy.listening())
         elif own:
             flags.append(f"--host-resolver-rules=MAP {HOST}:80 127.0.0.1:{own[2]}")
         try:
             async with run_browser(profile, capture, flags=flags) as (connection, processes):
-                await connection.call("Target.setDiscoverTargets", {"discover": True})  # tells of crashes
-                told.append(Browser(connection, processes, source, files, used, network))
+                await connection.call("Target.setDiscoverTargets", {"discover": True})  # reports crashes
+                browsers.append(Browser(connection, processes, source, files, used, network))
                 try:
-                    yield told[0]
+                    yield browsers[0]
                 except HeliosError as error:
                     if not isinstance(error, ResponseTimeout):
                         await processes.check()
                     raise
                 await processes.check()
         except (BrowserError, CaptureUnsafe, PageError) as error:
-            if shutil.disk_usage(workspace).free < _LEAST:
+            if shutil.disk_usage(workspace).free < _MIN_FREE_DISK:
                 raise OutputError(f"the disk is full: the browser has no room in {workspace}") from error
             raise
 
@@ -196,10 +197,10 @@ async def open_page(
     workspace: Path,
     settings: PageSettings = PageSettings(),  # noqa: B008 (frozen)
 ) -> AsyncGenerator[Page]:
-    """The page of ``source`` in a browser of its own, for as long as the block runs.
+    """Opens the page of ``source`` in a browser of its own, for the duration of the block.
 
     Raises:
-        as ``open_browser`` and ``Browser.open``.
+        HeliosError: as ``open_browser`` and ``Browser.open``.
     """
     async with open_browser(source, size, capture, workspace, network=settings.network) as browser:
         yield await browser.open(size, capture, settings)

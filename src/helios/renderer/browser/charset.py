@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 _PRESCAN = 1024
-"""Bytes of an HTML document in which browsers look for its encoding, whatever they find there
+"""Bytes of an HTML document that browsers always search for its encoding
 (https://html.spec.whatwg.org/multipage/parsing.html#prescan-a-byte-stream-to-determine-its-encoding)."""
 _BLOCK = 1 << 16
 _IN_HEAD = ("html", "head", "title", "base", "link", "meta", "style", "script", "noscript", "object", "template")
@@ -20,10 +20,10 @@ _CONTENT = re.compile(r"""charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
 
 
 def with_charset(kind: str, path: Path) -> str:
-    """The media type ``kind`` for the file at ``path``, with ``charset=utf-8`` where the file is in UTF-8.
+    """Returns the media type ``kind`` for the file at ``path``, with ``charset=utf-8`` where the file is in UTF-8.
 
-    A file that names its encoding itself, or whose encoding can't be known, keeps the bare type: browsers prefer a
-    type's charset to what the file says.
+    A file that declares its encoding, or whose encoding is unknown, gets the bare type: browsers prefer the charset of
+    the type to that of the file.
     """
     if not _is_text(kind):
         return kind
@@ -37,7 +37,7 @@ def _is_text(kind: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _is_plain_utf8(kind: str, path: Path, size: int, changed: int) -> bool:
-    """Whether a file is in UTF-8 and does not say so. In ASCII alone, every encoding reads the same."""
+    """Whether a file is in UTF-8 and does not declare it. Plain ASCII is the same in every encoding."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     ascii_only = True
     with path.open("rb") as file:
@@ -73,7 +73,7 @@ def _is_known(label: str) -> bool:
 
 
 class _Prescan(HTMLParser):
-    """Looks for an encoding in a document's ``<meta>``, in its first bytes and, as Chromium does, in its head."""
+    """Searches for an encoding in a document's ``<meta>``, in its first bytes and, as Chromium does, in its head."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

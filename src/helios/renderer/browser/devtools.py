@@ -1,6 +1,6 @@
 """The Chrome DevTools Protocol over the pipe that ``--remote-debugging-pipe`` opens.
 
-Messages are JSON, each ended by a NUL byte (chromium: content/browser/devtools/devtools_pipe_handler.cc).
+Messages are JSON, each terminated by a NUL byte (chromium: content/browser/devtools/devtools_pipe_handler.cc).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from helios.errors import BrowserError
 
 CALL_TIMEOUT = 60.0
-"""Seconds after which a browser that does not answer is taken for dead."""
+"""Seconds to wait for the response to a command."""
 
 T = TypeVar("T")
 Params = dict[str, Any]
@@ -35,13 +35,13 @@ class ResponseTimeout(BrowserError):
 
 
 class ProcessCrashed(BrowserError):
-    """A process of the browser crashed by itself: nobody killed it."""
+    """A process of the browser crashed; it was not killed."""
 
     code = "process-crashed"
 
 
 class Connection:
-    """One browser's DevTools connection. A session's events, and its end, go to whoever listens to it."""
+    """One browser's DevTools connection. Each session's listener gets its events and its loss."""
 
     def __init__(
         self, reader: asyncio.StreamReader, incoming: asyncio.ReadTransport, outgoing: asyncio.WriteTransport
@@ -57,19 +57,19 @@ class Connection:
         self._listeners: dict[str, tuple[Listener, OnLoss]] = {}
 
     def listen(self, session: str, listener: Listener, lost: OnLoss) -> None:
-        """Has ``listener`` called with the method and parameters of each event of a session.
+        """Calls ``listener`` with the method and parameters of each event of a session.
 
         ``lost`` is called when the browser is gone.
         """
         self._listeners[session] = listener, lost
 
     def ignore(self, session: str) -> None:
-        """Nobody listens to a session any more."""
+        """Removes the listener of a session."""
         self._listeners.pop(session, None)
 
     @classmethod
     async def open(cls, read_fd: int, write_fd: int) -> Connection:
-        """A connection over two pipe ends, which it owns from here on."""
+        """Opens a connection over two pipe ends, which it then owns."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=1 << 30)
         incoming, _ = await loop.connect_read_pipe(
@@ -90,7 +90,7 @@ class Connection:
 
         Raises:
             ProtocolError: the browser refused it.
-            Unanswered: it has not answered for ``timeout`` seconds.
+            ResponseTimeout: it has not answered for ``timeout`` seconds.
             BrowserError: it is gone.
         """
         if self._closed:
@@ -111,7 +111,7 @@ class Connection:
             self._waiting.pop(message["id"], None)
 
     async def unless_lost(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work``, which ends early when the browser is gone.
+        """Returns the result of ``work``, which is cancelled when the browser is gone.
 
         Raises:
             BrowserError: it is gone.
@@ -128,7 +128,7 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """Closes both pipe ends, at which a browser ends itself."""
+        """Closes both pipe ends; the browser then exits."""
         if not self._outgoing.is_closing():
             self._outgoing.abort()
         self._incoming.close()
@@ -147,15 +147,15 @@ class Connection:
                     else:
                         answer.set_result(message["result"])
         except (asyncio.IncompleteReadError, OSError):
-            self.fail(BrowserError("the browser ended unexpectedly"))
+            self.fail(BrowserError("the browser exited unexpectedly"))
         except Exception as error:
-            self.fail(BrowserError(f"what the browser said was not understood: {error!r}"))
+            self.fail(BrowserError(f"the browser sent an invalid message: {error!r}"))
             raise
 
     def _event(self, method: str, params: Params, session: str) -> None:
         if method == "Target.targetCrashed":
             if params["status"] == "killed":
-                self.fail(BrowserError("the page's process was killed (out of memory, or by somebody)"))
+                self.fail(BrowserError("the page's process was killed (out of memory, or by another process)"))
             else:
                 self.fail(ProcessCrashed("the page's process crashed"))
         elif session in self._listeners:
@@ -163,7 +163,7 @@ class Connection:
             listener(method, params)
 
     def fail(self, error: BrowserError) -> None:
-        """Gives the browser up: whatever waits for it gets ``error``, unless it was given up before."""
+        """Marks the connection as lost: every pending call fails with ``error``. Later errors are ignored."""
         if self._closed:
             return
         self._closed = error

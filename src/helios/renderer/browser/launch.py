@@ -1,4 +1,4 @@
-"""Finding Chromium and running it."""
+"""Finds and runs Chromium."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ _FLAGS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",  # WebGL without a GPU
     "--disable-gpu",
-    "--disable-partial-raster",  # a tile is drawn as a whole, or its antialiasing would tell what was drawn before
+    "--disable-partial-raster",  # a partly drawn tile has other antialiasing
 )
-# What makes a frame a function of its begin-frame: every stage of the compositor is run before the frame is
-# drawn, and nothing is animated, scrolled or decoded on a thread that has a clock of its own.
+# These make a frame a function of its begin-frame: every stage of the compositor runs before the frame is drawn, and no
+# thread with its own clock animates, scrolls or decodes.
 _BEGIN_FRAME_FLAGS = (
     "--enable-begin-frame-control",
     "--run-all-compositor-stages-before-draw",
@@ -74,7 +74,7 @@ _BEGIN_FRAME_FLAGS = (
 
 
 def find_browser() -> Path:
-    """The browser to draw with: ``$HELIOS_BROWSER``, else a headless shell, else another Chromium.
+    """Returns the path of the browser: ``$HELIOS_BROWSER``, else a headless shell, else another Chromium.
 
     Raises:
         MissingTool: there is none.
@@ -82,7 +82,7 @@ def find_browser() -> Path:
     if named := os.environ.get("HELIOS_BROWSER"):
         path = shutil.which(named)
         if path is None:
-            raise MissingTool(f"HELIOS_BROWSER is {named}, which is no program on this machine. Mend it: {HINT}")
+            raise MissingTool(f"HELIOS_BROWSER is {named}, which is not a program on this machine: {HINT}")
         return Path(path)
     for name in _SHELLS:
         if path := shutil.which(name):
@@ -100,10 +100,10 @@ def find_browser() -> Path:
 async def run_browser(
     profile: Path, capture: CaptureMethod, *, flags: Sequence[str] = ()
 ) -> AsyncGenerator[tuple[Connection, Processes]]:
-    """A browser of its own, with ``profile`` as its (new) folder, for as long as the block runs.
+    """Runs a browser with the new folder ``profile`` for the duration of the block.
 
-    It stays in the caller's process group, so whoever kills the group kills the browser too, and it ends by
-    itself when the caller is gone, because the pipe to it closes.
+    It stays in the caller's process group, so killing the group kills the browser too. It exits when the caller is
+    gone, because the pipe to it closes.
 
     Raises:
         MissingTool: there is no browser.
@@ -128,7 +128,7 @@ async def run_browser(
         except BrowserError as error:
             message = " ".join(log.read_text(errors="replace").split("\n")[-4:]).strip()
             hint = " (apt-get install chromium-sandbox, or HELIOS_NO_SANDBOX=1)" if "sandbox" in message else ""
-            raise BrowserError(f"{binary} does not start: {error}. It said: {message or 'nothing'}{hint}") from error
+            raise BrowserError(f"{binary} does not start: {error}. Its log: {message or 'empty'}{hint}") from error
         processes = Processes(connection, pid)
         async with processes.watched():
             yield connection, processes
@@ -143,7 +143,7 @@ def _spawn(binary: Path, arguments: Sequence[str], log: Path) -> tuple[int, int,
     read_fd, child_out = os.pipe()
     environment = {**os.environ, "TZ": "UTC"}
     actions = [
-        # The browser wants its ends at 3 and 4; 63 and 64 keep one from landing on the other.
+        # The browser expects its ends at 3 and 4; going through 63 and 64 avoids overwriting one with the other.
         (os.POSIX_SPAWN_DUP2, child_in, 63),
         (os.POSIX_SPAWN_DUP2, child_out, 64),
         (os.POSIX_SPAWN_DUP2, 63, 3),
@@ -158,7 +158,7 @@ def _spawn(binary: Path, arguments: Sequence[str], log: Path) -> tuple[int, int,
     except OSError as error:
         os.close(write_fd)
         os.close(read_fd)
-        raise MissingTool(f"{binary} can't be run: {error.strerror}. Mend it: {HINT}") from error
+        raise MissingTool(f"{binary} can't be run: {error.strerror}: {HINT}") from error
     finally:
         os.close(child_in)
         os.close(child_out)

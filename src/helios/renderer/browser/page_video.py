@@ -1,4 +1,4 @@
-"""Videos of a page's folder: what the page has to know of them, and their frames, decoded one by one."""
+"""Videos in a page's folder: their frame times for the page, and their decoded frames."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 PATH = "/.helios/video/"
-"""Below it the server tells of the videos of the folder, by their paths there."""
+"""The server answers requests for videos and their frames below this path."""
 _FORMATS = ("mov", "matroska", "webm", "ogg", "avi", "mpegts", "mpeg", "flv")
-"""Those that hold their frames themselves: playlists lead to other files, and pages are not trusted."""
-_HD = 720  # lines from which Chromium takes colours that nothing is said of for BT.709's, and not BT.601's
+"""Formats that contain their frames. Playlists open other files, and pages are not trusted."""
+_HD = 720  # lines from which Chromium assumes BT.709 instead of BT.601 for untagged colours
 _UNSPECIFIED = 2  # ITU-T H.273
 _OPEN = 12
 _READERS = 4
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Decoders that give the transparency which those of ffmpeg's own leave out."""
+"""Decoders with transparency, which ffmpeg's own lack."""
 
 
 class PageVideo:
-    """A video. ``times`` are when its frames begin, in order, ``duration`` is when the last one ends, and ``tick`` is
-    what they are counted in: seconds from its beginning. ``size`` is how large it is shown: turned, with square pixels.
-    ``audio`` tells whether it has any.
+    """A video file. ``times`` are the start times of its frames, ``duration`` is the end of the last and ``tick`` the
+    unit that they are multiples of, in seconds from the start of the video. ``size`` is its display size (pixels):
+    after rotation, with square pixels. ``audio`` is whether it has an audio stream.
     """
 
     def __init__(self, path: Path) -> None:
         """Reads the video's index.
 
         Raises:
-            ValueError, OSError: it is none.
+            ValueError, OSError: it is not a video.
         """
         self._path = path
         self._lock = threading.Lock()
@@ -50,7 +50,7 @@ class PageVideo:
         self._readers = [reader]
         self._pts, self._decoded = reader.index()
         self._keys = list(self._decoded)
-        self.tick, self.times, self.duration = reader.clocked(self._pts)
+        self.tick, self.times, self.duration = reader.to_seconds(self._pts)
         self.audio = reader.audio
         reader.start_at(self._decoded[self._keys[0]])
         first = reader.frame(self._pts[0])
@@ -59,7 +59,7 @@ class PageVideo:
         self.size = (first.height, width) if self._turns % 2 else (width, first.height)
 
     def image(self, number: int) -> bytes:
-        """The frame of that number, as a PNG.
+        """Returns the frame of that number, as a PNG.
 
         Raises:
             IndexError: there is no such frame.
@@ -72,9 +72,9 @@ class PageVideo:
         return self._png(frame)
 
     def _reader(self, key: int, earliest: int, pts: int) -> _Reader:
-        """A reader that stands between ``earliest`` and ``pts``, or else one that is put at ``key``.
+        """Returns a reader positioned between ``earliest`` and ``pts``, or one that is moved to ``key``.
 
-        A video may be seen at several places of a page, at another time at each.
+        A page may show a video in several places, each at another time.
         """
         near = [reader for reader in self._readers if earliest <= reader.at <= pts]
         if near:
@@ -91,19 +91,19 @@ class PageVideo:
         from av.video.reformatter import Colorspace, VideoReformatter
 
         wanted = "rgba" if any(component.is_alpha for component in frame.format.components) else "rgb24"
-        told = frame.colorspace if frame.colorspace != _UNSPECIFIED else None
+        tagged = frame.colorspace if frame.colorspace != _UNSPECIFIED else None
         guessed = Colorspace.ITU709 if self.size[1] >= _HD else Colorspace.ITU601
         turned = self._turns % 2
         width, height = (self.size[1], self.size[0]) if turned else self.size
         image = VideoReformatter().reformat(
-            frame, width, height, wanted, src_colorspace=told or guessed, src_color_range=frame.color_range or None
+            frame, width, height, wanted, src_colorspace=tagged or guessed, src_color_range=frame.color_range or None
         )
         if self._turns:
             import numpy as np
 
             upright = np.rot90(image.to_ndarray().astype(np.uint8, copy=False), self._turns)
             image = av.VideoFrame.from_ndarray(np.ascontiguousarray(upright), wanted)
-        image.color_primaries = image.color_trc = image.colorspace = _UNSPECIFIED  # browsers would heed it
+        image.color_primaries = image.color_trc = image.colorspace = _UNSPECIFIED  # browsers would apply it
         context = CodecContext.create("png", "w")
         context.width, context.height, context.pix_fmt = image.width, image.height, wanted
         context.time_base = Fraction(1)
@@ -114,7 +114,7 @@ class PageVideo:
 
     @cached_property
     def placeholder(self) -> bytes:
-        """A video of the same size and length that any browser can play, in WebM: nothing is to be seen in it."""
+        """A black WebM video of the same size and length, which any browser can play."""
         import av
         from av.video.frame import VideoFrame
         from av.video.stream import VideoStream
@@ -138,7 +138,7 @@ class PageVideo:
 
 
 class _Reader:
-    """Decodes a video's frames in order, from wherever it is put. Times are in the video's own ticks."""
+    """Decodes a video's frames in order, from any position. Times are in the video's own ticks."""
 
     def __init__(self, path: Path) -> None:
         self._container, self._stream = _open(path)
@@ -150,11 +150,11 @@ class _Reader:
 
     @property
     def at(self) -> float:
-        """Where it stands."""
+        """The time of the current frame."""
         return -math.inf if self._now is None or self._now.pts is None else self._now.pts
 
     def index(self) -> tuple[list[int], dict[int, int]]:
-        """When frames begin, and those at which decoding can begin, with when they are decoded; in order."""
+        """Returns the times of frames, and the decoding times of key frames by their times; in order."""
         shown: set[int] = set()
         keys: dict[int, int] = {}
         for packet in self._container.demux(self._stream):
@@ -167,8 +167,8 @@ class _Reader:
             raise ValueError("there is no frame in it")
         return sorted(pts for pts in shown if pts >= min(keys)), dict(sorted(keys.items()))
 
-    def clocked(self, pts: list[int]) -> tuple[float, tuple[float, ...], float]:
-        """A tick, when frames begin, and when the video ends (s)."""
+    def to_seconds(self, pts: list[int]) -> tuple[float, tuple[float, ...], float]:
+        """Returns a tick, the start times of frames, and the end of the video (s)."""
         start = Fraction(self._container.start_time or 0, 1_000_000)
         times = tuple(max(0.0, float(at * self._base - start)) for at in pts)
         lengths = [
@@ -176,20 +176,20 @@ class _Reader:
             for stream in (*self._container.streams.video, *self._container.streams.audio)
             if stream.duration and stream.time_base
         ]
-        told = max(lengths, default=(self._container.duration or 0) / 1_000_000)
-        ends = told if told > times[-1] else times[-1] + float(1 / (self._stream.average_rate or 30))
-        return float(self._base), times, ends
+        declared = max(lengths, default=(self._container.duration or 0) / 1_000_000)
+        end = declared if declared > times[-1] else times[-1] + float(1 / (self._stream.average_rate or 30))
+        return float(self._base), times, end
 
     def start_at(self, decoded: int) -> None:
-        """Puts it before the frame that is to be decoded at that time."""
+        """Moves to before the frame with that decoding time."""
         self._container.seek(decoded, stream=self._stream)
         self._frames, self._now = self._decoded(), None
 
     def frame(self, pts: int) -> VideoFrame:
-        """The frame at ``pts``, which is ahead; where it is broken, the one before, or the next.
+        """Returns the frame at ``pts``, which must be ahead; if it is broken, the one before, or the next.
 
         Raises:
-            ValueError, OSError: there is none.
+            ValueError, OSError: no frame can be decoded.
         """
         while self.at < pts:
             found = next(self._frames, None)
@@ -215,7 +215,7 @@ class _Reader:
 
 @lru_cache(maxsize=_OPEN)
 def open_page_video(path: Path, changed: int) -> PageVideo | str:
-    """The video at ``path`` that was ``changed`` then (ns since 1970); where there is none in it, the reason.
+    """Returns the video at ``path``, last ``changed`` at that time (ns since 1970), or why it can't be read.
 
     The last few stay open.
     """

@@ -1,6 +1,6 @@
 """The processes of a running browser: none of them may die while a page is drawn.
 
-A page is not told when a process that served it is gone. When the network service dies, Chromium starts another one
+A page does not notice when a process that served it dies. When the network service dies, Chromium starts another one
 and cancels the loads that were under way, as if the page had cancelled them: their images are missing from the video.
 """
 
@@ -17,8 +17,8 @@ from helios.errors import BrowserError
 from helios.renderer.browser.devtools import Connection, Params, ProcessCrashed, ProtocolError, ResponseTimeout
 
 _KILLED, _CRASHED = "ChildProcess.Killed2", "ChildProcess.Crashed2"
-"""Chromium counts processes that ended otherwise than by themselves with success, by their kind. Idle services and
-processes of pages that were closed end by themselves. Renderers are not counted: DevTools reports their crashes.
+"""Chromium counts processes that crashed or were killed, by their kind. Idle services and processes of closed pages
+exit normally. Renderers are not counted: DevTools reports their crashes.
 Source: chromium, content/browser/browser_child_process_host_impl.cc"""
 _KINDS = {6: "a service process", 9: "the GPU process"}
 """Chromium's numbers for kinds of processes: content/public/common/process_type.h"""
@@ -37,7 +37,7 @@ class Processes:
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[None]:
-        """Gives the browser up as soon as one of its processes dies, for as long as the block runs."""
+        """Fails the connection as soon as a process dies, for the duration of the block."""
         watch = asyncio.create_task(self._watch())
         try:
             yield
@@ -46,19 +46,19 @@ class Processes:
             await asyncio.gather(watch, return_exceptions=True)
 
     async def check(self) -> None:
-        """Makes sure that every process which the browser has started lives, or has ended by itself.
+        """Checks that every process of the browser lives, or has exited normally.
 
         Raises:
             ProcessCrashed: one has crashed.
             BrowserError: one was killed, or the browser is gone.
         """
-        await self._news_to_arrive()
-        if any(map(_has_ended, self._zygotes)):
+        await self._wait_for_news()
+        if any(map(_has_exited, self._zygotes)):
             raise BrowserError("the process from which the browser starts others has died")
-        if kind := await self._counted(_CRASHED):
+        if kind := await self._find_counted(_CRASHED):
             raise ProcessCrashed(f"{kind} of the browser crashed")
-        if kind := await self._counted(_KILLED):
-            raise BrowserError(f"{kind} of the browser was killed (out of memory, or by somebody)")
+        if kind := await self._find_counted(_KILLED):
+            raise BrowserError(f"{kind} of the browser was killed (out of memory, or by another process)")
 
     async def _watch(self) -> None:
         while True:
@@ -66,27 +66,27 @@ class Processes:
             try:
                 await self.check()
             except ResponseTimeout:
-                pass  # whoever waits for a command knows how long to wait
+                pass  # each command has its own timeout
             except BrowserError as error:
                 self._connection.fail(error)
                 return
 
-    async def _news_to_arrive(self) -> None:
-        """Waits until the browser knows of every process that has ended."""
+    async def _wait_for_news(self) -> None:
+        """Waits until the browser knows of every process that has exited."""
         deadline = time.monotonic() + _PATIENCE_S
-        while any(map(_has_ended, await self._pids())):
+        while any(map(_has_exited, await self._pids())):
             if time.monotonic() > deadline:
                 raise BrowserError("the browser does not notice that one of its processes has died")
             await asyncio.sleep(0.01)
 
     async def _pids(self) -> list[int]:
-        """The processes that the browser believes to have; none, where it numbers them otherwise (in a container)."""
+        """Returns the processes that the browser lists; none in a container, where it has other numbers for them."""
         found = await self._call("SystemInfo.getProcessInfo")
         pids = [process["id"] for process in found.get("processInfo", [])]
         return pids if self._pid in pids else []
 
-    async def _counted(self, name: str) -> str | None:
-        """The kind of a process that was counted under that name."""
+    async def _find_counted(self, name: str) -> str | None:
+        """Returns the kind of a process in that histogram, if there is any."""
         found = await self._call("Browser.getHistograms", {"query": name})
         for histogram in found.get("histograms", []):
             for bucket in histogram["buckets"] if histogram["name"] == name else ():
@@ -94,7 +94,7 @@ class Processes:
         return None
 
     async def _call(self, method: str, params: Params | None = None) -> Params:
-        """The result of a command; nothing, from a browser that does not know it."""
+        """Returns the result of a command; empty from a browser without it."""
         try:
             return await self._connection.call(method, params)
         except ProtocolError:
@@ -102,7 +102,7 @@ class Processes:
 
 
 def _children(pid: int) -> list[int]:
-    """The processes that ``pid`` has started, where the system reports them (Linux)."""
+    """Returns the child processes of ``pid``, where the system reports them (Linux)."""
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -116,8 +116,8 @@ def _command_line(pid: int) -> bytes:
         return b""
 
 
-def _has_ended(pid: int) -> bool:
-    """Whether a process is gone or about to be: its files are closed before its end can be seen."""
+def _has_exited(pid: int) -> bool:
+    """Whether a process has exited or is exiting: it closes its files before its exit is visible."""
     if sys.platform != "linux":
         return False
     try:

@@ -1,7 +1,7 @@
-"""What a page may reach: a SOCKS proxy on loopback, which is the browser's only way out.
+"""A SOCKS proxy on loopback that enforces the network access of a page.
 
-It resolves names itself and connects to the very address that it has looked at, so neither a redirect nor a name that
-changes its address leads anywhere else. Source: https://www.rfc-editor.org/rfc/rfc1928
+The browser has no other connection. The proxy resolves names itself and connects to the address that it has checked,
+so neither a redirect nor a name that changes its address gets around it. Source: https://www.rfc-editor.org/rfc/rfc1928
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _GRANTED, _REFUSED, _UNREACHABLE, _UNKNOWN = 0, 2, 4, 7
 _EMBEDDED = ip_network("64:ff9b::/96")
 """IPv4 addresses within IPv6 (RFC 6052)."""
 _UNICAST = ip_network("2000::/3")
-"""All that is given out of IPv6."""
+"""All IPv6 unicast addresses that are assigned."""
 _PRIVATE = ip_network("fc00::/7")
 _CLOUD = ip_network("fd00:ec2::/32")
 """AWS's own services within a machine: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html"""
 _THIS = ip_network("0.0.0.0/8")
 _SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")))
-"""What not every version of ``ipaddress`` knows to be special: protocols' own, 6to4, documents."""
+"""Special addresses that some versions of ``ipaddress`` miss: protocol assignments, 6to4, documentation."""
 _PATIENCE_S = 20.0
 
 
 class EgressProxy:
-    """Lets connections through to ``own`` (host, port, and the loopback port that serves it) and, if the policy is
-    ``public``, to addresses that everybody can reach; if it is ``all``, to those that are not of this machine or its
-    cloud. What is refused is told to ``on_refused``, once for each host.
+    """Allows connections to ``own`` (host, port, and the loopback port that serves it) and, if the policy is
+    ``public``, to public addresses; if it is ``all``, to any that are not of this machine or its cloud.
+    ``on_refused`` gets the host of each refused connection.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class EgressProxy:
 
     @asynccontextmanager
     async def listening(self) -> AsyncGenerator[list[str]]:
-        """Serves for as long as the block runs; yields the flags that have the browser use it."""
+        """Serves for the duration of the block; yields the browser's flags for it."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         try:
@@ -111,23 +111,23 @@ class EgressProxy:
         try:
             await _answer(writer, _GRANTED)
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pass_on(reader, there_writer))
-                group.create_task(_pass_on(there_reader, writer))
+                group.create_task(_copy(reader, there_writer))
+                group.create_task(_copy(there_reader, writer))
         finally:
             there_writer.close()
 
     async def _addresses(self, host: str, port: int) -> tuple[list[str], int]:
-        """Where a connection may go, and to which port; no address, if it may go nowhere."""
+        """Returns the addresses and the port that a connection may use; no address if it is refused."""
         if self._own and (host, port) == self._own[:2]:
             return ["127.0.0.1"], self._own[2]
         if self._policy == "none" or host == "localhost" or host.endswith(".localhost"):
             return [], port
         found = await self._resolve(host, port)
-        fits = is_elsewhere if self._policy == "all" else is_public
-        return found if all(map(fits, found)) else [], port
+        is_allowed = is_elsewhere if self._policy == "all" else is_public
+        return found if all(map(is_allowed, found)) else [], port
 
     async def _first(self, addresses: list[str], port: int) -> Streams | None:
-        """A connection to the first that answers."""
+        """Connects to the first address that answers."""
         for address in addresses:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(_PATIENCE_S):
@@ -136,20 +136,19 @@ class EgressProxy:
 
 
 def is_public(text: str) -> bool:
-    """Whether everybody can reach an address: it is not of this machine, its network, or its cloud's services, nor
-    stands for such a one in another notation.
+    """Whether an address is public: not of this machine, its network, or its cloud's services, in any notation.
 
     Source: https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry
     """
-    address = _meant(text)
+    address = _unwrap(text)
     if isinstance(address, IPv6Address) and address not in _UNICAST:
         return False
     return address.is_global and not address.is_multicast and not any(address in special for special in _SPECIAL)
 
 
 def is_elsewhere(text: str) -> bool:
-    """Whether an address is neither of this machine nor one at which a cloud tells a machine its secrets."""
-    address = _meant(text)
+    """Whether an address is neither of this machine nor of a cloud's metadata service."""
+    address = _unwrap(text)
     if any(address in special for special in _SPECIAL):
         return False
     if isinstance(address, IPv6Address):
@@ -159,8 +158,8 @@ def is_elsewhere(text: str) -> bool:
     )
 
 
-def _meant(text: str) -> IPv4Address | IPv6Address:
-    """An address; where it stands for one of IPv4, that one."""
+def _unwrap(text: str) -> IPv4Address | IPv6Address:
+    """Returns the address, or the IPv4 address that it embeds."""
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
@@ -176,7 +175,7 @@ async def _resolve(host: str, port: int) -> list[str]:
 
 
 async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str | None, int]:
-    """The host and the port that a client asks for; no host, if it asks for anything else than a connection."""
+    """Returns the requested host and port; no host if the request is not for a connection."""
     _, methods = await reader.readexactly(2)
     await reader.readexactly(methods)
     writer.write(bytes((_VERSION, _ANYONE)))
@@ -196,7 +195,7 @@ async def _answer(writer: asyncio.StreamWriter, reply: int) -> None:
     await writer.drain()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65536):
             writer.write(data)

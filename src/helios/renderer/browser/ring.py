@@ -1,7 +1,7 @@
-"""Raw images from a browser's page: a file of its private file system that this process maps.
+"""Raw frames from a page: a file of its private file system that this process maps.
 
-The browser keeps an origin's private files (OPFS) under its profile. That folder is a link to one in memory where
-there is room; once the file is open on both sides it is unlinked, so that its memory goes with the processes.
+The browser stores an origin's private files (OPFS) under its profile. That folder is a link to one in memory where
+there is room. The file is unlinked once both sides have opened it, so the kernel frees it with the processes.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from pathlib import Path
 from helios.errors import BrowserError
 
 SLOTS = 4
-"""Images that may be under way at once."""
+"""Frames that may be in transit at the same time."""
 MEMORY = Path("/dev/shm")
-_SPARE = 16 << 20  # bytes that are left in memory for what else lives there
+_SPARE = 16 << 20  # bytes of memory that are left for other programs
 _PREFIX = "helios-ring-"
-_RESERVED = "reserved"  # a file as large as the rings that are yet to be mapped
-_FOOTER = struct.Struct("<4I")  # frame, number of the image, width, height: stage/writer.js
+_RESERVED = "reserved"  # a file of the size of the rings that are not mapped yet
+_FOOTER = struct.Struct("<4I")  # frame, sequence number, width, height: stage/writer.js
 
 
 class Ring:
-    """Slots for images of one size, BGRX, row by row; image n lies in slot n modulo their count.
+    """Slots for images of one size, BGRX, row by row; slot n modulo their count holds image n.
 
     With ``alpha`` they are BGRA, their colours multiplied by their opacity.
     """
@@ -49,7 +49,7 @@ class Ring:
         """Maps the file that the page has opened, and unlinks it.
 
         Raises:
-            BrowserError: it is not to be found, or there is no room for it.
+            BrowserError: there is no such file, or no room for it.
         """
         for path in self._folder.glob("*/t/*/*"):
             if path.is_file() and path.stat().st_size == self.bytes:
@@ -64,27 +64,27 @@ class Ring:
                         raise BrowserError(f"there is no room for images in {self._folder}: {error}") from None
                     self._map = mmap.mmap(file.fileno(), self.bytes, prot=mmap.PROT_READ)
                     return
-        raise BrowserError("the browser keeps its images where they can't be found")
+        raise BrowserError("the browser did not store its frames where Helios expects them")
 
     def image(self, sequence: int, frame: int) -> memoryview:
-        """The pixels of image ``sequence``, which must be of ``frame``.
+        """Returns the pixels of image ``sequence``, which must be of ``frame``.
 
         Raises:
-            BrowserError: another image lies there.
+            BrowserError: the slot holds another image.
         """
         assert self._map is not None, "a ring is mapped before it is read"
         at = sequence % SLOTS * self.slot
         found = _FOOTER.unpack_from(self._map, at + self._pixels)
         if found != (frame, sequence % 2**32, *self.size):
-            raise BrowserError(f"image {sequence} of frame {frame} was wanted, and {found} found in its place")
+            raise BrowserError(f"expected image {sequence} of frame {frame} in the ring, found {found}")
         return memoryview(self._map)[at : at + self._pixels]
 
 
 @contextmanager
 def ring_folder(profile: Path, size: tuple[int, int], rings: int = 1) -> Generator[Path]:
-    """Where a browser whose profile will be ``profile`` keeps private files; in memory if its rings have room there.
+    """Yields the folder for private files of a browser with ``profile``: in memory, if its rings have room there.
 
-    It is gone with the block, or with this process and the next one that opens a ring.
+    The block removes it at its end; after a crash, the next process that opens a ring does.
     """
     files = profile / "Default" / "File System"
     files.parent.mkdir(parents=True)
@@ -102,7 +102,7 @@ def ring_folder(profile: Path, size: tuple[int, int], rings: int = 1) -> Generat
 
 @contextmanager
 def _locked_folder() -> Generator[Path]:
-    """A folder in memory that is locked for as long as this process lives."""
+    """Yields a folder in memory, locked while this process lives."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=MEMORY))
         with contextlib.suppress(FileNotFoundError):  # swept by another process before it was locked
@@ -119,8 +119,8 @@ def _locked_folder() -> Generator[Path]:
 
 
 @contextmanager
-def _alone() -> Generator[None]:
-    """No other process reserves or takes memory in this block."""
+def _memory_lock() -> Generator[None]:
+    """Keeps other processes from reserving or allocating memory during the block."""
     descriptor = os.open(MEMORY, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -130,7 +130,7 @@ def _alone() -> Generator[None]:
 
 
 def _reserve(place: Path, size: int) -> bool:
-    with _alone():
+    with _memory_lock():
         if shutil.disk_usage(MEMORY).free < size + _SPARE:
             return False
         with place.open("wb") as file:
@@ -139,17 +139,17 @@ def _reserve(place: Path, size: int) -> bool:
 
 
 def _allocate(descriptor: int, size: int, reserved: Path) -> None:
-    """Gives a file all its blocks: those that are reserved, if any are."""
+    """Allocates all blocks of a file, from the reserved ones if there are any."""
     if not reserved.exists():
         os.posix_fallocate(descriptor, 0, size)
         return
-    with _alone():
+    with _memory_lock():
         os.truncate(reserved, max(0, reserved.stat().st_size - size))
         os.posix_fallocate(descriptor, 0, size)
 
 
 def _sweep() -> None:
-    """Removes what processes that were killed have left."""
+    """Removes the folders of processes that were killed."""
     for folder in MEMORY.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""The scripts that Helios puts into a browser, from the files of clock/ and stage/."""
+"""The scripts that Helios injects into pages, from the files of clock/ and stage/."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from helios.composition import Cue
 from helios.renderer.browser.devtools import Params
 
 EPOCH_MS = 1_767_225_600_000
-"""What ``Date.now()`` says at frame 0: 2026-01-01T00:00:00Z, in every render, so that videos can be repeated."""
+"""The value of ``Date.now()`` at frame 0: 2026-01-01T00:00:00Z in every render, so that renders are repeatable."""
 SEED = 0x48454C49
 
 CLOCK = "window[Symbol.for('helios.clock')]"
 STAGE = "window[Symbol.for('helios.stage')]"
 STAGE_PATH = "/.helios/stage"
-"""Where the stage stands at the page's own origin, so that it may look into the page's frame."""
+"""The path of the stage at the page's own origin, which gives it access to the page's frame."""
 
 
 def clock_script(*, props: object, manual: bool, staged: bool, origin: str | None, captions: Sequence[Cue] = ()) -> str:
-    """The files of clock/ as one function, which sees its ``config``. ``origin`` is that of the page's folder."""
+    """Returns the files of clock/ as one function with a ``config``. ``origin`` is that of the page's folder."""
     parts = sorted(
         files("helios.renderer").joinpath("clock").iterdir(), key=lambda part: (part.name == "main.js", part.name)
     )
@@ -31,9 +31,9 @@ def clock_script(*, props: object, manual: bool, staged: bool, origin: str | Non
 
 
 def stage_document(url: str, size: tuple[int, int], *, direct: bool, alpha: bool) -> str:
-    """The document that holds the page of ``url`` in a canvas, on white or, with ``alpha``, on nothing.
+    """Returns the document that holds the page of ``url`` in a canvas, on white or, with ``alpha``, transparent.
 
-    ``direct``: the page's own canvas may be taken.
+    ``direct``: the stage may read the page's own canvas.
     """
     folder = files("helios.renderer").joinpath("stage")
     writer = folder.joinpath("writer.js").read_text("utf-8")
@@ -48,5 +48,5 @@ def stage_document(url: str, size: tuple[int, int], *, direct: bool, alpha: bool
 
 
 def _closure(source: str, config: Params) -> str:
-    values = json.dumps(config).replace("</", "<\\/")  # a text may not end the script that it stands in
+    values = json.dumps(config).replace("</", "<\\/")  # a string must not close the script element
     return f"((config) => {{\n{source}\n}})({values});"

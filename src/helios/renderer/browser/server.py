@@ -21,19 +21,19 @@ from helios.renderer.browser.page_video import PageVideo
 
 HOST = "helios.localhost"
 ORIGIN = f"http://{HOST}"
-"""The address at which a page sees its folder: the same in every chunk, and a secure context (*.localhost)."""
+"""The origin at which a page sees its folder: the same in every chunk, and a secure context (*.localhost)."""
 
 
 Used = dict[str, tuple[int, int] | None]
-"""Files that were asked for, by their path below the folder: size and time of the last change (ns), or None where there
+"""Requested files, by their path below the folder: size and time of the last change (ns), or None where there
 is no such file."""
 
 
 @contextmanager
 def serve(root: Path, used: Used) -> Generator[int]:
-    """Serves ``root`` for as long as the block runs, and yields the port on loopback where it does.
+    """Serves ``root`` on loopback for the duration of the block, and yields the port.
 
-    What it is asked for is noted in ``used``.
+    Requested files are recorded in ``used``.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, used, directory=str(root)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -60,7 +60,7 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def send_head(self) -> BytesIO | BinaryIO | None:
         if self.path.startswith(page_video.PATH):
-            return self._clips("/" + self.path.removeprefix(page_video.PATH))
+            return self._video_frames("/" + self.path.removeprefix(page_video.PATH))
         path = self._file(self.path)
         if path is None:
             return None
@@ -70,7 +70,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return self._send(path.open("rb"), path.stat().st_size, with_charset(self.guess_type(path), path))
 
     def _file(self, url: str) -> Path | None:
-        """The file that is asked for, which is noted; None, which has been answered, where there is none."""
+        """Records and returns the requested file; answers with an error and returns None if there is none."""
         path = Path(self.translate_path(url))
         root = Path(self.directory).resolve()
         name = path.relative_to(self.directory).as_posix()
@@ -85,8 +85,8 @@ class _Handler(SimpleHTTPRequestHandler):
     def _video(self, path: Path) -> PageVideo | str:
         return page_video.open_page_video(path, path.stat().st_mtime_ns)
 
-    def _clips(self, url: str) -> BytesIO | BinaryIO | None:
-        """Answers with when a video's frames begin, or with one of them."""
+    def _video_frames(self, url: str) -> BytesIO | BinaryIO | None:
+        """Answers with the times of a video's frames, or with one of the frames."""
         path = self._file(url)
         if path is None:
             return None
@@ -97,8 +97,8 @@ class _Handler(SimpleHTTPRequestHandler):
         number = parse_qs(urlsplit(url).query).get("frame")
         try:
             if number is None:
-                told = {"times": video.times, "duration": video.duration, "tick": video.tick, "audio": video.audio}
-                data, kind = json.dumps(told).encode(), "application/json"
+                index = {"times": video.times, "duration": video.duration, "tick": video.tick, "audio": video.audio}
+                data, kind = json.dumps(index).encode(), "application/json"
             else:
                 data, kind = video.image(int(number[0])), "image/png"
         except (ValueError, IndexError, OSError) as error:
@@ -107,7 +107,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return self._send(BytesIO(data), len(data), kind)
 
     def _send(self, file: BinaryIO, size: int, kind: str) -> BytesIO | BinaryIO | None:
-        """Answers with a file, or the part of it that is wanted."""
+        """Answers with a file, or the requested part of it."""
         wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         start, stop = 0, size
         if size and wanted and (wanted[1] or wanted[2]):  # there is no part of an empty file
@@ -133,10 +133,10 @@ class _Handler(SimpleHTTPRequestHandler):
         return _Window(file, stop - start)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: what is missing is reported by the page."""
+        """Logs nothing: the page reports missing files."""
 
     def handle_one_request(self) -> None:
-        """A page that goes away in the middle of an answer is no error."""
+        """Handles a request; a client that disconnects is no error."""
         try:
             super().handle_one_request()
         except ConnectionError:

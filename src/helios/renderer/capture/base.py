@@ -12,40 +12,40 @@ from helios.renderer.capture.frames import CapturedFrame
 
 
 class Capture(Protocol):
-    """Moves a page from frame to frame and takes its image."""
+    """Moves a page from frame to frame and captures it."""
 
     async def warm_up(self) -> None:
-        """Draws the page as it stands before frame 0."""
+        """Draws the page before frame 0."""
         ...
 
     async def step(self, frame: int, *, shown: bool = False) -> None:
-        """Moves the page to ``frame`` without an image. ``shown``: what the next image is made of may come of it."""
+        """Moves the page to ``frame`` without capturing it. ``shown``: draw it, as the next frame may depend on it."""
         ...
 
     async def draw(self, frame: int) -> CapturedFrame | None:
-        """Moves the page to ``frame`` and takes its image; None where nothing changed since the last."""
+        """Moves the page to ``frame`` and captures it; None if nothing has changed since the last."""
         ...
 
     async def finish(self) -> None:
-        """Waits until nothing of what was drawn is under way in the browser."""
+        """Waits until the browser has delivered all that it has drawn."""
         ...
 
 
 class FrameControl:
-    """Begins each frame of a page at a time that we choose."""
+    """Starts each frame of a page at a chosen time (DevTools' begin-frame control)."""
 
-    def __init__(self, page: Page, fps: Fraction, patience: float = CALL_TIMEOUT) -> None:
-        """``patience`` is how long (s) a frame may take to be drawn."""
+    def __init__(self, page: Page, fps: Fraction, timeout: float = CALL_TIMEOUT) -> None:
+        """``timeout`` is the time (s) that the browser may take to draw a frame."""
         self._page = page
         self._fps = fps
-        self._patience = patience
+        self._timeout = timeout
         self._ticks_us = page.ticks_us + 1
         self._origin_us = page.ticks_us + 101
 
     async def move(self, frame: int) -> bool:
-        """Moves the page's clock to ``frame``, which is started next.
+        """Moves the page's clock to ``frame``, which ``begin`` then draws.
 
-        Returns whether other frames were started meanwhile (``Page.advance``).
+        Returns whether the browser drew other frames meanwhile (``Page.advance``).
         """
         time_ms = frame_time_ms(frame, self._fps)
         ticks = self._origin_us + round(time_ms * 1000)
@@ -56,15 +56,15 @@ class FrameControl:
         return held
 
     def nudge(self) -> None:
-        """Has the next frame begin a microsecond on, so that animations do not move."""
+        """Puts the next frame a microsecond later, so that animations do not move."""
         self._ticks_us += 1
 
     async def begin(self, *, show: bool = True, image: Params | None = None) -> str | None:
-        """Begins a frame; its image, if one was asked for and given."""
+        """Draws a frame and returns its image in base64, if requested and there is one."""
         screenshot = {"screenshot": image} if image else {}
         answer = await self._page.begin_frame(
             self._ticks_us,
-            timeout=self._patience,
+            timeout=self._timeout,
             interval=float(1000 / self._fps),
             noDisplayUpdates=not show,
             **screenshot,

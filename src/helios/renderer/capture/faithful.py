@@ -13,14 +13,14 @@ from helios.renderer.capture.frames import EncodedFrame
 
 EXACT: Params = {"format": "png", "optimizeForSpeed": True}
 CHEAP: Params = {"format": "jpeg", "quality": 95, "optimizeForSpeed": True}
-"""Images to look at, not to keep: half the work of exact ones."""
+"""Settings for images that are only compared: half the work of exact ones."""
 
 
 class BeginFrameCapture:
-    """Every frame is one ``HeadlessExperimental.beginFrame``.
+    """Draws every frame with one ``HeadlessExperimental.beginFrame``.
 
-    Asked for an image, Chromium reports damage always. So once an image was the same as the one before, the
-    next frame is started without one first, and an image is taken only if the page changed its layers in it.
+    With an image, Chromium always reports damage. So once an image equals the one before, the next frame is first drawn
+    without one, and captured only if it has changed the page's layers.
     """
 
     def __init__(self, page: Page, fps: Fraction, image: Params = EXACT) -> None:
@@ -33,30 +33,30 @@ class BeginFrameCapture:
     async def warm_up(self) -> None:
         image = None
         for _ in range(10):
-            # Until the renderer has drawn for the first time, an image can be missing or blank: the first
-            # one is only waited for, the second is true.
+            # Until the page has been drawn for the first time, an image can be missing or blank: the first only
+            # shows that it was drawn.
             first, image = image, await self._frames.begin(image=CHEAP)
             self._frames.nudge()
             if first and image:
                 return
-        raise BrowserError("the browser gives no image")
+        raise BrowserError("the browser returned no image of the page")
 
     async def step(self, frame: int, *, shown: bool = False) -> None:
         await self._frames.move(frame)
         await self._frames.begin(show=shown)
 
     async def draw(self, frame: int) -> EncodedFrame | None:
-        held = await self._frames.move(frame)  # what has changed then is known already, and not told again
+        held = await self._frames.move(frame)  # the browser does not report changes in held frames again
         if self._still and self._page.reports_damage and not held:
             self._page.damaged = False
             await self._frames.begin()
-            await self._page.place_when_drawn()  # its answer comes behind the news of what has changed
+            await self._page.place_when_drawn()  # its answer arrives after the report of damage
             if not self._page.damaged:
                 return None
             self._frames.nudge()
         image = await self._frames.begin(image=self._image)
         if not image:
-            raise BrowserError("the browser drew a frame but gave no image of it")
+            raise BrowserError("the browser drew a frame but returned no image of it")
         self._still = image == self._last
         self._last = image
         return None if self._still else EncodedFrame(image, alpha=self._page.alpha)
@@ -66,7 +66,7 @@ class BeginFrameCapture:
 
 
 class ScreenshotCapture:
-    """For browsers without begin-frame control: animations are held still and put in place by script."""
+    """Takes screenshots, for browsers without begin-frame control: scripts pause animations and set their times."""
 
     def __init__(self, page: Page, fps: Fraction) -> None:
         self._page = page

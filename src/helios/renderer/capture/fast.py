@@ -1,4 +1,4 @@
-"""Fast capture draws pages in a way that browsers are seldom asked for: a few pages crash or hang them there."""
+"""Retries of fast capture: it uses rare features of browsers, and a few pages crash or hang them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from helios.renderer.messages import FAST, CaptureMethod
 T = TypeVar("T")
 
 BREAKDOWN = (ProcessCrashed, ResponseTimeout)
-"""What the page may be the cause of. A process that was killed is none of these."""
+"""Errors that the page may cause. A process that was killed is not one of them."""
 
 
 async def draw_safely(method: CaptureMethod, draw: Callable[[Path], Awaitable[T]], workspace: Path) -> T:
-    """The result of ``draw``, which gets an empty folder. Where a fast method breaks the browser down, it is called
-    once more.
+    """Returns the result of ``draw``, which gets an empty folder; calls it again where a fast method crashes or hangs
+    the browser.
 
     Raises:
-        CaptureBroken: the browser broke down both times.
+        CaptureBroken: the browser crashed or hung both times.
         HeliosError: as ``draw``.
     """
     if method not in FAST:
@@ -33,10 +33,10 @@ async def draw_safely(method: CaptureMethod, draw: Callable[[Path], Awaitable[T]
     try:
         return await draw(workspace / "again")
     except BREAKDOWN as error:
-        raise broken(error) from error
+        raise make_capture_broken(error) from error
 
 
-def broken(error: HeliosError) -> CaptureBroken:
-    """The error for a page on which fast capture breaks the browser."""
+def make_capture_broken(error: HeliosError) -> CaptureBroken:
+    """Returns the error for a page with which fast capture crashes or hangs the browser."""
     breaks = "hangs" if isinstance(error, ResponseTimeout) else "crashes"
     return CaptureBroken(f"it {breaks} the browser ({error}; tried twice)")

@@ -1,6 +1,6 @@
-"""Images of frames, on their way from the browser to the encoder.
+"""Captured frames, between the browser and the encoder.
 
-Their pixels are BGRX, 8 bits each, X full, or BGRA of a page that stands on nothing.
+Their pixels are BGRX, 8 bits each, X full, or BGRA of a page with a transparent background.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 
-_PATIENCE = 60.0
-"""Seconds after which an image will not come any more."""
+_TIMEOUT_S = 60.0
+"""Seconds to wait for the pixels of a frame."""
 
 
 class CapturedFrame(Protocol):
-    """One frame as it was drawn."""
+    """One frame of the page."""
 
     async def arrived(self) -> None:
         """Waits until its pixels are in this process.
 
         Raises:
-            HeliosError: they will not come.
+            HeliosError: they can't arrive.
         """
         ...
 
     def pixels(self) -> VideoFrame:
-        """Its pixels (bgr0 or bgra), to be asked for once. It blocks: call it from a thread."""
+        """Returns its pixels (bgr0 or bgra); call it once. It blocks: call it from a thread."""
         ...
 
 
 class EncodedFrame:
-    """An image as the DevTools protocol carries it: PNG or JPEG, in base64."""
+    """A frame as the DevTools protocol carries it: PNG or JPEG, in base64."""
 
     def __init__(self, data: str, *, alpha: bool = False) -> None:
         self._data = data
         self.alpha = alpha
 
     def file(self) -> bytes:
-        """The image as a file."""
+        """Returns the bytes of the PNG or JPEG file."""
         return base64.b64decode(self._data)
 
     async def arrived(self) -> None:
         return
 
     def pixels(self) -> VideoFrame:
-        return self.decoded().reformat(format="bgra" if self.alpha else "bgr0")
+        return self.decode().reformat(format="bgra" if self.alpha else "bgr0")
 
-    def decoded(self) -> VideoFrame:
-        """The image as it was coded: RGB, or the YUV of JPEG. It blocks.
+    def decode(self) -> VideoFrame:
+        """Decodes the image: RGB, or the YUV of JPEG. It blocks.
 
-        Each image has a decoder of its own: ffmpeg's keeps parts of one image for the next.
+        Each image has its own decoder: ffmpeg's carries state over from one image to the next.
         """
         import av  # here, and below: it loads while the browser starts
         from av.codec.context import CodecContext
@@ -74,7 +74,7 @@ class EncodedFrame:
 
 
 class RawFrame:
-    """An image that comes through the ring, where it keeps a slot until its pixels have been asked for."""
+    """A frame in the ring, where it occupies a slot until ``pixels`` is called."""
 
     def __init__(self, ring: Ring, sequence: int, frame: int, free: Callable[[], None]) -> None:
         self._ring = ring
@@ -85,22 +85,24 @@ class RawFrame:
         self._arrival: asyncio.Future[None] = self._loop.create_future()
 
     def arrive(self) -> None:
-        """Its pixels are in the ring."""
+        """Marks its pixels as written to the ring."""
         if not self._arrival.done():
             self._arrival.set_result(None)
 
     def fail(self, error: HeliosError) -> None:
-        """Its pixels will never come."""
+        """Makes ``arrived`` raise ``error``."""
         if not self._arrival.done():
             self._arrival.set_exception(error)
-            self._arrival.exception()  # nobody may wait for it any more
+            self._arrival.exception()  # retrieved, in case that no caller waits
 
     async def arrived(self) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT_S):
                 await asyncio.shield(self._arrival)
         except TimeoutError:
-            raise BrowserError(f"the browser has not handed over the image of frame {self._frame}") from None
+            raise BrowserError(
+                f"the browser did not deliver the pixels of frame {self._frame} within {_TIMEOUT_S:g} s"
+            ) from None
 
     def pixels(self) -> VideoFrame:
         from av.video.frame import VideoFrame
@@ -122,18 +124,18 @@ class RawFrame:
 
 
 def _divide_by_opacity(frame: VideoFrame) -> None:
-    """Gives translucent pixels the colours that they would have if they were opaque."""
+    """Divides the colours of translucent pixels by their opacity."""
     import numpy as np  # only these pages need it
 
     (plane,) = frame.planes
-    pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, 4)  # a row's padding is nobody's
-    (some,) = np.nonzero((pixels[:, 3] > 0) & (pixels[:, 3] < 255))
-    opacity = pixels[some, 3:].astype(np.uint16)
-    pixels[some, :3] = (pixels[some, :3].astype(np.uint16) * 255 + opacity // 2) // opacity
+    pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, 4)  # includes the rows' padding
+    (translucent,) = np.nonzero((pixels[:, 3] > 0) & (pixels[:, 3] < 255))
+    opacity = pixels[translucent, 3:].astype(np.uint16)
+    pixels[translucent, :3] = (pixels[translucent, :3].astype(np.uint16) * 255 + opacity // 2) // opacity
 
 
 def hash_pixels(frame: VideoFrame) -> str:
-    """XXH3-128 of a bgr0 or bgra frame's pixels, row by row, in hexadecimal."""
+    """Returns the XXH3-128 of a bgr0 or bgra frame's pixels, row by row, in hexadecimal."""
     (plane,) = frame.planes
     width = frame.width * 4
     data = memoryview(plane)

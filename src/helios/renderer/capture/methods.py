@@ -12,7 +12,7 @@ from helios.renderer.messages import CaptureMethod
 
 
 def create_capture(method: CaptureMethod, page: Page, fps: Fraction) -> Capture:
-    """The capture of that name, on ``page``."""
+    """Returns a capture of ``page`` with that method."""
     match method:
         case "canvas" | "stage":
             return StageCapture(page, fps)

@@ -17,34 +17,34 @@ from helios.renderer.browser.scripts import STAGE
 from helios.renderer.capture.base import FrameControl
 from helios.renderer.capture.frames import EncodedPacket, RawFrame
 
-_GRACE_S = 5.0
-"""Seconds for which a browser may draw a frame on the stage, beside those that the page may take."""
+_DRAW_TIMEOUT_S = 5.0
+"""Seconds that the browser may take to draw a frame on the stage, beyond the page's own time."""
 
 
 class StageCapture:
-    """The page is drawn into the stage's canvas, and its pixels come through the ring (stage/, ring.py).
+    """Draws the page into the stage's canvas and reads the pixels from the ring (stage/, ring.py).
 
-    The image of a frame is still on its way when ``draw`` returns it. Chromium paints the canvas' content
-    only where something in it has changed: a frame in which nothing has costs next to nothing.
+    ``draw`` returns a frame whose pixels are still in transit. Chromium paints the canvas' content only if it has
+    changed, so an unchanged frame costs almost nothing.
     """
 
     def __init__(self, page: Page, fps: Fraction) -> None:
-        assert page.ring, "the page stands on a stage"
+        assert page.ring, "the page is on a stage"
         self._page = page
         self._ring = page.ring
-        self._patience = page.ready_timeout + _GRACE_S
-        self._frames = FrameControl(page, fps, self._patience)
-        self._room = asyncio.Semaphore(SLOTS)
-        self._on_way: dict[int, RawFrame] = {}
+        self._timeout = page.ready_timeout + _DRAW_TIMEOUT_S
+        self._frames = FrameControl(page, fps, self._timeout)
+        self._free_slots = asyncio.Semaphore(SLOTS)
+        self._in_transit: dict[int, RawFrame] = {}
         self._taken = 0
         self._written = 0
         self._armed = False
         self._failure: HeliosError | None = None
         self._encodes = False
         self.encoded = deque[EncodedPacket]()
-        """Frames that the browser has encoded, until they are taken."""
+        """Frames that the browser has encoded and the muxer has not written."""
         self.direct = False
-        """Whether the last image was taken from the page's own canvas."""
+        """Whether the last frame was read from the page's own canvas."""
         page.on_stage = self._on_stage
         page.on_loss = self._fail
 
@@ -54,7 +54,7 @@ class StageCapture:
             self._frames.nudge()
 
     async def encode(self, settings: Params) -> None:
-        """Has the browser encode every frame that is drawn from here on."""
+        """Makes the browser encode every frame from now on."""
         self._encodes = True
         await self._page.evaluate(f"{STAGE}.encode({json.dumps(settings)})")
 
@@ -69,14 +69,14 @@ class StageCapture:
         await self._move(frame, armed=False)
 
     async def draw(self, frame: int) -> RawFrame | None:
-        await self._room.acquire()
+        await self._free_slots.acquire()
         if self._failure:
             raise self._failure
         outcome = await self._move(frame, armed=True)
-        if unfit := await self._page.unfit():
-            raise CaptureUnsafe(f"{unfit} (at frame {frame})")
+        if unsupported := await self._page.find_unsupported():
+            raise CaptureUnsafe(f"{unsupported} (at frame {frame})")
         if outcome is None:
-            self._room.release()
+            self._free_slots.release()
             if self._encodes:
                 await self._page.evaluate(f"{STAGE}.repeatFrame()")
             return None
@@ -85,16 +85,16 @@ class StageCapture:
         if outcome["frame"] != frame:
             raise BrowserError(f"the stage drew frame {outcome['frame']} instead of {frame}")
         self.direct = outcome["direct"]
-        image = RawFrame(self._ring, self._taken, frame, self._room.release)
-        self._on_way[self._taken] = image
+        image = RawFrame(self._ring, self._taken, frame, self._free_slots.release)
+        self._in_transit[self._taken] = image
         self._taken += 1
         self._deliver()
         return image
 
     async def _move(self, frame: int, *, armed: bool) -> Any:
-        """Moves the page to ``frame`` and returns what was taken of it, if anything is to be.
+        """Moves the page to ``frame`` and, if ``armed``, returns the stage's outcome; None if nothing has changed.
 
-        The first frame is taken even if nothing changes in it.
+        The first frame is captured even if nothing changes in it.
         """
         try:
             if armed != self._armed:
@@ -104,9 +104,9 @@ class StageCapture:
             await self._frames.begin(show=False)
             if not armed:
                 return None
-            return await self._page.evaluate(f"{STAGE}.takeOutcome()", timeout=self._patience)
+            return await self._page.evaluate(f"{STAGE}.takeOutcome()", timeout=self._timeout)
         except (PageError, ProtocolError) as error:
-            if await self._page.on_its_stage():
+            if await self._page.is_on_stage():
                 raise
             raise CaptureUnsafe(f"there is {BREAKOUT} (at frame {frame})") from error
 
@@ -121,13 +121,13 @@ class StageCapture:
 
     def _fail(self, error: HeliosError) -> None:
         self._failure = error
-        self._room.release()
+        self._free_slots.release()
         self._deliver()
 
     def _deliver(self) -> None:
-        """The worker may be done with an image before we are told that it was taken."""
+        """Marks frames as arrived. The worker may finish a frame before ``draw`` has its outcome."""
         if self._failure:
-            for image in self._on_way.values():
+            for image in self._in_transit.values():
                 image.fail(self._failure)
-        for sequence in [sequence for sequence in self._on_way if sequence < self._written]:
-            self._on_way.pop(sequence).arrive()
+        for sequence in [sequence for sequence in self._in_transit if sequence < self._written]:
+            self._in_transit.pop(sequence).arrive()

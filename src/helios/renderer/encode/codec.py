@@ -1,4 +1,4 @@
-"""How an encoder is set up, and what form it takes images in."""
+"""The settings of an encoder, and the conversion of pixels to its format."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ _PREVIEW: dict[str, dict[str, str]] = {
     "libsvtav1": {"preset": "12"},
 }
 _PIXEL_FORMATS = {"prores_ks": "yuv422p10le", "png": "rgb24", "mjpeg": "yuvj444p"}
-_CLEAR = {"libvpx-vp9": "yuva420p", "prores_ks": "yuva444p10le", "png": "rgba"}
+_ALPHA_PIXEL_FORMATS = {"libvpx-vp9": "yuva420p", "prores_ks": "yuva444p10le", "png": "rgba"}
 
 
-def pixel_format(encoding: Encoding, *, alpha: bool = False) -> str:
-    """The encoding's pixel format, or its codec's usual one, if need be with ``alpha``."""
-    usual = _CLEAR if alpha else _PIXEL_FORMATS
+def choose_pixel_format(encoding: Encoding, *, alpha: bool = False) -> str:
+    """Returns the encoding's pixel format, or the codec's default one, with ``alpha`` if needed."""
+    usual = _ALPHA_PIXEL_FORMATS if alpha else _PIXEL_FORMATS
     return encoding.pixel_format or usual.get(encoding.codec, "yuv420p")
 
 
 def encoded_size(encoding: Encoding, video: Composition) -> tuple[int, int]:
-    """The width and height (pixels) of what is encoded; a preview's are even."""
+    """Returns the width and height (pixels) of the encoded video; a preview's are even."""
     if not encoding.preview:
         return video.width, video.height
     return -(-video.width // 4) * 2, -(-video.height // 4) * 2
 
 
 def check_encoding(encoding: Encoding, video: Composition) -> None:
-    """Makes sure that an encoder accepts these settings.
+    """Checks that the encoder accepts these settings.
 
     Raises:
-        UsageError: it does not; says which setting is wrong.
+        UsageError: it refuses one; the message names it.
     """
-    name = pixel_format(encoding, alpha=video.page.alpha)
+    name = choose_pixel_format(encoding, alpha=video.page.alpha)
     if encoding.encoder == "browser":
         _check_browser(encoding, video, name)
     _check_pixel_format(encoding, video, name)
@@ -75,11 +75,11 @@ def check_encoding(encoding: Encoding, video: Composition) -> None:
 
 def _check_browser(encoding: Encoding, video: Composition, name: str) -> None:
     if video.page.alpha or encoding.preview:
-        what = "transparency" if video.page.alpha else "previews"
-        raise UsageError(f"the browser encodes no {what}: --encoder ffmpeg")
+        feature = "transparency" if video.page.alpha else "previews"
+        raise UsageError(f"the browser can't encode {feature}: use --encoder ffmpeg")
     for what, given, only in (("codec", encoding.codec, "libx264"), ("pixel format", name, "yuv420p")):
         if given != only:
-            raise UsageError(f"the browser encodes h264 in yuv420p, not the {what} {given}: --encoder ffmpeg")
+            raise UsageError(f"the browser encodes h264 in yuv420p, not the {what} {given}: use --encoder ffmpeg")
     if encoding.preset is not None:
         raise UsageError(f"the browser's encoder has no presets, such as {encoding.preset}: --encoder ffmpeg")
 
@@ -91,20 +91,22 @@ def _check_pixel_format(encoding: Encoding, video: Composition, name: str) -> No
     except ValueError:
         raise UsageError(f"there is no pixel format {name!r}: usual ones are yuv420p, yuv422p and yuv444p") from None
     if shape.is_rgb and encoding.codec != "png":
-        raise UsageError(f"videos are made in YUV, not in {name}: usual pixel formats are yuv420p, yuv422p and yuv444p")
+        raise UsageError(
+            f"videos are encoded in YUV, not in {name}: usual pixel formats are yuv420p, yuv422p and yuv444p"
+        )
     if video.page.alpha and not any(component.is_alpha for component in shape.components):
-        raise UsageError(f"{name} keeps no transparency: leave --pixel-format out")
+        raise UsageError(f"{name} has no transparency: drop --pixel-format")
     for what, size, chroma in (
         ("width", width, shape.chroma_width()),
         ("height", height, shape.chroma_height()),
     ):
         if chroma != size and size % 2:
-            mend = "change it" if video.page.alpha else "change it, or use --pixel-format yuv444p"
-            raise UsageError(f"{name} needs an even {what}, not {size}: {mend}")
+            fix = "change it" if video.page.alpha else "change it, or use --pixel-format yuv444p"
+            raise UsageError(f"{name} needs an even {what}, not {size}: {fix}")
 
 
 def new_context(encoding: Encoding, video: Composition, threads: int = 1) -> VideoCodecContext:
-    """An encoder of its own, set up and not yet opened."""
+    """Returns a configured encoder that is not open yet."""
     context = CodecContext.create(encoding.codec, "w")
     assert isinstance(context, VideoCodecContext)
     configure(context, encoding, video, threads)
@@ -112,11 +114,11 @@ def new_context(encoding: Encoding, video: Composition, threads: int = 1) -> Vid
 
 
 def configure(context: VideoCodecContext, encoding: Encoding, video: Composition, threads: int = 1) -> None:
-    """Sets an encoder up, before it is opened."""
+    """Configures an encoder that is not open yet."""
     context.width, context.height = encoded_size(encoding, video)
-    context.pix_fmt = pixel_format(encoding, alpha=video.page.alpha)
+    context.pix_fmt = choose_pixel_format(encoding, alpha=video.page.alpha)
     context.framerate = video.fps
-    # Never left to the encoder: what it writes must not depend on the cores of the machine it is on.
+    # Never the encoder's choice: its output must not depend on the number of cores.
     context.thread_count = threads
     context.time_base = 1 / video.fps
     if context.pix_fmt.startswith("yuvj"):
@@ -128,7 +130,7 @@ def configure(context: VideoCodecContext, encoding: Encoding, video: Composition
     if encoding.preview:
         options |= _PREVIEW.get(encoding.codec, {})
     if video.page.alpha and encoding.codec == "libvpx-vp9":
-        options["auto-alt-ref"] = "0"  # it can't be had with transparency
+        options["auto-alt-ref"] = "0"  # libvpx does not support it with transparency
     if encoding.crf is not None:
         options["crf"] = f"{encoding.crf:g}"
     if encoding.preset is not None:
@@ -139,16 +141,16 @@ def configure(context: VideoCodecContext, encoding: Encoding, video: Composition
 
 
 class PixelConverter:
-    """Gives images the size, form and colours that an encoder takes."""
+    """Converts frames to the size, pixel format and colours of an encoder."""
 
     def __init__(self, context: VideoCodecContext) -> None:
         self._context = context
         self._reformatter = VideoReformatter()
 
-    def shaped(self, pixels: VideoFrame) -> VideoFrame:
-        """A bgr0 or bgra frame in that form."""
+    def convert(self, pixels: VideoFrame) -> VideoFrame:
+        """Returns the converted bgr0 or bgra frame."""
         context = self._context
-        assert context.pix_fmt, "the encoder is set up"
+        assert context.pix_fmt, "the encoder is configured"
         full = context.color_range == ColorRange.JPEG
         frame = self._reformatter.reformat(
             pixels,
@@ -159,6 +161,6 @@ class PixelConverter:
             dst_color_range=ColorRange.JPEG if full or not context.pix_fmt.startswith("yuv") else ColorRange.MPEG,
             dst_colorspace=Colorspace.ITU601 if full else Colorspace.ITU709,
         )
-        frame.color_primaries, frame.color_trc = context.color_primaries, context.color_trc  # ProRes heeds only these
-        frame.pict_type = PictureType.NONE  # a PNG is a key frame; what the video's are is the encoder's to say
+        frame.color_primaries, frame.color_trc = context.color_primaries, context.color_trc  # ProRes reads only these
+        frame.pict_type = PictureType.NONE  # a decoded PNG is a key frame; the encoder chooses its own
         return frame

@@ -1,4 +1,4 @@
-"""Images into a segment: hashed and encoded in this process, while the next one is drawn."""
+"""Encoding with ffmpeg's libraries in this process."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from helios.renderer.encode.segment import SegmentFile
 from helios.renderer.messages import Encoding
 
 
-def encoding_time(frames: Sequence[VideoFrame], encoding: Encoding, video: Composition) -> float:
-    """Processor time (ms) that a frame takes, from its pixels to its packet: the mean over ``frames``.
+def measure_encoding(frames: Sequence[VideoFrame], encoding: Encoding, video: Composition) -> float:
+    """Returns the processor time (ms) to encode a frame, from its pixels to its packet: the mean over ``frames``.
 
-    Only this thread's is counted, for others are at work meanwhile.
+    It measures only this thread, because others work at the same time.
     """
     context = new_context(encoding, video)
     started = time.thread_time()
-    shaper = PixelConverter(context)
+    converter = PixelConverter(context)
     for number, pixels in enumerate(frames):
         hash_pixels(pixels)
-        frame = shaper.shaped(pixels)
+        frame = converter.convert(pixels)
         frame.pts, frame.time_base = number, context.time_base
         context.encode(frame)
     context.encode(None)
@@ -37,7 +37,7 @@ def encoding_time(frames: Sequence[VideoFrame], encoding: Encoding, video: Compo
 
 
 class FrameEncoder:
-    """Encodes the images of a video in this process, from its frame ``first`` on."""
+    """Encodes the frames of a video, from its frame ``first`` on."""
 
     def __init__(
         self, file: SegmentFile, encoding: Encoding, video: Composition, threads: int = 1, first: int = 0
@@ -45,13 +45,13 @@ class FrameEncoder:
         self._file = file
         self._size = (video.width, video.height)
         self._last: VideoFrame | None = None
-        self._count = file.beginning(first)
+        self._count = file.first_timestamp(first)
         stream = file.container.add_stream(encoding.codec, rate=video.fps)
         assert isinstance(stream, VideoStream)
         self._stream = stream
         self._context = stream.codec_context
         configure(self._context, encoding, video, threads)
-        self._shaper = PixelConverter(self._context)
+        self._converter = PixelConverter(self._context)
         self._stream.time_base = Fraction(1, timescale(video.fps))
 
     def add(self, pixels: VideoFrame | None) -> None:
@@ -59,17 +59,17 @@ class FrameEncoder:
         if pixels is not None:
             if (pixels.width, pixels.height) != self._size:
                 raise OutputError(f"the browser drew {pixels.width}x{pixels.height} pixels instead of {self._size}")
-            self._last = self._shaper.shaped(pixels)
-        assert self._last is not None, "a segment begins with an image"
+            self._last = self._converter.convert(pixels)
+        assert self._last is not None, "a segment starts with an image"
         self._last.pts = self._count
         self._last.time_base = self._context.time_base
         self._count += 1
-        self._file.mux(self._encoded(self._last))
+        self._file.mux(self._encode(self._last))
 
     def finish(self) -> None:
         """See ``PixelSink``."""
-        self._file.mux(self._encoded(None))
+        self._file.mux(self._encode(None))
         self._file.finish()
 
-    def _encoded(self, frame: VideoFrame | None) -> Iterator[Packet[Any]]:
+    def _encode(self, frame: VideoFrame | None) -> Iterator[Packet[Any]]:
         yield from self._stream.encode(frame)

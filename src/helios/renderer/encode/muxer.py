@@ -1,4 +1,4 @@
-"""Frames that the browser has encoded, into a segment."""
+"""Muxing of frames that the browser has encoded."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from helios.renderer.messages import Encoding
 
 
 class FrameMuxer:
-    """Takes frames that the browser has encoded, in the order in which they were drawn, from ``coming``."""
+    """Writes the ``packets`` of the browser's encoder, in the order of the frames, into a segment."""
 
-    def __init__(self, file: SegmentFile, coming: deque[EncodedPacket]) -> None:
+    def __init__(self, file: SegmentFile, packets: deque[EncodedPacket]) -> None:
         self._file = file
-        self._coming = coming
+        self._incoming = packets
         self._stream: VideoStream | None = None
         self._drawn = 0
         self._count = 0
@@ -43,9 +43,9 @@ class FrameMuxer:
         self._file.finish()
 
     def _packets(self) -> Iterator[Packet[Any]]:
-        while self._coming:
-            coded = self._coming.popleft()
-            stream = self._stream = self._stream or self._begin(coded)
+        while self._incoming:
+            coded = self._incoming.popleft()
+            stream = self._stream = self._stream or self._add_stream(coded)
             packet = Packet(coded.data)
             packet.stream = stream
             packet.time_base = 1 / self._file.fps
@@ -55,18 +55,18 @@ class FrameMuxer:
             self._count += 1
             yield packet
 
-    def _begin(self, first: EncodedPacket) -> VideoStream:
-        with av.open(BytesIO(first.data), format="h264") as repro:
-            stream = self._file.container.add_stream_from_template(repro.streams.video[0])
+    def _add_stream(self, first: EncodedPacket) -> VideoStream:
+        with av.open(BytesIO(first.data), format="h264") as source:
+            stream = self._file.container.add_stream_from_template(source.streams.video[0])
         stream.time_base = Fraction(1, timescale(self._file.fps))
         return stream
 
 
 def browser_settings(encoding: Encoding, width: int, height: int, fps: Fraction) -> dict[str, object]:
-    """What WebCodecs' VideoEncoder is configured with (https://www.w3.org/TR/webcodecs/#video-encoder-config).
+    """Returns the configuration of WebCodecs' VideoEncoder (https://www.w3.org/TR/webcodecs/#video-encoder-config).
 
-    Browsers encode H.264 to a bitrate, so ``crf`` is taken for the bits of a pixel: 0.1 at 23, doubled for every 6
-    less. The level is the lowest of those that the size and rate need (ITU-T H.264, table A-1).
+    Browsers encode H.264 to a bitrate, so ``crf`` sets the bits per pixel: 0.1 at 23, doubled for every 6 less.
+    The level is the lowest that allows the size and rate (ITU-T H.264, table A-1).
     """
     crf = 20 if encoding.crf is None else encoding.crf
     macroblocks = -(-width // 16) * -(-height // 16)

@@ -1,4 +1,4 @@
-"""A segment while it is being written."""
+"""The file of a segment."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from helios.errors import OutputError
 
 
 class SegmentFile:
-    """A segment being written: it gets its name when it is whole; before that it is ``<name>.part``.
+    """Writes a segment to ``<name>.part``, and renames it when it is complete.
 
     Raises (from any method):
         OutputError: it can't be written.
     """
 
     def __init__(self, path: Path, fps: Fraction, *, index_first: bool = False) -> None:
-        """With ``index_first`` an mp4 or mov is one that players can start before they have all of it."""
+        """With ``index_first``, players can start an mp4 or mov before they have all of it."""
         self._path = path
         self._part = path.with_name(path.name + ".part")
         self.fps = fps
@@ -42,10 +42,10 @@ class SegmentFile:
     def _counts_milliseconds(self) -> bool:
         return self._path.suffix == ".webm"
 
-    def beginning(self, first: int) -> int:
-        """The number of frame ``first`` in this segment, which counts from 0 where all times are exact.
+    def first_timestamp(self, first: int) -> int:
+        """Returns the timestamp (in frames) of the video's frame ``first`` in this segment: 0 if all times are exact.
 
-        Where they are rounded, each frame is written at its time in the video, so that a join rounds it no further.
+        In a container that rounds times, each frame has its time in the video, so that a join does not round it again.
         """
         return first if self._counts_milliseconds else 0
 
@@ -58,7 +58,7 @@ class SegmentFile:
             raise _unwritable(self._path, error) from error
 
     def finish(self) -> None:
-        """Writes what is left and gives the segment its name."""
+        """Closes the file and gives the segment its name."""
         try:
             self.container.close()
             self._part.replace(self._path)
@@ -72,16 +72,16 @@ class SegmentFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            with contextlib.suppress(OSError):  # the segment is given up; its first error is on its way up
+            with contextlib.suppress(OSError):  # the first error is already being raised
                 self.container.close()
             self._part.unlink(missing_ok=True)
 
 
 class PixelSink(Protocol):
-    """Makes images into a segment whose frame k stands at exactly k/fps. It blocks: call it from a thread."""
+    """Encodes frames into a segment; frame k is at exactly k/fps. It blocks: call it from a thread."""
 
     def add(self, pixels: VideoFrame | None) -> None:
-        """Appends an image (bgr0), or the last one again.
+        """Appends a frame (bgr0 or bgra), or the last one again.
 
         Raises:
             OutputError: the segment can't be written.
@@ -89,7 +89,7 @@ class PixelSink(Protocol):
         ...
 
     def finish(self) -> None:
-        """Ends the segment.
+        """Finishes the segment.
 
         Raises:
             OutputError: the segment can't be written.
