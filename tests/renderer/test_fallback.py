@@ -64,7 +64,7 @@ UNSAFE_TO_PROBE = {
         """<body style="margin:0"><canvas id=canvas width=320 height=96></canvas><script>
         const context = canvas.getContext("2d", { colorSpace: "display-p3" });
         each((k) => { context.fillStyle = "#08f"; context.fillRect(16 * k, 0, 48, 96); });</script>""",
-        "draw frame",
+        "draws frame",
     ),
     "two sides of a card": (
         """<style>div { transform-style: preserve-3d; width: 96px; height: 96px }
