@@ -140,10 +140,10 @@ def test_only_the_file_with_the_token_is_taken(tmp_path: Path) -> None:
 
 def test_without_a_file_of_its_own_a_ring_can_not_be_mapped(tmp_path: Path) -> None:
     ring = Ring(tmp_path, SIZE)
-    with pytest.raises(BrowserError, match="can't be found"):
+    with pytest.raises(BrowserError, match="where Helios expects them"):
         ring.map()
     writer = Writer(ring, tmp_path, token="no" * 16)
-    with pytest.raises(BrowserError, match="can't be found"):
+    with pytest.raises(BrowserError, match="where Helios expects them"):
         ring.map()
     writer.close()
     assert writer.path.exists()
