@@ -55,7 +55,7 @@ def batch(
     quiet: options.Quiet = False,
     json: options.Json = False,
 ) -> None:
-    """Make a video of a page for each row of a table, which is the page's props.
+    """Render a video of a page for each row of a table; a row is the page's props.
 
     What is made is kept: the same command goes on where it was stopped. Exit code 1: some videos could not be made.
 

@@ -45,7 +45,7 @@ class CheckResult:
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print findings as JSON, a line each.")] = False,
 ) -> None:
-    """Look at what Helios needs on this machine, and say how to mend what is missing.
+    """Check what Helios needs on this machine, and print how to fix what is missing.
 
     Ends with 0 where videos can be rendered, else with 1.
 

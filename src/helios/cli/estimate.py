@@ -49,7 +49,7 @@ def estimate(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Say how long a video will take, and what it will cost, with so many workers. Some frames are drawn for that.
+    """Estimate the time and the cost of a video for several numbers of workers, from some rendered frames.
 
     Prices are a table that ages: `HELIOS_PRICES` names another. Exit code 1: no number of workers keeps the deadline or
     the cost.
