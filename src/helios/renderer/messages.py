@@ -290,7 +290,7 @@ class ChunkReport(_Message):
 
 
 class VideoFailure(_Message):
-    """The error that kept a video from being drawn: its code (``helios.errors``) and message."""
+    """The error because of which a video was not drawn: its code (``helios.errors``) and message."""
 
     code: str
     message: str
