@@ -54,7 +54,7 @@ def invokes(count: int) -> Invokes:
 async def _invoke(count: int) -> int:
     room = asyncio.Semaphore(PARALLEL)
     most = 0
-    async with open_lambda(at_once=PARALLEL) as client:
+    async with open_lambda(parallel=PARALLEL) as client:
         adapter = AwsLambdaAdapter(client, "helios", ArtifactStore.at("memory:///"))
 
         async def one(number: int) -> None:

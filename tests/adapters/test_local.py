@@ -28,8 +28,10 @@ def shell(script: str, *args: str, timeout: float | None = 30, cwd: Path | None 
     return WorkerJob("sh", ("-c", script, "sh", *args), ENV, cwd, timeout)
 
 
-def run(job: WorkerJob, on_line: LineSink | None = None, *, grace: float = 20, kept: int = 1 << 18) -> WorkerResult:
-    return asyncio.run(LocalWorkerAdapter(grace=grace, kept=kept).execute(job, on_line))
+def run(
+    job: WorkerJob, on_line: LineSink | None = None, *, grace: float = 20, tail_bytes: int = 1 << 18
+) -> WorkerResult:
+    return asyncio.run(LocalWorkerAdapter(grace=grace, tail_bytes=tail_bytes).execute(job, on_line))
 
 
 class Family:
@@ -285,7 +287,7 @@ def test_whoever_left_the_group_and_holds_stdout_open_does_not_keep_the_result_b
 def test_the_end_of_the_output_is_kept_and_the_rest_is_counted(stream: str, size: int) -> None:
     message = ("0123456789" * 300_000)[:size]
     script = f"import sys; sys.{stream}.write(('0123456789' * 300_000)[:{size}])"
-    result = run(WorkerJob(sys.executable, ("-I", "-S", "-c", script)), kept=1000)
+    result = run(WorkerJob(sys.executable, ("-I", "-S", "-c", script)), tail_bytes=1000)
     note = f"[{size - 1000} bytes before this are left out]\n" if size > 1000 else ""
     assert getattr(result, stream) == note + message[-1000:]
 
@@ -328,7 +330,7 @@ def test_a_line_that_comes_in_pieces_is_told_whole(tmp_path: Path) -> None:
 
 def test_a_very_long_line_is_told_in_pieces_so_that_no_more_of_it_is_held() -> None:
     told: list[str] = []
-    run(shell("head -c 5000000 /dev/zero | tr '\\0' x; echo; echo next"), told.append, kept=1000)
+    run(shell("head -c 5000000 /dev/zero | tr '\\0' x; echo; echo next"), told.append, tail_bytes=1000)
     assert told[-1] == "next"
     assert set("".join(told[:-1])) == {"x"}
     assert sum(map(len, told[:-1])) == 5_000_000

@@ -155,7 +155,7 @@ def test_what_does_not_reach_the_function_is_said(
     front: LambdaFront, store: ArtifactStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     front.to_throttle = 1
-    with pytest.raises(Throttled, match=r"takes no more invocations at once: Rate Exceeded"):
+    with pytest.raises(Throttled, match=r"runs no more invocations in parallel: Rate Exceeded"):
         run(front, store)
     assert front.invokes == 0, "nor did the client try again by itself"
     assert run(front, store).stdout == "fine\n"

@@ -39,7 +39,7 @@ def test_a_file_comes_back_as_it_was_however_large(size: int, tmp_path: Path) ->
         assert await store.has(f"new/{size}")
         assert not await store.has("new/none")
         for key in (f"new/{size}", f"over/{size}"):
-            await store.bring(key, back)
+            await store.fetch(key, back)
             assert back.read_bytes() == there.read_bytes()
         await store.delete([f"new/{size}", f"over/{size}", "new/none"])
         with pytest.raises(ArtifactMissing):

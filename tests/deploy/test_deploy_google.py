@@ -21,7 +21,7 @@ from helios.cli import app
 from helios.clouds.gcp import open_project
 from helios.clouds.names import default_name
 from helios.worker.openapi import document
-from helios.worker.runtime import worker_here
+from helios.worker.runtime import local_worker
 from support.google_cloud import PROJECT, GoogleCloud, description, schema_of
 
 OURS = default_name(helios.__version__)
@@ -121,7 +121,7 @@ def test_resources_are_private_and_have_least_privilege(cloud: GoogleCloud) -> N
     assert container["env"] == [{"name": "HELIOS_STORE", "value": f"gs://{BUCKET}/store"}]
     assert (
         container["startupProbe"]["httpGet"]["path"]
-        in document(worker_here(helios.__version__), secured=False)["paths"]
+        in document(local_worker(helios.__version__), secured=False)["paths"]
     )
     (build,) = cloud.builds
     assert build["serviceAccount"].endswith(builder.partition(":")[2])

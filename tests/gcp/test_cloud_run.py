@@ -89,7 +89,7 @@ def test_it_costs_its_time_its_memory_and_its_processors(front: CloudRunFront, t
 @pytest.mark.parametrize(
     ("status", "error", "message"),
     [
-        (429, Throttled, "takes no more jobs at once"),
+        (429, Throttled, "runs no more jobs in parallel"),
         (503, Throttled, "has no instance for the job yet"),
         (504, WorkerTimeout, "--chunk-frames"),
         (500, WorkerLost, "answers with 500"),
@@ -153,7 +153,7 @@ def test_a_worker_that_says_nothing_any_more_is_lost(
     stopped = psutil.Process(worker.process.pid)
     job = WorkerJob(SHELL, ("-c", "echo started; sleep 600"))
     try:
-        with pytest.raises(WorkerLost, match="it says nothing any more"):
+        with pytest.raises(WorkerLost, match="it does not respond any more"):
             with_adapter(front, tmp_path, lambda adapter: adapter.execute(job, lambda line: stopped.suspend()))
     finally:
         stopped.resume()
@@ -279,5 +279,5 @@ def test_credentials_that_are_refused_are_told(signer: Google, tmp_path: Path, m
 
 def test_nobody_at_the_address_is_a_worker_lost(front: CloudRunFront, tmp_path: Path) -> None:
     front.url = "http://127.0.0.1:9"
-    with pytest.raises(WorkerLost, match="the way to"):
+    with pytest.raises(WorkerLost, match="the connection to"):
         run(front, tmp_path, "true")

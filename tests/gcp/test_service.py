@@ -1,4 +1,4 @@
-"""The worker's HTTP door: one job at a time, told of as it goes, for those who may."""
+"""The worker's HTTP door: one job at a time, with events, for callers with a token."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from helios.errors import UsageError, WorkerLost
 from helios.release import __version__
 from helios.storage import ArtifactStore
 from helios.worker import WorkerJob
-from helios.worker.message import HeartbeatEvent, JobFinished, OutputLine, Payload, told
+from helios.worker.message import HeartbeatEvent, JobFinished, OutputLine, Payload, worker_event
 from helios.worker.runtime import Worker
 from helios.worker.service import LARGEST, WorkerApp
 from helios.worker.tokens import local_verifier
@@ -45,10 +45,10 @@ def send(worker: Served, message: Payload | dict[str, Any], **headers: str) -> h
 
 
 def events(answer: httpx.Response) -> list[OutputLine | HeartbeatEvent | JobFinished]:
-    return [told.validate_json(line) for line in answer.text.splitlines()]
+    return [worker_event.validate_json(line) for line in answer.text.splitlines()]
 
 
-def test_a_job_is_told_of_line_by_line_and_its_result_comes_last(open_worker: Served, tmp_path: Path) -> None:
+def test_a_job_streams_its_lines_and_its_result_comes_last(open_worker: Served, tmp_path: Path) -> None:
     script = "echo openjd_progress: 50; cat in; echo made > out; sleep 1.2; echo oops >&2; exit 0"
     answer = send(open_worker, payload(tmp_path, script, inputs={"in": b"sent\n"}, outputs={"out": "x/out"}))
     assert answer.headers["content-type"] == "application/x-ndjson"
@@ -56,7 +56,7 @@ def test_a_job_is_told_of_line_by_line_and_its_result_comes_last(open_worker: Se
     assert [event.line for event in before if isinstance(event, OutputLine)] == ["openjd_progress: 50", "sent"]
     assert any(isinstance(event, HeartbeatEvent) for event in before), "it lives, though it says nothing"
     assert isinstance(last, JobFinished)
-    result = last.answer.result()
+    result = last.response.result()
     assert (result.exit_code, result.stderr) == (0, "oops\n")
     assert asyncio.run(ArtifactStore.at(tmp_path / "store").get("x/out")) == b"made\n"
 
@@ -66,9 +66,9 @@ def test_lines_come_as_soon_as_they_are_said(open_worker: Served, tmp_path: Path
     body = payload(tmp_path, f"echo first; until [ -e {go} ]; do sleep 0.01; done; echo second")
     with httpx.stream("POST", f"{open_worker.url}/jobs", json=body.model_dump(mode="json"), timeout=30) as answer:
         lines = answer.iter_lines()
-        assert told.validate_json(next(lines)) == OutputLine(line="first")
+        assert worker_event.validate_json(next(lines)) == OutputLine(line="first")
         go.touch()
-        rest = [told.validate_json(line) for line in lines]
+        rest = [worker_event.validate_json(line) for line in lines]
     assert OutputLine(line="second") in rest
 
 
@@ -77,12 +77,12 @@ def test_a_second_job_is_too_many_and_health_says_so(open_worker: Served, tmp_pa
     body = payload(tmp_path, f"echo started; until [ -e {go} ]; do sleep 0.01; done").model_dump(mode="json")
     with httpx.stream("POST", f"{open_worker.url}/jobs", json=body, timeout=30) as answer:
         lines = answer.iter_lines()
-        assert told.validate_json(next(lines)) == OutputLine(line="started")
+        assert worker_event.validate_json(next(lines)) == OutputLine(line="started")
         assert httpx.get(f"{open_worker.url}/healthz").json()["busy"] is True
         second = send(open_worker, body)
         assert (second.status_code, second.json()["detail"]) == (429, "the worker has a job already")
         go.touch()
-        assert isinstance([told.validate_json(line) for line in lines][-1], JobFinished)
+        assert isinstance([worker_event.validate_json(line) for line in lines][-1], JobFinished)
     assert send(open_worker, payload(tmp_path, "true")).status_code == 200
 
 
@@ -90,7 +90,7 @@ def test_a_caller_who_goes_away_ends_the_job_with_all_its_processes(open_worker:
     body = payload(tmp_path, "sleep 600 & sleep 600 & echo started; wait").model_dump(mode="json")
     with httpx.stream("POST", f"{open_worker.url}/jobs", json=body, timeout=30) as answer:
         lines = answer.iter_lines()
-        assert told.validate_json(next(lines)) == OutputLine(line="started")
+        assert worker_event.validate_json(next(lines)) == OutputLine(line="started")
         below = descendants(open_worker.process.pid)
         assert len(below) == 3
     wait_until(lambda: not any(alive(process) for process in below), "the end of the job", 10)
@@ -102,14 +102,14 @@ def test_sigterm_ends_the_job_tells_its_caller_and_the_worker_is_gone(tmp_path: 
         body = payload(tmp_path, "trap '' TERM; echo started; sleep 600").model_dump(mode="json")
         with httpx.stream("POST", f"{worker.url}/jobs", json=body, timeout=30) as answer:
             lines = answer.iter_lines()
-            assert told.validate_json(next(lines)) == OutputLine(line="started")
+            assert worker_event.validate_json(next(lines)) == OutputLine(line="started")
             below = descendants(worker.process.pid)
             started = time.monotonic()
             worker.process.send_signal(signal.SIGTERM)
-            last = [told.validate_json(line) for line in lines][-1]
+            last = [worker_event.validate_json(line) for line in lines][-1]
         assert isinstance(last, JobFinished)
         with pytest.raises(WorkerLost, match="shut down"):
-            last.answer.result()
+            last.response.result()
         assert worker.process.wait(10) is not None
         assert time.monotonic() - started < 10
         assert not any(alive(process) for process in below)
@@ -272,6 +272,6 @@ def test_a_command_waits_for_a_caller_who_reads_slowly(tmp_path: Path) -> None:
                         assert not done.exists()
         assert lines == [str(k) for k in range(20_000)]
         assert isinstance(event, JobFinished)
-        assert event.answer.exit_code == 0
+        assert event.response.exit_code == 0
 
     asyncio.run(work())

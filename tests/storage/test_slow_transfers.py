@@ -63,7 +63,7 @@ def test_a_download_takes_as_long_as_it_has_to(
     file = random_file(tmp_path / "file", size)
     asyncio.run(store(kind, servers[kind], 60, monkeypatch).put("down", file))
     with slow_link(servers[kind], size / TRANSFER_S) as (url, _):
-        asyncio.run(store(kind, url, SILENCE_S, monkeypatch).bring("down", tmp_path / "copy"))
+        asyncio.run(store(kind, url, SILENCE_S, monkeypatch).fetch("down", tmp_path / "copy"))
         assert (tmp_path / "copy").read_bytes() == file.read_bytes()
 
 
@@ -74,7 +74,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_was(
     file = random_file(tmp_path / "file", size)
     asyncio.run(store(kind, servers[kind], 60, monkeypatch).put("broken", file))
     with slow_link(servers[kind], 20_000_000, cut=0.8 * size) as (url, link):
-        asyncio.run(store(kind, url, 20, monkeypatch).bring("broken", tmp_path / "copy"))
+        asyncio.run(store(kind, url, 20, monkeypatch).fetch("broken", tmp_path / "copy"))
         assert (tmp_path / "copy").read_bytes() == file.read_bytes()
         assert link.cut == float("inf"), "it did break off"
         assert link.received < 1.5 * size
@@ -90,7 +90,7 @@ def test_a_connection_that_goes_silent_is_given_up(
     with slow_link(servers[kind], 20_000_000, silent=size / 2) as (url, _):
         silent = store(kind, url, 0.3, monkeypatch)
         with pytest.raises(StoreError, match=r"5 times: no answer in 0\.3 s") as caught:
-            asyncio.run(silent.put("silent", file) if up else silent.bring("silent", tmp_path / "copy"))
+            asyncio.run(silent.put("silent", file) if up else silent.fetch("silent", tmp_path / "copy"))
     assert caught.value.retryable
     assert list(tmp_path.iterdir()) == [file]
     assert asyncio.run(store(kind, servers[kind], 60, monkeypatch).get("silent")) == file.read_bytes()
@@ -105,7 +105,7 @@ def test_a_download_of_what_changes_meanwhile_is_of_one_version(
 
     async def work(silent: ArtifactStore, link: Link) -> None:
         await plain.put("changing", first)
-        bringing = asyncio.create_task(silent.bring("changing", tmp_path / "copy"))
+        bringing = asyncio.create_task(silent.fetch("changing", tmp_path / "copy"))
         await asyncio.to_thread(wait_until, lambda: link.received > 2_000_000, "half of it")
         await plain.put("changing", second)
         link.silent = float("inf")

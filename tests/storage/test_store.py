@@ -53,7 +53,7 @@ def test_what_is_put_is_got(store: ArtifactStore, tmp_path: Path) -> None:
         await store.put("a/file", file)
         assert await store.get("a/b/c.json") == b"two"
         assert await store.get("a/file") == file.read_bytes()
-        await store.bring("a/file", tmp_path / "copy")
+        await store.fetch("a/file", tmp_path / "copy")
         assert (tmp_path / "copy").read_bytes() == file.read_bytes()
         assert await store.sizes("a") == {"a/b/c.json": 3, "a/file": 10_000_000}
         assert await store.sizes("a/b") == {"a/b/c.json": 3}
@@ -68,7 +68,7 @@ def test_what_is_not_there_is_said(store: ArtifactStore, tmp_path: Path) -> None
     with pytest.raises(ArtifactMissing, match="could not get a/b"):
         run(store.get("a/b"))
     with pytest.raises(ArtifactMissing):
-        run(store.bring("a/b", tmp_path / "copy"))
+        run(store.fetch("a/b", tmp_path / "copy"))
     assert list(tmp_path.glob("copy*")) == []
 
 
@@ -84,10 +84,10 @@ def test_of_many_that_put_the_same_key_one_wins(store: ArtifactStore) -> None:
 def test_a_copy_is_not_the_artifact(store: ArtifactStore, tmp_path: Path) -> None:
     async def work() -> None:
         await store.put("key", b"first")
-        await store.bring("key", tmp_path / "copy")
+        await store.fetch("key", tmp_path / "copy")
         await store.put("key", b"second")
         assert (tmp_path / "copy").read_bytes() == b"first"
-        await store.bring("key", tmp_path / "copy")
+        await store.fetch("key", tmp_path / "copy")
         assert (tmp_path / "copy").read_bytes() == b"second"
 
     run(work())

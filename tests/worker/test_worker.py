@@ -18,7 +18,7 @@ from helios.renderer.messages import EXIT_CODES, ProbeSpec
 from helios.storage import ArtifactStore, pack, unpack
 from helios.worker import Artifact, WorkerJob, WorkerResult
 from helios.worker.message import Heartbeat, Payload
-from helios.worker.runtime import Unwanted, Worker, worker_here
+from helios.worker.runtime import Cancelled, Worker, local_worker
 from support.clips import write_video
 from support.processes import wait_until
 
@@ -218,15 +218,15 @@ def test_a_foreign_command_runs_only_where_the_deployment_allows_it(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     message = Payload.of(WorkerJob("ffmpeg", args), release="1", store=store.url)
     with pytest.raises(WorkerRefused) as refused:
-        run(worker_here("1"), message)
+        run(local_worker("1"), message)
     assert str(refused.value) == (
         "the worker runs Helios' own commands, and not 'ffmpeg': to allow it, "
         "helios deploy aws|gcp --allow-command ffmpeg"
     )
     monkeypatch.setenv("HELIOS_COMMANDS", "true, ffmpeg")
-    assert worker_here("1").check(message)[1:] == args
+    assert local_worker("1").check(message)[1:] == args
     with pytest.raises(WorkerRefused, match="own commands and ffmpeg, true, and not 'sh'"):
-        run(worker_here("1"), Payload.of(WorkerJob("sh"), release="1", store=store.url))
+        run(local_worker("1"), Payload.of(WorkerJob("sh"), release="1", store=store.url))
 
 
 def test_a_segment_that_leads_to_other_files_is_not_joined(store: ArtifactStore, tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_an_input_that_is_gone_or_not_what_it_was_ends_the_job(
     (tmp_path / "a").write_text("a")
     artifact = kept(store, tmp_path / "a", "inputs/a")
     (tmp_path / "store" / "inputs" / "a").write_text("b")
-    with pytest.raises(StoreError, match="is not what it was when it was kept"):
+    with pytest.raises(StoreError, match="has changed since it was stored"):
         run(worker, payload(store, "pass", inputs={"a": artifact}))
     (tmp_path / "store" / "inputs" / "a").unlink()
     with pytest.raises(ArtifactMissing):
@@ -407,7 +407,7 @@ def test_the_store_tells_how_far_a_job_is_and_can_end_it(store: ArtifactStore, w
         await store.put("progress/1.stop", b"")
         failure = (await running).failure
         assert failure
-        assert failure.code == Unwanted.code
+        assert failure.code == Cancelled.code
         return heartbeat
 
     heartbeat = asyncio.run(work())

@@ -1,4 +1,4 @@
-"""Things that go wrong, on purpose: for tests, and for users who want to see for themselves."""
+"""Failures on purpose, for testing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CYCLE = 0.08  # seconds in which a slow process has its turn and its pause
 class Faults:
     """How likely it is (0 to 1) that a job is killed, throttled, its output damaged, or that a store does not answer.
 
-    One of ``slow`` is ``slowness`` times slower than it could be. The same ``seed`` has the same luck.
+    One of ``slow`` is ``slowness`` times slower than it could be. The same ``seed`` gives the same failures.
     """
 
     kill: float = 0.0
@@ -59,7 +59,7 @@ class Faults:
 
 
 def check_faults(text: str | None) -> None:
-    """Makes sure that ``text`` names faults, if it says anything.
+    """Checks that ``text``, where there is one, names faults.
 
     Raises:
         UsageError: it names none.
@@ -68,41 +68,41 @@ def check_faults(text: str | None) -> None:
 
 
 class FaultInjectingAdapter:
-    """Child processes of this one, and bad luck: they are really killed, stopped, and their files really damaged."""
+    """Runs jobs as child processes, and injects failures: it kills and stops them, and damages their files."""
 
     store = None
     spent = None
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._luck = random.Random(faults.seed)
+        self._chance = random.Random(faults.seed)
         self._usual = 1.0
         self._local = LocalWorkerAdapter(on_start=lambda group: _victim.get().started(group))
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         """See ``WorkerAdapter.execute``."""
-        faults, luck = self._faults, self._luck
-        if luck.random() < faults.throttle:
+        faults, chance = self._faults, self._chance
+        if chance.random() < faults.throttle:
             raise Throttled("too much is under way (injected)")
-        delay = luck.uniform(0, 1.2 * self._usual) if luck.random() < faults.kill else None
-        pause = 1 - 1 / faults.slowness if luck.random() < faults.slow else 0.0
-        damage = luck.random() < faults.corrupt
+        delay = chance.uniform(0, 1.2 * self._usual) if chance.random() < faults.kill else None
+        pause = 1 - 1 / faults.slowness if chance.random() < faults.slow else 0.0
+        damage = chance.random() < faults.corrupt
         async with _Victim(delay, pause).watched():
             result = await self._local.execute(job, on_line)
         if result.exit_code == 0:
             self._usual += (result.duration_ms / 1000 - self._usual) / 10
             if damage:
-                await asyncio.to_thread(_damage, job, luck)
+                await asyncio.to_thread(_damage, job, chance)
         return result
 
     async def before_request(self) -> None:
-        """Fails as a store does, now and then: to be awaited before each request to one."""
-        if self._luck.random() < self._faults.store:
+        """Fails now and then, as a store does. Await it before each request to one."""
+        if self._chance.random() < self._faults.store:
             raise OSError("the store does not answer (injected)")
 
 
 class _Victim:
-    """A process group that is killed after ``delay`` seconds, and made to pause for a part of its time."""
+    """A process group that is killed after ``delay`` seconds, and paused for a part of the time."""
 
     def __init__(self, delay: float | None, pause: float) -> None:
         self._delay = delay
@@ -110,7 +110,7 @@ class _Victim:
         self._group: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def started(self, group: int) -> None:
-        """It runs."""
+        """Notes that the process group runs."""
         self._group.set_result(group)
 
     @asynccontextmanager
@@ -153,12 +153,12 @@ def _signal(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _damage(job: WorkerJob, luck: random.Random) -> None:
+def _damage(job: WorkerJob, chance: random.Random) -> None:
     for name in job.outputs:
         assert job.cwd, "who has outputs has a folder"
         path = job.cwd / name
         with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
-            at = luck.randrange(max(1, path.stat().st_size))
+            at = chance.randrange(max(1, path.stat().st_size))
             file.seek(at)
             byte = file.read(1)
             file.seek(at)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from helios.adapters.base import AdapterKind, Target
 from helios.worker import ChildProcess, LineSink, WorkerJob, WorkerResult
-from helios.worker.process import GRACE, KEPT
+from helios.worker.process import GRACE, TAIL_BYTES
 
 
 class LocalTarget(Target, frozen=True):
@@ -24,10 +24,15 @@ class LocalWorkerAdapter:
     spent = None
 
     def __init__(
-        self, *, grace: float = GRACE, kept: int = KEPT, on_start: Callable[[int], None] = lambda group: None
+        self,
+        *,
+        grace: float = GRACE,
+        tail_bytes: int = TAIL_BYTES,
+        on_start: Callable[[int], None] = lambda group: None,
     ) -> None:
-        """``grace`` is in seconds, ``kept`` in bytes of what is said; ``on_start`` is told each process group."""
-        self._process = ChildProcess(grace=grace, kept=kept, on_start=on_start)
+        """``grace`` is in seconds, ``tail_bytes`` is the size of stdout, and of stderr, in a result;
+        ``on_start`` gets the id of each process group."""
+        self._process = ChildProcess(grace=grace, tail_bytes=tail_bytes, on_start=on_start)
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
         """Runs ``job`` here. See ``WorkerAdapter.execute``. An exception of ``on_line`` ends the job."""

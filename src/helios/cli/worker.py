@@ -15,7 +15,7 @@ from helios.errors import HeliosError, UsageError
 from helios.extras import check_extra
 from helios.release import __version__
 from helios.worker.message import JobResponse, Payload
-from helios.worker.runtime import worker_here
+from helios.worker.runtime import local_worker
 
 app = typer.Typer(no_args_is_help=True, help="What runs in a cloud, by hand.")
 
@@ -40,7 +40,7 @@ def execute(
         helios worker exec job.json
     """
     try:
-        payload, worker = _read(job), worker_here(__version__)
+        payload, worker = _read(job), local_worker(__version__)
     except HeliosError as error:
         fail(error)
     answer: JobResponse = run(worker.run(payload))
@@ -76,7 +76,7 @@ def serve(
         from helios.worker.service import serve as serve_
         from helios.worker.tokens import local_verifier
 
-        verifier, worker = local_verifier(), worker_here(__version__)
+        verifier, worker = local_verifier(), local_worker(__version__)
         if not (verifier or behind_iam):
             raise UsageError(
                 "nobody would be kept out: set HELIOS_AUDIENCE and HELIOS_CALLERS, or say --behind-iam where "

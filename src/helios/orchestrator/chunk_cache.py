@@ -213,7 +213,7 @@ class ChunkCache:
         Raises:
             Damaged: it has changed since it was committed. Its entry is deleted.
         """
-        await self._store.bring(entry.segment, path)
+        await self._store.fetch(entry.segment, path)
         if await asyncio.to_thread(file_digest, path) != entry.digest:
             folder, _, name = entry.segment.rpartition("/")
             await self._store.delete([f"{folder}/{name.partition('.')[0]}.{entry.inputs}.json"])

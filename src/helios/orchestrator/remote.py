@@ -94,7 +94,7 @@ class RemoteDispatcher:
             )
         try:
             with beside(output) as folder:
-                await self.store.bring(result.outputs[name].key, folder / name, own=True)
+                await self.store.fetch(result.outputs[name].key, folder / name, own=True)
                 await asyncio.to_thread(place, folder / name, output)
         finally:
             with contextlib.suppress(HeliosError):
@@ -132,7 +132,7 @@ class RemoteDispatcher:
             return output
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "downloaded"
-        await self.store.bring(output.artifact.key, path, own=True)
+        await self.store.fetch(output.artifact.key, path, own=True)
         with contextlib.suppress(HeliosError):
             await self.store.delete([output.artifact.key])
         return replace(output, path=path)

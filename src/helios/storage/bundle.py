@@ -33,7 +33,7 @@ class Bundle:
 
     @property
     def key(self) -> str:
-        """Where it is kept in a store."""
+        """Its key in a store."""
         return f"bundles/{self.digest}.tar.gz"
 
 

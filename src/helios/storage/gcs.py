@@ -63,7 +63,7 @@ class GcsObjects:
             blob.download_to_file(incoming, timeout=SILENCE, retry=None, **more)
 
         try:
-            await _asked(receive)
+            await _request(receive)
         except answers.RequestRangeNotSatisfiable:  # nothing is missing
             return
         except answers.PreconditionFailed as error:
@@ -74,7 +74,7 @@ class GcsObjects:
 
     async def size(self, key: str) -> int:
         blob = self._blob(key)
-        await _asked(lambda: blob.reload(timeout=SILENCE, retry=None))
+        await _request(lambda: blob.reload(timeout=SILENCE, retry=None))
         return blob.size
 
     async def sizes(self, prefix: str) -> dict[str, int]:
@@ -86,17 +86,17 @@ class GcsObjects:
             )
             return {blob.name.removeprefix(self._prefix): blob.size for blob in found}
 
-        return await _asked(look)
+        return await _request(look)
 
     async def delete(self, key: str) -> None:
         blob = self._blob(key)
-        await _asked(lambda: blob.delete(timeout=SILENCE, retry=None))
+        await _request(lambda: blob.delete(timeout=SILENCE, retry=None))
 
     async def _send(self, key: str, data: bytes | Path, moved: Moved, **condition: int) -> None:
         blob = self._blob(key)
         send = blob.upload_from_string if isinstance(data, bytes) else blob.upload_from_filename
         kind = "application/octet-stream"
-        await _asked(lambda: send(data, content_type=kind, timeout=SILENCE, retry=None, **condition), moved)
+        await _request(lambda: send(data, content_type=kind, timeout=SILENCE, retry=None, **condition), moved)
 
     def _blob(self, key: str) -> Any:
         check_key(key)
@@ -139,7 +139,7 @@ class _Incoming:
     def write(self, piece: bytes) -> None:
         with self._lock:
             if self._closed:
-                raise FailedError("nobody waits for this download any more")
+                raise FailedError("this download is cancelled")
             self._download.version = _here.generation
             self._download.write(piece)
         self._moved()
@@ -168,13 +168,13 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **more, socket_options=list(SOCKET_OPTIONS))
 
 
-async def _asked(request: Callable[[], T], moved: Moved = lambda: None) -> T:
-    with _told():
+async def _request(request: Callable[[], T], moved: Moved = lambda: None) -> T:
+    with _gcs_errors():
         return await in_thread(request, moved)
 
 
 @contextmanager
-def _told() -> Generator[None]:
+def _gcs_errors() -> Generator[None]:
     try:
         yield
     except (answers.PreconditionFailed, answers.RequestRangeNotSatisfiable):

@@ -1,4 +1,4 @@
-"""What a kind of store has to be able to do, and what can go wrong with it."""
+"""The contract of a kind of store, and its errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Moved = Callable[[], None]
 
 
 class RefusedError(Exception):
-    """The store will not, however often it is asked: rights, names, settings."""
+    """The store refuses, and a retry can't help: rights, names, settings."""
 
 
 class FailedError(Exception):
-    """The store could not this time: connections, overload, its own faults."""
+    """The store failed, and a retry may help: connections, overload, its own faults."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ def check_key(key: str) -> None:
 class Objects(Protocol):
     """Bytes under keys, at one place. Where nothing is under a key, FileNotFoundError is raised.
 
-    Transfers call ``moved`` for every few bytes, so that a slow one can be told from one that hangs.
+    Transfers call ``moved`` for every few bytes, which distinguishes slow transfers from ones that hang.
 
     Raises (from any method):
         RefusedError: it is no use to ask again.
@@ -71,7 +71,7 @@ class Objects(Protocol):
         ...
 
     async def read(self, key: str, download: Download, moved: Moved) -> None:
-        """Brings a download of what is under ``key`` to its end."""
+        """Completes a download of the object under ``key``."""
         ...
 
     async def size(self, key: str) -> int:

@@ -79,14 +79,14 @@ class ObstoreObjects:
             raise UsageError(f"{url}: {_error_text(error)}") from None
 
     async def put(self, key: str, data: bytes | Path, moved: Moved) -> None:
-        with told():
+        with obstore_errors():
             if size_of(data) <= _PART:
                 await obstore.put_async(self._store, key, data)
             else:
                 await self._put_parts(key, data, moved)
 
     async def put_new(self, key: str, data: bytes | Path, moved: Moved) -> bool:
-        with told():
+        with obstore_errors():
             try:
                 if size_of(data) <= _PART:
                     await obstore.put_async(self._store, key, data, mode="create")
@@ -102,7 +102,7 @@ class ObstoreObjects:
         )
 
     async def _put_new_parts(self, key: str, data: bytes | Path, moved: Moved) -> None:
-        """Only what is sent at once can be sent on a condition; a copy can be made on one, however large it is."""
+        """Only a single request can have a condition. A copy is one, of any size."""
         with suppress(FileNotFoundError):
             await obstore.head_async(self._store, key)
             raise AlreadyExistsError
@@ -116,7 +116,7 @@ class ObstoreObjects:
                 await obstore.delete_async(self._store, part)
 
     async def read(self, key: str, download: Download, moved: Moved) -> None:
-        with told():
+        with obstore_errors():
             answer = await self._open(key, download)
             meta = answer.meta
             if answer.range[0] != download.size:
@@ -137,24 +137,24 @@ class ObstoreObjects:
         return await obstore.get_async(self._store, key)
 
     async def size(self, key: str) -> int:
-        with told():
+        with obstore_errors():
             return (await obstore.head_async(self._store, key))["size"]
 
     async def sizes(self, prefix: str) -> dict[str, int]:
         found: dict[str, int] = {}
-        with told():
+        with obstore_errors():
             async for metas in obstore.list(self._store, prefix, chunk_size=1000):
                 found.update({meta["path"]: meta["size"] for meta in metas})
         return found
 
     async def delete(self, key: str) -> None:
-        with told():
+        with obstore_errors():
             await obstore.delete_async(self._store, key)
 
 
 @contextmanager
-def told() -> Generator[None]:
-    """Turns errors of obstore's into those of ``Objects``."""
+def obstore_errors() -> Generator[None]:
+    """Raises errors of obstore as those of ``Objects``."""
     try:
         yield
     except FileNotFoundError as error:  # obstore's own NotFoundError is one

@@ -133,7 +133,7 @@ class S3Objects(ObstoreObjects):
     async def _send(self, key: str, data: bytes | Path, moved: Moved, **condition: str) -> None:
         check_key(key)
         target = {"Bucket": self._bucket, "Key": self._prefix + key}
-        with _told():
+        with _s3_errors():
             if size_of(data) > _PART:
                 await self._send_parts(target, data, moved, condition)
                 return
@@ -185,7 +185,7 @@ class _ThereError(Exception):
 
 
 @contextlib.contextmanager
-def _told() -> Generator[None]:
+def _s3_errors() -> Generator[None]:
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
     try:

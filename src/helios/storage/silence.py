@@ -1,4 +1,4 @@
-"""A time-out that measures silence: it starts anew whenever something moves."""
+"""A time-out that measures silence: it restarts whenever bytes move."""
 
 from __future__ import annotations
 

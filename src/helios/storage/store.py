@@ -62,23 +62,23 @@ class ArtifactStore:
     def at(
         cls, url: str | Path, *, timeout: float = TIMEOUT, before: Callable[[], Awaitable[None]] | None = None
     ) -> ArtifactStore:
-        """The store at a URL (file, memory, s3, gs or az) or in a folder, which is made.
+        """The store at a URL (file, memory, s3, gs or az) or in a folder, which is created.
 
         Raises:
             UsageError: there is no such kind of store, or the URL is wrong.
-            StoreError: the folder can't be made.
+            StoreError: the folder can't be created.
         """
         scheme = urlsplit(str(url)).scheme
         if isinstance(url, str) and "://" in url and scheme not in _SCHEMES:
-            raise UsageError(f"{url}: artifacts can be kept at {', '.join(f'{known}://' for known in _SCHEMES)}")
+            raise UsageError(f"{url}: artifacts can be stored at {', '.join(f'{known}://' for known in _SCHEMES)}")
         if isinstance(url, Path) or "://" not in url or scheme == "file":
             folder = Path(unquote(urlsplit(str(url)).path)) if scheme == "file" else Path(url).absolute()
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise StoreError(f"artifacts can't be kept in {folder}: {error.strerror}") from None
+                raise StoreError(f"artifacts can't be stored in {folder}: {error.strerror}") from None
             except ValueError as error:
-                raise UsageError(f"artifacts can't be kept in {str(folder)!r}: {error}") from None
+                raise UsageError(f"artifacts can't be stored in {str(folder)!r}: {error}") from None
             root = folder.resolve()
             objects = ObstoreObjects.of_folder(root)
             return cls(objects, f"file://{quote(str(folder))}", root=root, timeout=timeout, before=before)
@@ -128,8 +128,8 @@ class ArtifactStore:
         """
         return await self._ask(f"look for {key}", lambda _: self._objects.size(key))
 
-    async def bring(self, key: str, path: Path, *, own: bool = False) -> None:
-        """Has what is under ``key`` at ``path`` too: by a link where it is on the same disk, unless the file is to be
+    async def fetch(self, key: str, path: Path, *, own: bool = False) -> None:
+        """Writes the object under ``key`` to ``path``: by a link where it is on the same disk, unless the file is to be
         its ``own``, which may be changed.
 
         Raises:

@@ -19,13 +19,13 @@ SILENCE = 20.0
 CONNECTIONS = 32
 """Requests that are under way at the same time; more wait."""
 SOCKET_OPTIONS = ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * 1024))
-"""What the kernel buffers has not moved yet, and nobody sees when it does: so it buffers little."""
+"""Small kernel buffers: bytes in them count as sent, though they have not moved yet."""
 
 _here = threading.local()
 
 
 async def in_thread(request: Callable[[], T], moved: Moved = lambda: None) -> T:
-    """What a request answers. Whoever waits can be cancelled immediately: the thread that asks is left behind then, and
+    """The response of a request. The waiting task can be cancelled immediately: the thread is left behind then, and
     can't hold up the end of the program. ``moved`` is called for every block of an ``Outgoing`` that it sends.
     """
     answer: Future[T] = Future()

@@ -1,4 +1,4 @@
-"""What keeps a worker and its jobs apart, which are processes of the same user (Linux: prctl(2))."""
+"""Keeps a worker and its jobs apart, which are processes of the same user (Linux: prctl(2))."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def hide() -> None:
 
 @contextmanager
 def none_left() -> Generator[None]:
-    """What is started in the block and outlives it is ended with it, whatever group or session it has gone to.
+    """Kills processes that were started in the block and outlive it, in any group or session.
 
     It is for a process that starts nothing else meanwhile. Elsewhere than on Linux it does nothing.
     Source: https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file as it is kept: its key in a store, its SHA-256 in hexadecimal, and how many bytes it has."""
+    """A stored file: its key in a store, its SHA-256 in hexadecimal, and how many bytes it has."""
 
     key: str
     digest: str
@@ -19,7 +19,7 @@ class Artifact:
 
     @classmethod
     def of(cls, path: Path, key: str) -> Artifact:
-        """The file at ``path``, to be kept under ``key``. It blocks."""
+        """The artifact for the file at ``path``, under ``key``. It blocks."""
         with path.open("rb") as file:
             return cls(key, hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
 
@@ -33,7 +33,7 @@ class WorkerJob:
     ``timeout`` is in seconds; None means none. It runs in the folder ``cwd``, or, with a worker that doesn't share our
     disk, in an empty one. ``inputs`` are files that such a worker puts there first, by their paths in it: as they are,
     from a store, or, where the path ends with a slash, as a folder unpacked from a bundle. ``outputs`` are the
-    files that the command will make, by their paths, and the keys under which such a worker keeps them.
+    files that the command will write, by their paths, and the keys under which such a worker stores them.
     """
 
     command: str
@@ -51,7 +51,7 @@ class WorkerJob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a job has taken: seconds that are paid for, the most memory (MB), and what that costs (US dollars)."""
+    """The resources of a job: billed seconds, peak memory (MB), and their cost (US dollars)."""
 
     billed_s: float
     memory_mb: float
@@ -60,12 +60,12 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class WorkerResult:
-    """What came of a job.
+    """The result of a job.
 
-    ``exit_code`` is negative for a signal, as in ``subprocess``. ``stdout`` and ``stderr`` hold the end of what
-    was said, after a line that tells how much was left out where that is so; bytes that are no UTF-8 stand as
+    ``exit_code`` is negative for a signal, as in ``subprocess``. ``stdout`` and ``stderr`` hold the end of the
+    output, after a line with the number of bytes left out, if any; bytes that are no UTF-8 stand as
     surrogates (``text.encode("utf-8", "surrogateescape")`` gives them back). ``outputs`` are those that there are, as
-    the worker saw them; ``usage`` is told by workers that are paid for.
+    the worker saw them; ``usage`` comes from paid workers.
     """
 
     exit_code: int

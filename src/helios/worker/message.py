@@ -1,4 +1,4 @@
-"""What crosses to a worker that doesn't share our disk, and what comes back."""
+"""The messages between Helios and a remote worker."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
 _Bytes = Annotated[
     Base64Bytes,
-    BeforeValidator(lambda text: _checked(text)),
+    BeforeValidator(lambda text: _to_base64(text)),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "pattern": _BASE64}),
 ]
 
 
-def _checked(text: object) -> object:
-    """Text that is Base64, as bytes: what is not, decoding would leave out."""
+def _to_base64(text: object) -> object:
+    """Base64 text as bytes. Decoding alone would skip characters that are no Base64."""
     if not isinstance(text, str):
         return text
     if not re.search(_BASE64, text):
@@ -89,15 +89,15 @@ class ArtifactRef(_Message):
 
     @property
     def artifact(self) -> Artifact:
-        """What it says."""
+        """The artifact that it refers to."""
         return Artifact(self.key, self.digest, self.size)
 
 
 class Payload(_Message):
     """A job for a worker of the same ``release`` of Helios; see ``WorkerJob``.
 
-    ``store`` is the URL of the store for all keys. Where ``progress`` is a key, the worker tells under it how far it is
-    (a ``Pulse``), and stops when there is anything under ``progress`` with .stop behind it.
+    ``store`` is the URL of the store for all keys. Where ``progress`` is a key, the worker writes its progress
+    there (a ``Heartbeat``), and stops when the store has the key ``progress`` followed by .stop.
     """
 
     version: Literal[1] = VERSION
@@ -113,7 +113,7 @@ class Payload(_Message):
 
     @classmethod
     def of(cls, job: WorkerJob, *, release: str, store: str, progress: str | None = None) -> Payload:
-        """The message that has ``job`` run."""
+        """The message for ``job``."""
         inputs = {
             path: ArtifactRef.of(found) if isinstance(found, Artifact) else _encoded(found)
             for path, found in job.inputs.items()
@@ -134,10 +134,10 @@ class Payload(_Message):
 
     @classmethod
     def read(cls, text: bytes | str, worker: str) -> Payload:
-        """The payload that ``text`` (JSON) is, for a worker of that release.
+        """Parses a payload from ``text`` (JSON), for a ``worker`` of that release.
 
         Raises:
-            WorkerRefused: it is none, or one of another version.
+            WorkerRefused: it is no payload, or one of another version.
         """
         try:
             return cls.model_validate_json(text)
@@ -166,12 +166,12 @@ class Failure(_Message):
         return cls(code=error.code, message=str(error))
 
     def error(self) -> HeliosError:
-        """What it says; an error of a class that workers don't raise is a ``WorkerError``."""
+        """The error that it describes; a ``WorkerError`` for a code that workers don't raise."""
         return _ERRORS.get(self.code, WorkerError)(self.message)
 
 
 class JobResponse(_Message):
-    """What came of a payload: see ``WorkerResult``. ``lines`` were said on stdout in all.
+    """The result of a payload: see ``WorkerResult``. ``lines`` is the number of lines on stdout.
 
     It has taken ``seconds`` and, at most, ``memory_mb`` of a ``machine`` of this kind.
     """
@@ -188,7 +188,7 @@ class JobResponse(_Message):
     machine: str = Field(default_factory=platform.machine)
 
     def result(self) -> WorkerResult:
-        """What it says.
+        """The result that it describes.
 
         Raises:
             HeliosError: the job could not be run.
@@ -200,12 +200,12 @@ class JobResponse(_Message):
             self.stdout,
             self.stderr,
             self.seconds * 1000,
-            {path: kept.artifact for path, kept in self.outputs.items()},
+            {path: ref.artifact for path, ref in self.outputs.items()},
         )
 
 
 class Heartbeat(_Message):
-    """How far a job has come: ``lines`` have been said, of which ``tail`` are the last."""
+    """The progress of a job: the number of ``lines`` on stdout so far, and the last of them, the ``tail``."""
 
     lines: int
     tail: tuple[str, ...]
@@ -214,30 +214,30 @@ class Heartbeat(_Message):
 
 
 class OutputLine(_Message):
-    """A line that the command has said on stdout."""
+    """A line that the command has printed on stdout."""
 
     event: Literal["line"] = "line"
     line: str
 
 
 class HeartbeatEvent(_Message):
-    """A sign of life, where nothing was said for a while; ``seconds`` since the job began."""
+    """A sign of life of a job that printed nothing for a while; ``seconds`` since it started."""
 
-    event: Literal["beat"] = "beat"
+    event: Literal["heartbeat"] = "heartbeat"
     seconds: float
 
 
 class JobFinished(_Message):
-    """What came of the job: the last that is told of it."""
+    """The result of the job: its last event."""
 
     event: Literal["finished"] = "finished"
-    answer: JobResponse
+    response: JobResponse
 
 
-Told = Annotated[OutputLine | HeartbeatEvent | JobFinished, Field(discriminator="event")]
-"""What a worker tells of a job to whoever holds the line: one JSON object on each line."""
+WorkerEvent = Annotated[OutputLine | HeartbeatEvent | JobFinished, Field(discriminator="event")]
+"""An event of a running job: one JSON object on each line of the HTTP response."""
 
-told: TypeAdapter[OutputLine | HeartbeatEvent | JobFinished] = TypeAdapter(Told)
+worker_event: TypeAdapter[OutputLine | HeartbeatEvent | JobFinished] = TypeAdapter(WorkerEvent)
 
 
 def _release_in(text: bytes | str) -> str:

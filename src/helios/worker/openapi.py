@@ -1,4 +1,4 @@
-"""What the worker's HTTP door is, for machines. Source: https://spec.openapis.org/oas/v3.1.0"""
+"""The OpenAPI document of the worker's HTTP service. Source: https://spec.openapis.org/oas/v3.1.0"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEALTH: dict[str, Any] = {
 
 
 def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
-    """The OpenAPI document of a worker's door, with what that worker runs; ``secured`` if it looks at ID tokens."""
+    """The OpenAPI document of a worker, with the commands that it runs; ``secured`` if it checks ID tokens."""
     _, found = models_json_schema(
         [
             (Payload, "validation"),
@@ -60,7 +60,7 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
         _taking(RENDERER, {"prefixItems": drawing, "minItems": 3, "maxItems": 3}),
         _taking(STITCHER, {"prefixItems": [join["output"]], "items": join["segments"]["items"], "minItems": 2}),
     ]
-    told = [{"$ref": f"#/components/schemas/{kind}"} for kind in ("OutputLine", "HeartbeatEvent", "JobFinished")]
+    events = [{"$ref": f"#/components/schemas/{kind}"} for kind in ("OutputLine", "HeartbeatEvent", "JobFinished")]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -72,7 +72,7 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
             "/jobs": {
                 "post": {
                     "operationId": "run",
-                    "summary": "Run a job, and tell of it while it runs.",
+                    "summary": "Run a job, and stream its events.",
                     "security": [{"token": []}] if secured else [],
                     "requestBody": {
                         "required": True,
@@ -80,20 +80,20 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
                     },
                     "responses": {
                         "200": {
-                            "description": "One event on each line, the last of which says what came of the job.",
-                            "content": {"application/x-ndjson": {"schema": {"oneOf": told}}},
+                            "description": "One event on each line; the last has the result of the job.",
+                            "content": {"application/x-ndjson": {"schema": {"oneOf": events}}},
                         },
                         **_problems(
                             {
                                 "400": "The body is no JSON.",
-                                "401": "There is no ID token that holds.",
+                                "401": "There is no valid ID token.",
                                 "403": "The caller may not send jobs.",
                                 "413": "The job is too large.",
                                 "415": "The body is of another type.",
                                 "422": "The worker runs no such job: of another version, command, store or path.",
                                 "429": "The worker has a job already.",
-                                "500": "The worker broke.",
-                                "503": "The worker is being shut down, or can't look at ID tokens now.",
+                                "500": "The worker failed.",
+                                "503": "The worker is being shut down, or can't check ID tokens now.",
                             }
                         ),
                     },
@@ -102,10 +102,10 @@ def document(worker: Worker, *, secured: bool) -> dict[str, Any]:
             "/healthz": {
                 "get": {
                     "operationId": "health",
-                    "summary": "Whether jobs are let in.",
+                    "summary": "Whether the worker accepts jobs.",
                     "responses": {
                         status: {"description": message, "content": {"application/json": {"schema": _HEALTH}}}
-                        for status, message in (("200", "They are."), ("503", "The worker is being shut down."))
+                        for status, message in (("200", "It accepts jobs."), ("503", "The worker is being shut down."))
                     },
                 }
             },

@@ -16,26 +16,26 @@ from helios.errors import CommandNotFound, WorkerError, WorkerTimeout
 from helios.worker.job import Artifact, WorkerJob, WorkerResult
 
 LineSink = Callable[[str], None]
-"""Called with each line of stdout, without its line break, as soon as it is there."""
+"""Called with each line of stdout, without its line break, as soon as it arrives."""
 
 GRACE = 0.7
 """Seconds between asking a process group to end (SIGTERM) and ending it (SIGKILL)."""
-KEPT = 256 * 1024
+TAIL_BYTES = 256 * 1024
 """Bytes of stdout, and of stderr, that a result holds."""
 
 
 class Flow:
-    """The stdout of a running command. Whoever gets its lines may pause it: the command then waits when it writes."""
+    """The stdout of a running command. Its reader may pause it: the command then waits when it writes."""
 
     def __init__(self) -> None:
         self._pipe: asyncio.ReadTransport | None = None
 
     def open(self, pipe: asyncio.ReadTransport) -> None:
-        """A command runs, and writes into ``pipe``."""
+        """Notes that a command runs and writes into ``pipe``."""
         self._pipe = pipe
 
     def close(self) -> None:
-        """The command has ended: what it has left in the pipe is read without a pause."""
+        """Notes that the command has exited: the rest in the pipe is read without a pause."""
         self.resume()
         self._pipe = None
 
@@ -53,29 +53,30 @@ class Flow:
 class ChildProcess:
     """Runs jobs as child processes, each in a process group of its own, never through a shell.
 
-    On time-out or cancellation the whole group gets SIGTERM, and SIGKILL after ``grace`` seconds. Whatever of
-    the group outlives its leader is killed too, so no grandchild is left behind.
+    On time-out or cancellation the whole group gets SIGTERM, and SIGKILL after ``grace`` seconds. Processes of
+    the group that outlive its leader are killed too, so no grandchild is left behind.
     """
 
     def __init__(
         self,
         *,
         grace: float = GRACE,
-        kept: int = KEPT,
+        tail_bytes: int = TAIL_BYTES,
         on_start: Callable[[int], None] = lambda group: None,
         flow: Flow | None = None,
     ) -> None:
-        """``grace`` is in seconds, ``kept`` in bytes of what is said; ``on_start`` is told each process group.
+        """``grace`` is in seconds, ``tail_bytes`` is the size of stdout, and of stderr, in a result;
+        ``on_start`` gets the id of each process group.
 
         ``flow`` pauses the command that runs.
         """
         self._grace = grace
-        self._kept = kept
+        self._tail_bytes = tail_bytes
         self._on_start = on_start
         self._flow = flow or Flow()
 
     async def run(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
-        """Runs ``job`` to its end. What ``on_line`` raises ends it.
+        """Runs ``job`` until it exits. An error of ``on_line`` stops it.
 
         Raises:
             CommandNotFound: there is no such command.
@@ -83,7 +84,7 @@ class ChildProcess:
             WorkerError: it could not be run for another reason.
         """
         started = time.monotonic()
-        message = _Output(self._kept, on_line)
+        message = _Output(self._tail_bytes, on_line)
         transport = await self._start(job, message)
         group = transport.get_pid()
         self._on_start(group)
@@ -138,7 +139,7 @@ class ChildProcess:
         except (OSError, ValueError) as error:
             raise WorkerError(f"{job.command} can't be run: {error}") from error
         except asyncio.CancelledError:
-            # Half started is started: asyncio would kill the leader, and nobody else of the group.
+            # Half started is started: asyncio would kill the leader alone.
             with contextlib.suppress(OSError, ValueError):
                 transport, _ = await starting
                 try:
@@ -169,21 +170,22 @@ class ChildProcess:
 
 
 def _kill(group: int, number: int = signal.SIGKILL) -> None:
-    with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
+    with contextlib.suppress(ProcessLookupError):  # the group is gone
         os.killpg(group, number)
 
 
 class _Output(asyncio.SubprocessProtocol):
-    """What a process says. ``Process`` won't do: before Python 3.13 its wait() also waits for grandchildren
+    """The output of a process. ``Process`` won't do: before Python 3.13 its wait() also waits for grandchildren
     that hold the pipes open.
 
-    ``exited``: the leader has. ``silent``: so has everyone who could say anything more. ``error``: what
-    ``on_line`` raised. ``news``: it has exited, or there is an error. ``over``: nobody listens any more.
+    ``exited``: the leader has. ``silent``: so has every process that holds its pipes. ``error``: what
+    ``on_line`` raised. ``news``: it has exited, or there is an error. ``over``: later output
+    is dropped.
     """
 
-    def __init__(self, kept: int, on_line: LineSink | None) -> None:
-        self.stdout = _Tail(kept, on_line)
-        self.stderr = _Tail(kept, None)
+    def __init__(self, tail_bytes: int, on_line: LineSink | None) -> None:
+        self.stdout = _Tail(tail_bytes, on_line)
+        self.stderr = _Tail(tail_bytes, None)
         self.exited = asyncio.Event()
         self.silent = asyncio.Event()
         self.news = asyncio.Event()
@@ -191,10 +193,10 @@ class _Output(asyncio.SubprocessProtocol):
         self.over = False
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        self._hear(lambda: (self.stdout if fd == 1 else self.stderr).add(data))
+        self._read(lambda: (self.stdout if fd == 1 else self.stderr).add(data))
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self._hear((self.stdout if fd == 1 else self.stderr).end)
+        self._read((self.stdout if fd == 1 else self.stderr).end)
 
     def process_exited(self) -> None:
         self.exited.set()
@@ -203,11 +205,11 @@ class _Output(asyncio.SubprocessProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.silent.set()
 
-    def _hear(self, hear: Callable[[], None]) -> None:
+    def _read(self, read: Callable[[], None]) -> None:
         if self.over or self.error:
             return
         try:
-            hear()
+            read()
         except Exception as error:  # noqa: BLE001 - execute() raises it
             self.error = error
             self.news.set()
@@ -216,8 +218,8 @@ class _Output(asyncio.SubprocessProtocol):
 class _Tail:
     """The end of a stream, and its lines as they come."""
 
-    def __init__(self, kept: int, on_line: LineSink | None) -> None:
-        self._kept = kept
+    def __init__(self, tail_bytes: int, on_line: LineSink | None) -> None:
+        self._tail_bytes = tail_bytes
         self._on_line = on_line
         self._data = bytearray()
         self._line = bytearray()
@@ -225,17 +227,17 @@ class _Tail:
 
     def add(self, data: bytes) -> None:
         self._data += data
-        if (extra := len(self._data) - self._kept) > self._kept:
+        if (extra := len(self._data) - self._tail_bytes) > self._tail_bytes:
             self._drop(extra)
         if self._on_line:
-            self._tell(data, self._on_line)
+            self._split(data, self._on_line)
 
     def end(self) -> None:
         if self._line and self._on_line:
             self._on_line(_decode(self._line))
 
     def text(self) -> str:
-        self._drop(max(0, len(self._data) - self._kept))
+        self._drop(max(0, len(self._data) - self._tail_bytes))
         note = f"[{self._dropped} bytes before this are left out]\n" if self._dropped else ""
         return note + _decode(self._data)
 
@@ -243,13 +245,13 @@ class _Tail:
         del self._data[:count]
         self._dropped += count
 
-    def _tell(self, data: bytes, on_line: LineSink) -> None:
+    def _split(self, data: bytes, on_line: LineSink) -> None:
         *lines, rest = data.split(b"\n")
         for line in lines:
             on_line(_decode(self._line + line))
             self._line.clear()
         self._line += rest
-        if len(self._line) > self._kept:
+        if len(self._line) > self._tail_bytes:
             on_line(_decode(self._line))
             self._line.clear()
 
@@ -259,7 +261,7 @@ def _decode(data: bytes | bytearray) -> str:
 
 
 def collect_outputs(job: WorkerJob) -> dict[str, Artifact]:
-    """Those outputs of a job that there are. It blocks."""
+    """The outputs of a job that exist on this machine's disk. It blocks."""
     found: dict[str, Artifact] = {}
     for name, key in job.outputs.items():
         path = (job.cwd or Path()) / name

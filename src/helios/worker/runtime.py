@@ -1,4 +1,4 @@
-"""The stateless worker: all that it needs comes with the job, and nothing of the job stays."""
+"""The stateless worker: a job contains everything that it needs, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from helios.worker.message import Failure, Heartbeat, JobResponse, Payload
 from helios.worker.process import ChildProcess, Flow, LineSink
 from helios.worker.workspace import Bundles, check_paths, stage_out, workspace
 
-_OWN = (
+_OWN_VARIABLES = (
     "PATH", "PYTHONPATH", "HELIOS_BROWSER", "HELIOS_FFMPEG", "HELIOS_NO_SANDBOX", "FONTCONFIG_FILE", "FONTCONFIG_PATH",
 )  # fmt: skip
-_PLACE = "HOME", "TMPDIR"
+_FOLDER_VARIABLES = "HOME", "TMPDIR"
 ALLOWED_VARIABLES = re.compile(r"LANG|LANGUAGE|LC_[A-Z]+|TZ")
 """Variables that a job may set for Helios' own commands. Others choose what code is run, or what is read."""
 LOADING = re.compile(r"LD_\w+|GLIBC_TUNABLES|GCONV_PATH|PYTHON(PATH|HOME|USERBASE)|HELIOS_\w+")
 """Variables that have other code run than the command's own. No job may set them."""
-_BEAT = 1.0
-_QUIET_BEAT = 5.0
+_HEARTBEAT_S = 1.0
+_QUIET_HEARTBEAT_S = 5.0
 _TAIL = 20
-_SAID = 64 * 1024
+_STDOUT_CHARACTERS = 64 * 1024
 
 
 class Worker:
@@ -72,10 +72,10 @@ class Worker:
         on_line: LineSink = lambda line: None,
         flow: Flow | None = None,
     ) -> JobResponse:
-        """Runs a payload's job, and says what came of it; ``seconds`` is all the time that there is.
+        """Runs a payload's job and returns its response; ``seconds`` limits the time.
 
-        ``on_line`` is called with what the command says; ``flow`` pauses it. Cancelling ends it. What can't be run is a
-        ``failure`` of the answer.
+        ``on_line`` gets each line of stdout; ``flow`` pauses the command. Cancelling stops it. A job that can't run is
+        a ``failure`` in the response.
         """
         started = time.monotonic()
         watch = _Watch(on_line)
@@ -90,15 +90,15 @@ class Worker:
         command = self.check(payload)
         store = ArtifactStore.at(payload.store)
         async with workspace(payload, store, self._bundles, self._folder) as folder:
-            own = {name: os.environ[name] for name in _OWN if name in os.environ}
+            own = {name: os.environ[name] for name in _OWN_VARIABLES if name in os.environ}
             # HELIOS_WORKER: the renderer is to stay in its folder, and keeps pages away from this machine.
-            env = {**own, **dict.fromkeys(_PLACE, str(folder)), **payload.env, "HELIOS_WORKER": "1"}
+            env = {**own, **dict.fromkeys(_FOLDER_VARIABLES, str(folder)), **payload.env, "HELIOS_WORKER": "1"}
             # Before a job's own PATH counts for anything.
             program = shutil.which(command[0]) or command[0]
             job = payload.job(program, command[1:], env, folder)
             limits = [limit for limit in (payload.timeout, seconds) if limit is not None]
             job = replace(job, timeout=min(limits, default=None))
-            async with _told(payload, store, watch) as stopped:
+            async with _heartbeats(payload, store, watch) as stopped:
                 with none_left() if self._alone else contextlib.nullcontext():
                     work = asyncio.create_task(ChildProcess(on_start=watch.started, flow=flow).run(job, watch.add))
                     result = await _unless(stopped, work)
@@ -114,7 +114,7 @@ class Worker:
             )
 
     def check(self, payload: Payload) -> tuple[str, ...]:
-        """The command line that a payload is run by.
+        """The command line for a payload.
 
         Raises:
             WorkerRefused: this worker does not run it.
@@ -131,25 +131,25 @@ class Worker:
         return line
 
 
-def worker_here(release: str) -> Worker:
-    """The worker that this process is: as its environment says.
+def local_worker(release: str) -> Worker:
+    """The worker that the environment of this process configures.
 
     ``HELIOS_STORE`` is the only store that it uses; ``HELIOS_COMMANDS`` names commands that it runs too, with commas
     between; ``HELIOS_CACHE_MB`` is how much of bundles it keeps; its folder is in ``TMPDIR``.
 
     Raises:
-        UsageError: what it says is no number.
+        UsageError: HELIOS_CACHE_MB is no number.
     """
     hide()
-    kept = os.environ.get("HELIOS_CACHE_MB", "500")
-    if not kept.isdecimal():
-        raise UsageError(f"HELIOS_CACHE_MB is a number of MB, not {kept!r}")
+    cache_mb = os.environ.get("HELIOS_CACHE_MB", "500")
+    if not cache_mb.isdecimal():
+        raise UsageError(f"HELIOS_CACHE_MB is a number of MB, not {cache_mb!r}")
     return Worker(
         Path(os.environ.get("TMPDIR", "/tmp")) / "helios",
         release=release,
         store=os.environ.get("HELIOS_STORE"),
         commands=allowed_here(),
-        cache=int(kept) * 1_000_000,
+        cache=int(cache_mb) * 1_000_000,
         repro=True,
     )
 
@@ -171,15 +171,15 @@ def _check_variables(payload: Payload, *, own: bool) -> None:
             raise WorkerRefused(f"the worker lets no job set {name} for {payload.command}")
 
 
-class Unwanted(WorkerRefused):
-    """Nobody wants the job any more."""
+class Cancelled(WorkerRefused):
+    """The caller has cancelled the job."""
 
-    code = "unwanted"
+    code = "cancelled"
 
 
 @dataclass(slots=True)
 class _Watch:
-    """What a running command has said, and taken."""
+    """The output and memory of a running command."""
 
     on_line: LineSink
     started_at: float = field(default_factory=time.monotonic)
@@ -205,21 +205,21 @@ class _Watch:
 
 
 @asynccontextmanager
-async def _told(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncGenerator[asyncio.Event]:
-    """Looks, for as long as the block runs, how far the command is, and tells the store if that is asked for.
+async def _heartbeats(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncGenerator[asyncio.Event]:
+    """Writes heartbeats of the command into the store for the length of the block, where the payload asks for them.
 
-    The event: nobody wants it any more.
+    The event is set when the caller has cancelled the job.
     """
     stopped = asyncio.Event()
 
-    async def tell() -> None:
-        told, at = -1, 0.0
+    async def beat() -> None:
+        reported, at = -1, 0.0
         while True:
-            await asyncio.sleep(_BEAT)
+            await asyncio.sleep(_HEARTBEAT_S)
             heartbeat = watch.heartbeat()
-            if heartbeat.lines == told and time.monotonic() - at < _QUIET_BEAT:
+            if heartbeat.lines == reported and time.monotonic() - at < _QUIET_HEARTBEAT_S:
                 continue
-            told, at = heartbeat.lines, time.monotonic()
+            reported, at = heartbeat.lines, time.monotonic()
             if payload.progress is None:
                 continue
             with contextlib.suppress(HeliosError):  # the next beat may get through
@@ -227,7 +227,7 @@ async def _told(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncG
                 if await store.has(f"{payload.progress}.stop"):
                     stopped.set()
 
-    task = asyncio.create_task(tell())
+    task = asyncio.create_task(beat())
     try:
         yield stopped
     finally:
@@ -237,7 +237,7 @@ async def _told(payload: Payload, store: ArtifactStore, watch: _Watch) -> AsyncG
 
 
 async def _unless(stopped: asyncio.Event, work: asyncio.Task[WorkerResult]) -> WorkerResult:
-    """What comes of ``work``, which ends early if it is stopped."""
+    """The result of ``work``, which is cancelled when ``stopped`` is set."""
     waiting = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait([work, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -247,7 +247,7 @@ async def _unless(stopped: asyncio.Event, work: asyncio.Task[WorkerResult]) -> W
             work.cancel()
             await asyncio.wait([work])
     if work.cancelled():
-        raise Unwanted("nobody wants the job any more")
+        raise Cancelled("the caller has cancelled the job")
     return work.result()
 
 
@@ -264,4 +264,4 @@ def _memory_mb(group: int) -> float:
 
 def _utf8(text: str) -> str:
     """Text that JSON can hold, and not too much of it."""
-    return text[-_SAID:].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return text[-_STDOUT_CHARACTERS:].encode("utf-8", "surrogateescape").decode("utf-8", "replace")

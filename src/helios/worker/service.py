@@ -1,4 +1,4 @@
-"""The worker's door for Cloud Run, and for whatever else speaks HTTP: one job at a time."""
+"""The worker behind HTTP, for Cloud Run and other hosts: one job at a time."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ LARGEST = 16 * 1024 * 1024
 """Bytes that a payload may have."""
 _UNREAD = 1024 * 1024
 """Characters of lines that a caller need not have read, before the command waits for it."""
-_BEAT = 1.0
+_HEARTBEAT_S = 1.0
 _GRACE = 8
-"""Seconds, of the ten that Cloud Run gives, for what is under way to be told.
+"""Seconds, of the ten that Cloud Run gives, to answer the caller of a running job.
 Source: https://cloud.google.com/run/docs/container-contract#instance-shutdown"""
 
 
 class _Lines:
-    """The lines of a command that its caller has not read. Where there are too many, the command waits."""
+    """The lines of a command that its caller has not read. Where there are too many, the command has to wait."""
 
     def __init__(self) -> None:
         self.flow = Flow()
@@ -62,7 +62,7 @@ class _Lines:
 
 
 class WorkerApp:
-    """Lets jobs in to ``worker`` from callers that may send them; None if something in front has checked those."""
+    """Accepts jobs for ``worker`` from callers that ``verifier`` lets in; None if a proxy has checked them."""
 
     def __init__(self, worker: Worker, verifier: TokenVerifier | None) -> None:
         self._worker = worker
@@ -72,14 +72,14 @@ class WorkerApp:
         self._closed = False
 
     def close(self) -> None:
-        """Lets nobody in any more, and ends the job that is under way; its caller is told so."""
+        """Refuses new jobs, and stops the running one; its caller gets WorkerLost."""
         self._closed = True
         if self._job:
             self._job.cancel()
 
     async def jobs(self, request: Request) -> Response:
-        """Runs one job, and tells of it while it runs."""
-        await self._let_in(request)
+        """Runs one job, and streams its events."""
+        await self._authenticate(request)
         if (kind := request.headers.get("content-type", "").partition(";")[0].strip()) != "application/json":
             raise HTTPException(415, f"a job is application/json, not {kind or 'of no type'}")
         payload = _payload(await _body(request))
@@ -95,15 +95,15 @@ class WorkerApp:
         return _Stream(self, payload)
 
     async def health(self, request: Request) -> Response:
-        """Whether jobs are let in."""
+        """Reports whether the worker accepts jobs."""
         return JSONResponse({"release": __version__, "busy": self._busy}, 503 if self._closed else 200)
 
     async def openapi(self, request: Request) -> Response:
-        """What this is, as OpenAPI."""
+        """The OpenAPI document of this service."""
         return JSONResponse(document(self._worker, secured=self._callers is not None))
 
     async def run(self, payload: Payload) -> AsyncGenerator[OutputLine | HeartbeatEvent | JobFinished]:
-        """What is to be told of a job, until it has ended. Leaving early ends it."""
+        """Runs a job and yields its events, ``JobFinished`` last. Leaving the loop early stops the job."""
         message = _Lines()
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -113,14 +113,14 @@ class WorkerApp:
                 job.cancel()
             while not job.done() or message.are_left:
                 next_line = asyncio.create_task(message.get())
-                await asyncio.wait([next_line, job], timeout=_BEAT, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([next_line, job], timeout=_HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
                 if next_line.done():
                     yield next_line.result()
                     continue
                 next_line.cancel()
                 if not job.done():
                     yield HeartbeatEvent(seconds=loop.time() - started)
-            yield JobFinished(answer=_answer(job, loop.time() - started))
+            yield JobFinished(response=_response(job, loop.time() - started))
         finally:
             if self._job:
                 self._job.cancel()
@@ -128,10 +128,10 @@ class WorkerApp:
             self._job = None
 
     def free(self) -> None:
-        """The job that was let in is over."""
+        """Accepts the next job."""
         self._busy = False
 
-    async def _let_in(self, request: Request) -> None:
+    async def _authenticate(self, request: Request) -> None:
         if self._callers:
             try:
                 await self._callers.check(request.headers.get("authorization", ""))
@@ -144,22 +144,22 @@ class WorkerApp:
 
 
 def service(worker: Worker, verifier: TokenVerifier | None) -> Starlette:
-    """The service: see ``Door`` and ``openapi.document``."""
-    door = WorkerApp(worker, verifier)
+    """The HTTP application: see ``WorkerApp`` and ``openapi.document``."""
+    worker_app = WorkerApp(worker, verifier)
     app = Starlette(
         routes=[
-            Route("/jobs", door.jobs, methods=["POST"]),
-            Route("/healthz", door.health),
-            Route("/openapi.json", door.openapi),
+            Route("/jobs", worker_app.jobs, methods=["POST"]),
+            Route("/healthz", worker_app.health),
+            Route("/openapi.json", worker_app.openapi),
         ],
         exception_handlers={HTTPException: _problem, Exception: _broken},
     )
-    app.state.door = door
+    app.state.worker_app = worker_app
     return app
 
 
 def serve(worker: Worker, verifier: TokenVerifier | None, host: str, port: int) -> None:
-    """Serves until SIGTERM or SIGINT, of which a job that is under way is told."""
+    """Serves until SIGTERM or SIGINT, which stop a running job."""
     app = service(worker, verifier)
     config = uvicorn.Config(
         app, host, port, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=_GRACE
@@ -176,38 +176,38 @@ class _Server(uvicorn.Server):
                 print(f"helios: jobs are taken at http://{host}:{port}/jobs", file=sys.stderr, flush=True)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        self.config.app.state.door.close()  # pyright: ignore
+        self.config.app.state.worker_app.close()  # pyright: ignore
         super().handle_exit(sig, frame)
 
 
 class _Stream(Response):
-    """A job's lines as they come. When nobody listens any more, the job ends."""
+    """A job's events as JSON lines. When the caller disconnects, the job stops."""
 
     media_type = "application/x-ndjson"
 
-    def __init__(self, door: WorkerApp, payload: Payload) -> None:
+    def __init__(self, worker_app: WorkerApp, payload: Payload) -> None:
         super().__init__()
         del self.headers["content-length"]
-        self._door = door
+        self._app = worker_app
         self._payload = payload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        telling = asyncio.create_task(self._tell(send))
+        sending = asyncio.create_task(self._send(send))
         gone = asyncio.create_task(_gone(receive))
         try:
-            await asyncio.wait([telling, gone], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([sending, gone], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (telling, gone):
+            for task in (sending, gone):
                 task.cancel()
-            await asyncio.wait([telling, gone])
-            self._door.free()
-        if not telling.cancelled():
-            telling.result()
+            await asyncio.wait([sending, gone])
+            self._app.free()
+        if not sending.cancelled():
+            sending.result()
 
-    async def _tell(self, send: Send) -> None:
+    async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async with contextlib.aclosing(self._door.run(self._payload)) as news:
-            async for event in news:
+        async with contextlib.aclosing(self._app.run(self._payload)) as events:
+            async for event in events:
                 body = event.model_dump_json().encode() + b"\n"
                 await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
@@ -241,14 +241,14 @@ def _payload(body: bytes) -> Payload:
         raise HTTPException(422, str(error)) from None
 
 
-def _answer(job: asyncio.Task[JobResponse], seconds: float) -> JobResponse:
+def _response(job: asyncio.Task[JobResponse], seconds: float) -> JobResponse:
     if not job.cancelled() and not job.exception():
         return job.result()
     if job.cancelled():
         error: HeliosError = WorkerLost("the worker was shut down while it ran the job")
     else:
-        error = WorkerLost(f"the worker broke: {type(job.exception()).__name__}")
-        print(f"helios: the worker broke: {job.exception()!r}", file=sys.stderr)
+        error = WorkerLost(f"the worker failed: {type(job.exception()).__name__}")
+        print(f"helios: the worker failed: {job.exception()!r}", file=sys.stderr)
     return JobResponse(failure=Failure.of(error), seconds=seconds, memory_mb=0.0)
 
 
@@ -259,7 +259,7 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return _make_problem(500, "the worker broke", None)
+    return _make_problem(500, "the worker failed", None)
 
 
 def _make_problem(status: int, detail: str, headers: Any) -> Response:

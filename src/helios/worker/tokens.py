@@ -1,4 +1,4 @@
-"""Who may send jobs to a worker: accounts that show an ID token which Google has signed."""
+"""Checks who may send jobs to a worker: accounts with an ID token that Google has signed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
 Source: https://developers.google.com/identity/openid-connect/openid-connect#validatinganidtoken"""
 
 _ISSUERS = ("accounts.google.com", "https://accounts.google.com")
-_KEPT = 3600.0
+_CACHED = 3600.0
 _AGAIN = 60.0
 """Seconds after which certificates are asked for again because a token names one that is not there."""
 _SKEW = 10
 
 
 class UnknownCaller(WorkerError):
-    """A caller shows no token that holds."""
+    """A caller has no valid token."""
 
     code = "unknown-caller"
 
@@ -46,7 +46,7 @@ class TokenVerifier:
         """The account whose token the header ``Authorization`` holds.
 
         Raises:
-            Unknown: there is no token, or it does not hold: foreign, expired, for another audience.
+            UnknownCaller: there is no token, or it does not hold: foreign, expired, for another audience.
             AccessDenied: the account may not send jobs.
             WorkerLost: Google's certificates can't be had.
         """
@@ -78,19 +78,17 @@ class TokenVerifier:
     async def _certificates(self, key: str) -> Mapping[str, Any]:
         async with self._asking:
             age = time.monotonic() - self._asked
-            if age > _KEPT or (key not in self._known and age > _AGAIN):
+            if age > _CACHED or (key not in self._known and age > _AGAIN):
                 self._known = await asyncio.to_thread(_fetch, self._url)
                 self._asked = time.monotonic()
         return self._known
 
 
 def local_verifier() -> TokenVerifier | None:
-    """Who the environment lets in: ``HELIOS_CALLERS`` (with commas between) with tokens for ``HELIOS_AUDIENCE``.
-
-    None if it says nothing.
+    """The verifier for ``HELIOS_CALLERS`` (accounts, with commas) and ``HELIOS_AUDIENCE``; None if neither is set.
 
     Raises:
-        UsageError: it says one and not the other.
+        UsageError: only one of them is set.
     """
     audience = os.environ.get("HELIOS_AUDIENCE", "")
     accounts = [account.strip() for account in os.environ.get("HELIOS_CALLERS", "").split(",") if account.strip()]

@@ -1,4 +1,4 @@
-"""An empty folder for one job: what goes into it, and what of it is kept."""
+"""An empty folder for one job: its inputs go in, its outputs go to the store."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ KEY = rf"{_PLAIN}(/{_PLAIN})*"
 class Bundles:
     """Bundles that a warm worker has already: at most ``limit`` bytes of them, those used last.
 
-    They are kept as they came, and looked at again before each use: no job can change what another gets. Sizes are
-    those that they have, and not those that a job says.
+    They are stored packed, and their digests are checked before each use: no job can change the input of another. Sizes
+    are measured, and not taken from a job.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -40,16 +40,16 @@ class Bundles:
         self._limit = limit
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def unpacked(self, kept: ArtifactRef, store: ArtifactStore, folder: Path) -> None:
-        """Unpacks a bundle into ``folder``, which is made.
+    async def unpacked(self, ref: ArtifactRef, store: ArtifactStore, folder: Path) -> None:
+        """Unpacks a bundle into the new folder ``folder``.
 
         Raises:
             StoreError: it can't be had, or is not what it should be.
         """
-        path = self._folder / PurePosixPath(kept.digest).name
-        if not (path.is_file() and await asyncio.to_thread(_digest, path) == kept.digest):
-            self._make_room(kept.size)
-            await _bring(kept, store, path)
+        path = self._folder / PurePosixPath(ref.digest).name
+        if not (path.is_file() and await asyncio.to_thread(_digest, path) == ref.digest):
+            self._make_room(ref.size)
+            await _fetch(ref, store, path)
         path.touch()
         with path.open("rb") as archive:
             await asyncio.to_thread(unpack, archive, folder)
@@ -74,9 +74,9 @@ def check_paths(payload: Payload) -> None:
     for path in (*payload.inputs, *payload.outputs):
         if not re.fullmatch(INSIDE, path):
             raise WorkerRefused(f"{path!r} is no path inside of the job's folder")
-    brought = [content.key for content in payload.inputs.values() if isinstance(content, ArtifactRef)]
-    told = [] if payload.progress is None else [payload.progress]
-    for key in (*brought, *payload.outputs.values(), *told):
+    fetched = [content.key for content in payload.inputs.values() if isinstance(content, ArtifactRef)]
+    progress = [] if payload.progress is None else [payload.progress]
+    for key in (*fetched, *payload.outputs.values(), *progress):
         if not re.fullmatch(KEY, key):
             raise WorkerRefused(f"{key!r} is no key inside of the job's store")
 
@@ -91,7 +91,7 @@ async def workspace(payload: Payload, store: ArtifactStore, bundles: Bundles, pa
     """
     try:
         await asyncio.to_thread(_clear, parent)
-        folder, lock = _begin(parent)
+        folder, lock = _create_folder(parent)
     except OSError as error:
         raise OutputError(f"the worker's disk can't hold the job: {error.strerror}") from error
     try:
@@ -108,7 +108,7 @@ async def workspace(payload: Payload, store: ArtifactStore, bundles: Bundles, pa
         os.close(lock)
 
 
-def _begin(parent: Path) -> tuple[Path, int]:
+def _create_folder(parent: Path) -> tuple[Path, int]:
     """A new folder, and the lock on it. One that another worker takes for a leftover meanwhile is none."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
@@ -118,7 +118,7 @@ def _begin(parent: Path) -> tuple[Path, int]:
 
 
 def _clear(parent: Path) -> None:
-    """Removes what workers have left that were killed. Lambda keeps /tmp when it begins a function anew.
+    """Removes what workers have left that were killed. Lambda retains /tmp when it restarts a function.
 
     Source: https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
     """
@@ -141,13 +141,13 @@ def _lock(folder: Path) -> int | None:
 
 
 async def stage_out(payload: Payload, folder: Path, store: ArtifactStore) -> dict[str, ArtifactRef]:
-    """Puts those outputs that there are into the store, and says what they are.
+    """Puts those outputs that there are into the store, and returns them.
 
     Raises:
         CommandFailed: one is no plain file inside of the folder.
-        StoreError: they can't be kept.
+        StoreError: they can't be stored.
     """
-    kept: dict[str, ArtifactRef] = {}
+    stored: dict[str, ArtifactRef] = {}
     for name, key in payload.outputs.items():
         path = folder / name
         if not os.path.lexists(path):
@@ -157,8 +157,8 @@ async def stage_out(payload: Payload, folder: Path, store: ArtifactStore) -> dic
         artifact = await asyncio.to_thread(Artifact.of, path, key)
         if not await store.put_new(key, path) and await _digest_in(store, key, path) != artifact.digest:
             raise StoreError(f"{key} holds something else already")
-        kept[name] = ArtifactRef.of(artifact)
-    return kept
+        stored[name] = ArtifactRef.of(artifact)
+    return stored
 
 
 async def _stage_in(
@@ -170,22 +170,22 @@ async def _stage_in(
     elif unpacked:
         await bundles.unpacked(content, store, path)
     else:
-        await _bring(content, store, path)
+        await _fetch(content, store, path)
 
 
-async def _bring(kept: ArtifactRef, store: ArtifactStore, path: Path) -> None:
+async def _fetch(ref: ArtifactRef, store: ArtifactStore, path: Path) -> None:
     part = path.with_name(path.name + ".part")
-    await store.bring(kept.key, part, own=True)
-    if await asyncio.to_thread(_digest, part) != kept.digest:
+    await store.fetch(ref.key, part, own=True)
+    if await asyncio.to_thread(_digest, part) != ref.digest:
         part.unlink()
-        raise StoreError(f"{kept.key} is not what it was when it was kept")
+        raise StoreError(f"{ref.key} has changed since it was stored")
     part.replace(path)
 
 
 async def _digest_in(store: ArtifactStore, key: str, path: Path) -> str:
-    """The digest of what the store has under ``key``; it is brought to beside ``path`` for that."""
+    """The digest of what the store has under ``key``; it is fetched beside ``path`` for that."""
     there = path.with_name(f"{path.name}.there")
-    await store.bring(key, there, own=True)
+    await store.fetch(key, there, own=True)
     try:
         return await asyncio.to_thread(_digest, there)
     finally:

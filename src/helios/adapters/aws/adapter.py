@@ -27,11 +27,11 @@ _LONGEST = 900
 """Seconds that a function may take at most.
 Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 _LARGEST = 6 * 1024 * 1024
-_LOOKS = 50  # at signs of life, in a second, for all jobs together
+_POLLS = 50  # of heartbeats, in a second, for all jobs together
 
 
 class AwsLambdaAdapter:
-    """Runs each job in an invocation of a function that ``helios deploy aws`` has made. Files go through ``store``.
+    """Runs each job in an invocation of a function that ``helios deploy aws`` has created. Files go through ``store``.
 
     An invocation is never repeated by this adapter: whether a job is tried again, its caller decides. Cancelling
     drops the request, and the worker ends the job when it next looks.
@@ -53,7 +53,7 @@ class AwsLambdaAdapter:
 
     @property
     def spent(self) -> float:
-        """What its invocations have cost (US dollars), as far as they came to an end that was told."""
+        """The cost of the invocations that returned a response (US dollars)."""
         return self._spent
 
     async def execute(self, job: WorkerJob, on_line: LineSink | None = None) -> WorkerResult:
@@ -61,7 +61,7 @@ class AwsLambdaAdapter:
 
         Raises:
             Throttled: too many invocations are under way.
-            OutOfMemory, OutputError, WorkerTimeout, WorkerLost: the function came to no end, for want of what is said.
+            OutOfMemory, OutputError, WorkerTimeout, WorkerLost: the function failed, for that reason.
             AccessDenied, WorkerRefused: it may not be invoked, or does not run such a job.
         """
         progress = f"progress/{secrets.token_hex(16)}"
@@ -69,23 +69,23 @@ class AwsLambdaAdapter:
         message = payload.model_dump_json().encode()
         if len(message) > _LARGEST:
             raise WorkerRefused(f"a job's message has {len(message)} bytes, and Lambda takes {_LARGEST}: shorten props")
-        life = _Life(self._store, progress, on_line)
+        watched = _Progress(self._store, progress, on_line)
         self._under_way += 1
         work = asyncio.create_task(self._invoke(message))
-        watch = asyncio.create_task(self._watch(life))
+        watch = asyncio.create_task(self._watch(watched))
         try:
             await asyncio.wait([work, watch], return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                watch.result()  # what on_line has raised
+                watch.result()  # raises an error of on_line
             result, lines = work.result()
         finally:
             self._under_way -= 1
             watch.cancel()
             if not work.done():
                 work.cancel()
-                await asyncio.shield(life.stop())
+                await asyncio.shield(watched.stop())
             await asyncio.wait([work, watch])
-        life.tell_rest(result.stdout, lines)
+        watched.finish(result.stdout, lines)
         with contextlib.suppress(HeliosError):
             await self._store.delete([progress])
         return result
@@ -127,15 +127,15 @@ class AwsLambdaAdapter:
     def _cost(self, report: Report, seconds: float, machine: str) -> float:
         return self._prices.invocation_cost(seconds, report.memory_mb or 0.0, machine)
 
-    async def _watch(self, life: _Life) -> None:
+    async def _watch(self, progress: _Progress) -> None:
         while True:
-            await asyncio.sleep(max(1.0, self._under_way / _LOOKS))
-            await life.look()
+            await asyncio.sleep(max(1.0, self._under_way / _POLLS))
+            await progress.poll()
 
 
 @asynccontextmanager
-async def open_lambda(region: str | None = None, *, at_once: int = 1000) -> AsyncGenerator[Any]:
-    """A client for Lambda, as AWS is set up here, for so many invocations ``at_once``.
+async def open_lambda(region: str | None = None, *, parallel: int = 1000) -> AsyncGenerator[Any]:
+    """A client for Lambda, as AWS is set up here, for so many invocations in parallel.
 
     It waits longer than any function runs, and repeats nothing by itself: by default it would invoke a slow function
     again. Source: https://repost.aws/knowledge-center/lambda-function-retry-timeout-sdk
@@ -151,7 +151,7 @@ async def open_lambda(region: str | None = None, *, at_once: int = 1000) -> Asyn
         read_timeout=_LONGEST + 60,
         connect_timeout=20,
         retries={"total_max_attempts": 1},
-        max_pool_connections=at_once,
+        max_pool_connections=parallel,
         tcp_keepalive=True,
     )
     session: Any = get_session()
@@ -166,8 +166,8 @@ async def open_lambda(region: str | None = None, *, at_once: int = 1000) -> Asyn
         await opened.__aexit__(None, None, None)
 
 
-class _Life:
-    """What a worker tells of a job while it runs."""
+class _Progress:
+    """Reads the heartbeats of a job while it runs, and passes their new lines on."""
 
     def __init__(self, store: ArtifactStore, key: str, on_line: LineSink | None) -> None:
         self._store = store
@@ -175,24 +175,24 @@ class _Life:
         self._on_line: LineSink = on_line or (lambda _: None)
         self._seen = 0
 
-    async def look(self) -> None:
-        """Passes on what is new. A store that fails is looked at again later."""
+    async def poll(self) -> None:
+        """Passes on new lines. A store that fails is read again later."""
         try:
             heartbeat = Heartbeat.model_validate_json(await self._store.get(self._key))
         except (HeliosError, ValueError):
             return
-        self._tell(heartbeat.tail, heartbeat.lines)
+        self._pass_on(heartbeat.tail, heartbeat.lines)
 
-    def tell_rest(self, stdout: str, lines: int) -> None:
-        """Passes on those of all lines that were not seen yet."""
-        self._tell(stdout.splitlines(), lines)
+    def finish(self, stdout: str, lines: int) -> None:
+        """Passes on the lines that no heartbeat had."""
+        self._pass_on(stdout.splitlines(), lines)
 
     async def stop(self) -> None:
-        """Has the worker stop."""
+        """Asks the worker to stop."""
         with contextlib.suppress(HeliosError):
             await self._store.put(f"{self._key}.stop", b"")
 
-    def _tell(self, last: Sequence[str], lines: int) -> None:
+    def _pass_on(self, last: Sequence[str], lines: int) -> None:
         new = max(0, lines - self._seen)
         self._seen = max(lines, self._seen)
         for line in last[-new:] if new else ():

@@ -1,4 +1,4 @@
-"""What AWS says when an invocation fails, as errors of Helios."""
+"""Errors of AWS Lambda, botocore and aiohttp, as errors of Helios."""
 
 from __future__ import annotations
 
@@ -59,17 +59,13 @@ def aws_errors(function: str, size: int) -> Generator[None]:
         yield
     except ClientError as error:
         raise _refusal(error, function, size) from error
-    except tuple(uses_external_resources for uses_external_resources, _, _ in table) as error:
-        kind, message = next(
-            (kind, message)
-            for uses_external_resources, kind, message in table
-            if isinstance(error, uses_external_resources)
-        )
+    except tuple(foreign for foreign, _, _ in table) as error:
+        kind, message = next((kind, message) for foreign, kind, message in table if isinstance(error, foreign))
         raise kind(message.format(str(error) or type(error).__name__)) from error
 
 
 def _table(function: str) -> tuple[tuple[type[Exception], type[HeliosError], str], ...]:
-    """Foreign errors, the more special kinds first, ours, and the message."""
+    """Errors of botocore and aiohttp (special ones first), the error of Helios for each, and its message."""
     from aiohttp import ClientError as HttpError
     from botocore import exceptions as aws
     from botocore.parsers import ResponseParserError
@@ -101,7 +97,7 @@ def _refusal(error: ClientError, function: str, size: int) -> HeliosError:
     message: str = answer.get("Error", {}).get("Message", "") or code
     status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status == 429 or code in _THROTTLED:
-        return Throttled(f"{function} takes no more invocations at once: {message}")
+        return Throttled(f"{function} runs no more invocations in parallel: {message}")
     if status == 413:
         return WorkerRefused(f"a job's message of {size} bytes is too large for {function}: shorten props")
     if code in _MISSING:
@@ -121,13 +117,13 @@ def advised(error: HeliosError) -> HeliosError:
 
 
 def full_disk(message: str) -> OutputError | None:
-    """The error for a command that has ended because the function's disk is full, if that is what it ``said``."""
+    """The error for a command that failed because the function's disk is full; None if ``message`` has no such line."""
     found = _DISK_IS_FULL.search(message)
     return OutputError(f"{found[0].strip()}: {_MORE_DISK}") if found else None
 
 
 def failure_of_function(body: bytes, log: str, function: str) -> HeliosError:
-    """The error for an invocation that ended without an answer."""
+    """The error for an invocation that failed without a response."""
     try:
         found: dict[str, Any] = json.loads(body)
     except ValueError:
@@ -141,7 +137,7 @@ def failure_of_function(body: bytes, log: str, function: str) -> HeliosError:
     if kind == "Runtime.OutOfMemory" or ("signal: killed" in message and report.is_full):
         return report.out_of_memory(function)
     if kind in ("Runtime.ExitError", "Extension.Crash") or "signal: " in message or "Runtime exited" in message:
-        return WorkerLost(f"{function} ended without a word: {message}{_tail(log)}")
+        return WorkerLost(f"{function} exited without a response: {message}{_tail(log)}")
     trace = "".join(f"\n  {line.rstrip()}" for line in found.get("stackTrace") or ())
     return WorkerError(f"{function} failed: {kind}: {message}{trace}{_tail(log)}")
 
@@ -153,7 +149,7 @@ class Report:
     """
 
     _NEARLY = 0.95
-    """The part of its memory that a function has used when a process of it was ended for want of memory."""
+    """The part of a function's memory that is in use when the kernel kills a process for lack of memory."""
 
     def __init__(self, log: str) -> None:
         def number(pattern: str) -> float | None:
@@ -171,7 +167,7 @@ class Report:
         return bool(self.memory_mb and self.used_mb and self.used_mb >= self._NEARLY * self.memory_mb)
 
     def out_of_memory(self, function: str) -> OutOfMemory:
-        """What is to be said then."""
+        """The error for a function without enough memory."""
         size = f"{self.memory_mb:.0f} MB" if self.memory_mb else "memory"
         return OutOfMemory(f"{function} needs more than its {size}: helios deploy aws --memory")
 

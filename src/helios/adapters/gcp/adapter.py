@@ -27,13 +27,13 @@ from helios.release import __version__
 from helios.storage import ArtifactStore
 from helios.worker import LineSink, WorkerJob, WorkerResult
 from helios.worker.job import Usage
-from helios.worker.message import JobFinished, JobResponse, OutputLine, Payload, told
+from helios.worker.message import JobFinished, JobResponse, OutputLine, Payload, worker_event
 
 _LARGEST = 16 * 1024 * 1024
 _FIRST = 600.0
 """Seconds until a service answers at all: an instance may have to start."""
 _SILENT = 30.0
-"""Seconds without a line from a worker, which tells something every second."""
+"""Seconds without a line after which a worker is lost; it sends one every second."""
 _STARTING = 300.0
 """Seconds for which a service may answer that it is not there (503) and nothing else: instances are starting."""
 _BILLED_S = 0.1
@@ -49,7 +49,7 @@ class Instance:
 
 
 class CloudRunAdapter:
-    """Runs each job in a request to a service that ``helios deploy gcp`` has made. Files go through ``store``.
+    """Runs each job in a request to a service that ``helios deploy gcp`` has created. Files go through ``store``.
 
     A request is repeated once, with another token, where the first was refused (401); nothing else is repeated here:
     whether a job is tried again, its caller decides. Cancelling closes the connection, which ends the job.
@@ -100,13 +100,13 @@ class CloudRunAdapter:
                     if isinstance(event, OutputLine) and on_line:
                         on_line(event.line)
                     elif isinstance(event, JobFinished):
-                        return self._result(event.answer, time.monotonic() - started)
+                        return self._result(event.response, time.monotonic() - started)
         except (httpx.HTTPError, TimeoutError, ValueError) as error:
-            raise WorkerLost(f"the way to {self._url} is broken: {_error_text(error)}") from error
+            raise WorkerLost(f"the connection to {self._url} is broken: {_error_text(error)}") from error
         finally:
             if came:
                 self._spent += self._cost(time.monotonic() - started)
-        raise WorkerLost(f"{self._url} ended its answer before the job had ended")
+        raise WorkerLost(f"{self._url} closed the connection before the job finished")
 
     async def _events(self, message: bytes) -> AsyncGenerator[Any]:
         for fresh in (False, True):
@@ -129,7 +129,7 @@ class CloudRunAdapter:
                 self._absent_since = None
                 lines = answer.aiter_lines()
                 while (line := await _next(lines)) is not None:
-                    yield told.validate_json(line)
+                    yield worker_event.validate_json(line)
                 return
             finally:
                 await answer.aclose()
@@ -147,7 +147,7 @@ class CloudRunAdapter:
             case 413:
                 return WorkerRefused(f"a job's message is too large for {service}: shorten props")
             case 429:
-                return Throttled(f"{service} takes no more jobs at once: {message}")
+                return Throttled(f"{service} runs no more jobs in parallel: {message}")
             case 503:
                 now = time.monotonic()
                 self._absent_since = self._absent_since or now
@@ -182,14 +182,14 @@ class CloudRunAdapter:
 
 @asynccontextmanager
 async def open_cloud_run(
-    url: str, store: ArtifactStore, instance: Instance, *, at_once: int = 1000
+    url: str, store: ArtifactStore, instance: Instance, *, parallel: int = 1000
 ) -> AsyncGenerator[CloudRunAdapter]:
     """The adapter for the service at ``url``, with the credentials that Google's tools find here.
 
     Raises:
         AccessDenied: there are none.
     """
-    limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)
+    limits = httpx.Limits(max_connections=parallel, max_keepalive_connections=parallel)
     timeout = httpx.Timeout(None, connect=20.0)
     tokens = await IdTokens.here(url)
     async with httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False) as client:
@@ -202,7 +202,7 @@ async def _next(lines: AsyncIterator[str]) -> str | None:
 
 
 async def _detail(answer: httpx.Response) -> str:
-    """The line that says what is wrong: of problem details, or the beginning of what else was said."""
+    """The cause of an error: the detail of problem details, or else the start of the text."""
     async with asyncio.timeout(_SILENT):
         text = (await answer.aread()).decode("utf-8", "replace")
     if answer.headers.get("content-type", "").startswith("application/problem+json"):
@@ -217,5 +217,5 @@ def _billed(seconds: float) -> float:
 
 def _error_text(error: Exception) -> str:
     if isinstance(error, TimeoutError):
-        return "it says nothing any more"
+        return "it does not respond any more"
     return str(error) or type(error).__name__

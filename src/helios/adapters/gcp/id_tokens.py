@@ -1,4 +1,4 @@
-"""ID tokens of Google's for calling a service, of whatever credentials Google's tools find here."""
+"""Google ID tokens for calling a service, from the credentials that Google's tools find on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HINT = "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIAL
 
 
 class IdTokens:
-    """Tokens for ``audience``, each kept until shortly before its end. What blocks runs in threads.
+    """Tokens for ``audience``, each cached until shortly before it expires. Blocking calls run in threads.
 
     A user's own credentials can't name an audience: their tokens are gcloud's own, which Cloud Run's IAM takes, and a
     worker that looks at tokens itself does not.
@@ -40,7 +40,7 @@ class IdTokens:
 
         Raises:
             AccessDenied: the credentials don't hold.
-            WorkerLost: nobody could be asked for one.
+            WorkerLost: no token server answered.
         """
         before = self._token
         async with self._renewing:
