@@ -101,7 +101,7 @@ def test_another_kind_of_store_is_refused(url: str) -> None:
 
 def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="can't be kept"):
+    with pytest.raises(StoreError, match="can't be stored"):
         ArtifactStore.at(tmp_path / "file" / "folder")
 
 
