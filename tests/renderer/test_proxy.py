@@ -192,7 +192,7 @@ def test_a_page_of_the_network_is_refused_as_the_policy_says(tmp_path: Path) -> 
         with pytest.raises(helios.PageError, match=r"can't be loaded.*--network"):
             helios.render_sync(url, tmp_path / "a.mp4", network="public", **SIZE)
         assert found.seen == []
-    with pytest.raises(helios.UsageError, match="network is none, public or all, not 'some'"):
+    with pytest.raises(helios.UsageError, match="network must be none, public, all or None, not 'some'"):
         helios.render_sync(url, tmp_path / "a.mp4", network="some", **SIZE)  # type: ignore[arg-type]
 
 
