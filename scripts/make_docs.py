@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterator
+from inspect import formatannotation
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import typer
 
+import helios
+from helios.api.option import declared_options
 from helios.cli import app
 from helios.jobs import JobSpec
 
@@ -24,6 +28,13 @@ HEAD = """# The `helios` command
 
 Exit codes: 0 done, 1 failed, 2 asked for something that can't be, 130, 143 and 129 stopped by Ctrl-C, SIGTERM, SIGHUP.
 An output appears whole or not at all.
+"""
+OPTIONS_HEAD = """# Options of the Python functions
+
+<!-- Written by scripts/make_docs.py (`make docs`): change api/options.py instead. -->
+
+All options are keyword arguments. `help(helios.render)` shows the same texts. A misspelt name is refused with the nearest
+one, and a value of a wrong type with the expected type. A single value works where a list is expected.
 """
 _KINDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
@@ -42,6 +53,25 @@ def commands() -> Iterator[tuple[str, Any]]:
             yield name, command
         else:
             yield from ((f"{name} {sub}", command) for sub, command in inner.items())
+
+
+def options() -> str:
+    """The whole of docs/options.md: one table for each group of options of the Python functions."""
+    lines = [OPTIONS_HEAD]
+    seen: set[str] = set()
+    for heading, kind in (
+        ("Pages: still, batch, render", helios.CompositionOptions),
+        ("Videos: batch, render", helios.BatchOptions),
+        ("render, render_events, submit, create_job and estimate only", helios.RenderOptions),
+    ):
+        lines += [f"## {heading}\n", "| Option | Type | Meaning |", "| --- | --- | --- |"]
+        for name, (hint, option) in declared_options(kind).items():
+            if name not in seen:
+                shown = re.sub(r"\b[a-z]+\.(?:\w+\.)*", "", formatannotation(get_args(hint)[0])).replace("|", r"\|")
+                lines.append(f"| `{name}` | {shown} | {option.help} |")
+        lines.append("")
+        seen |= declared_options(kind).keys()
+    return "\n".join(lines)
 
 
 def schema() -> str:
@@ -77,7 +107,7 @@ def _option(param: Any, hint: Any) -> str:
 
 def main() -> int:
     """Writes or checks the file; returns the exit code."""
-    wanted = {DOCS / "cli.md": reference(), DOCS / "job.schema.json": schema()}
+    wanted = {DOCS / "cli.md": reference(), DOCS / "job.schema.json": schema(), DOCS / "options.md": options()}
     if "--check" not in sys.argv[1:]:
         for path, text in wanted.items():
             path.write_text(text, "utf-8")

@@ -157,7 +157,7 @@ def test_the_website_is_built_without_a_warning(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stdout + built.stderr
     pages = {path.parent.name for path in (tmp_path / "out/site").glob("*/index.html")}
     assert {path.stem for path in ROOT.glob("docs/*.md")} - {"index"} <= pages
-    assert "frame_range" in (tmp_path / "out/site/python/index.html").read_text("utf-8")
+    assert "frame_range" in (tmp_path / "out/site/options/index.html").read_text("utf-8")
 
 
 def test_every_event_is_documented_with_its_fields() -> None:

@@ -1,34 +1,34 @@
-"""Every error that Helios raises on purpose.
+"""Every error that Helios raises deliberately.
 
     HeliosError
-    ├── UsageError            what was asked for can't be; nothing was started         exit code 2
+    ├── UsageError            a wrong option or input; nothing was started             exit code 2
     ├── PageError             the page itself is at fault: script error, never ready   exit code 1
-    │   └── PageChanged       a file of it was changed meanwhile              (retryable)
+    │   └── PageChanged       a file of it changed during the render          (retryable)
     ├── OutputError           the output can't be written                              exit code 1
     ├── MissingTool           no browser or no ffmpeg; says how to get one             exit code 1
     ├── StitchError           segments that don't fit together, or a join that is off  exit code 1
     ├── BrowserError          the browser died or stopped answering       (retryable)  exit code 1
-    ├── CaptureUnsafe         fast capture can't draw this page as it is               exit code 1
+    ├── CaptureUnsafe         fast capture can't show this page exactly                exit code 1
     │   └── CaptureBroken     fast capture crashes or hangs the browser on this page
     ├── WorkerError           a command could not be run at all
     │   ├── CommandNotFound   no such command on that worker
     │   ├── WorkerTimeout     it ran past its time-out                    (retryable)
-    │   ├── Stalled           it shows no sign of life any more           (retryable)
-    │   ├── Throttled         too much is under way there at once         (retryable)
-    │   ├── WorkerLost        it ended without a word, or can't be reached (retryable)
-    │   ├── AccessDenied      whoever asks may not use it
+    │   ├── Stalled           it sends no heartbeat any more              (retryable)
+    │   ├── Throttled         the place accepts no more jobs now          (retryable)
+    │   ├── WorkerLost        it exited without a result, or is unreachable (retryable)
+    │   ├── AccessDenied      the caller has no permission
     │   ├── OutOfMemory       the worker's memory was not enough          (retryable)
-    │   └── WorkerRefused     the worker runs no such job: another version, command or path
-    ├── CommandFailed         a command of the job's own ended with an error           (retryable)
+    │   └── WorkerRefused     the worker refuses the job: version, command or path
+    ├── CommandFailed         a command of the job's own failed                        (retryable)
     ├── StoreError            the artifact store refuses or can't be reached           (retryable)
     │   └── ArtifactMissing   there is no such artifact
-    ├── DeployError           a cloud could not make, change or remove what it was asked
-    ├── ChunkFailed           a chunk could not be made; carries chunk, attempts and cause
-    ├── JobFailed             the job ended with an error; carries its code
-    └── JobStopped            the job was paused or cancelled; what is made is kept
+    ├── DeployError           a cloud could not create, change or delete a resource
+    ├── ChunkFailed           a chunk failed in all attempts; carries chunk and causes
+    ├── JobFailed             the job failed; carries the cause's code
+    └── JobStopped            the job was paused or cancelled; finished chunks stay cached
 
-``code`` is stable and fit for machines; ``retryable`` says whether the same work may succeed when it
-is tried again; ``exit_code`` is what the ``helios`` command ends with.
+``code`` is stable, for machines. ``retryable`` says whether a retry may succeed. ``exit_code`` is the exit code of the
+``helios`` command.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class HeliosError(Exception):
 
 
 class UsageError(HeliosError):
-    """What was asked for can't be done as it was asked."""
+    """An option or input is wrong, or options contradict each other."""
 
     code = "usage"
     exit_code = 2
@@ -61,7 +61,7 @@ class PageError(HeliosError):
 
 
 class PageChanged(PageError):
-    """A file of the page was changed while it was drawn."""
+    """A file of the page changed during the render."""
 
     code = "page-changed"
     retryable = True
@@ -80,20 +80,20 @@ class MissingTool(HeliosError):
 
 
 class StitchError(HeliosError):
-    """Segments can't be joined, or the joined video is not what it should be."""
+    """Segments can't be joined, or the joined video differs from what was expected."""
 
     code = "stitch"
 
 
 class BrowserError(HeliosError):
-    """The browser died, stopped answering or gave no image."""
+    """The browser crashed, stopped responding or returned no frame."""
 
     code = "browser"
     retryable = True
 
 
 class CaptureUnsafe(HeliosError):
-    """Something stands on the page that fast capture would not draw as the browser shows it."""
+    """The page has something that fast capture would show differently from the browser."""
 
     code = "capture-unsafe"
 
@@ -132,47 +132,47 @@ class WorkerTimeout(WorkerError):
 
 
 class Stalled(WorkerError):
-    """A command shows no sign of life for much longer than others of its job have."""
+    """A command has sent no heartbeat for much longer than others of its job."""
 
     code = "stalled"
     retryable = True
 
 
 class Throttled(WorkerError):
-    """A place to run does not take as much at once: later, or with less under way, it will."""
+    """A place accepts no more jobs now. It may accept them later, or with fewer in parallel."""
 
     code = "throttled"
     retryable = True
 
 
 class WorkerLost(WorkerError):
-    """A worker ended without a word, or the way to it is broken."""
+    """A worker exited without a result, or the connection to it broke."""
 
     code = "worker-lost"
     retryable = True
 
 
 class AccessDenied(WorkerError):
-    """A place to run does not let this caller in; the missing permission is named."""
+    """A place refuses this caller. The message names the missing permission."""
 
     code = "access-denied"
 
 
 class OutOfMemory(WorkerError):
-    """A worker was ended because its memory was not enough."""
+    """A worker was killed because it ran out of memory."""
 
     code = "out-of-memory"
     retryable = True
 
 
 class WorkerRefused(WorkerError):
-    """A worker does not run a job such as this: of another version, an unknown command, a path that leads out."""
+    """A worker refuses the job: another version, an unknown command, or a path outside its folder."""
 
     code = "refused"
 
 
 class CommandFailed(HeliosError):
-    """A command that a job spec names ended with an error, or made nothing."""
+    """A command of a job spec exited with an error, or wrote no output."""
 
     code = "command-failed"
     retryable = True
@@ -193,13 +193,13 @@ class ArtifactMissing(StoreError):
 
 
 class DeployError(HeliosError):
-    """A cloud refuses, can't be reached, or could not make, change or remove what it was asked to."""
+    """A cloud refused, is unreachable, or could not create, change or delete a resource."""
 
     code = "deploy"
 
 
 class JobFailed(HeliosError):
-    """A job ended with an error. ``job`` is its id; ``cause`` is the code of the error that it ended with."""
+    """A job failed. ``job`` is its id; ``cause`` is the code of the error."""
 
     code = "job-failed"
 
@@ -210,13 +210,13 @@ class JobFailed(HeliosError):
 
 
 class JobStopped(HeliosError):
-    """Somebody has paused or cancelled the job."""
+    """The job was paused or cancelled."""
 
     code = "stopped"
 
 
 class ChunkFailed(HeliosError):
-    """A chunk could not be made. ``causes`` holds one line for each attempt, first to last."""
+    """A chunk failed in all attempts. ``causes`` has one line for each attempt, first to last."""
 
     code = "chunk-failed"
 
@@ -227,7 +227,7 @@ class ChunkFailed(HeliosError):
 
 
 def unwritable(output: Path, error: OSError) -> OutputError:
-    """What to say of an output that could not be written."""
+    """The error for an output that could not be written."""
     if error.errno == errno.ENOSPC:
         return OutputError(f"the disk is full: {output} was not written; nothing is left of it")
     return OutputError(f"{output} can't be written: {error.strerror or error}")

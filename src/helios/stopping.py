@@ -32,7 +32,7 @@ def interruptible() -> Generator[None]:
 
 @contextmanager
 def stoppable() -> Generator[None]:
-    """The first of the signals raises ``Stopped``; a second one ends the process at once, whatever hangs.
+    """The first of the signals raises ``Stopped``; a second one ends the process immediately, even if a thread hangs.
 
     For a whole process, from its main thread.
     """
@@ -77,9 +77,9 @@ def _first_signal(stop: Callable[[int], None]) -> Generator[None]:
             signal.signal(each, signal.SIG_DFL)
         stop(number)
 
-    heeded = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
-    former = {number: signal.getsignal(number) for number in heeded}
-    for number in heeded:
+    handled = [number for number in _STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    former = {number: signal.getsignal(number) for number in handled}
+    for number in handled:
         signal.signal(number, first)
     try:
         yield

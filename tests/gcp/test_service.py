@@ -247,7 +247,7 @@ def test_without_googles_certificates_nobody_is_let_in_and_nobody_turned_away(si
 
 
 def test_a_worker_is_never_open_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(AssertionError, match="nobody would be kept out"), served():
+    with pytest.raises(AssertionError, match="callers would not be authenticated"), served():
         pass
     monkeypatch.setenv("HELIOS_AUDIENCE", "https://worker.example")
     with pytest.raises(UsageError, match="go together"):

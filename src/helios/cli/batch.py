@@ -57,7 +57,7 @@ def batch(
 ) -> None:
     """Render a video of a page for each row of a table; a row is the page's props.
 
-    What is made is kept: the same command goes on where it was stopped. Exit code 1: some videos could not be made.
+    Finished videos stay cached: the same command resumes where it stopped. Exit code 1: some videos failed.
 
     Examples:
 

@@ -165,7 +165,7 @@ def logs(
 
 @app.command()
 def pause(name: Name, json: options.Json = False) -> None:
-    """Stop a job for now. What is made is kept."""
+    """Pause a job. Its finished chunks stay cached."""
     with _known(name, json=json) as job:
         run(job.pause(), json=json)
         _say(_values(job.status()), f"{job.id} is {job.status().display_state}: helios job resume {job.id}", json=json)
@@ -173,7 +173,7 @@ def pause(name: Name, json: options.Json = False) -> None:
 
 @app.command()
 def cancel(name: Name, json: options.Json = False) -> None:
-    """Stop a job. What is made is kept until it is deleted."""
+    """Cancel a job. Its finished chunks stay cached until you delete it."""
     with _known(name, json=json) as job:
         run(job.cancel(), json=json)
         _say(_values(job.status()), f"{job.id} is {job.status().display_state}", json=json)

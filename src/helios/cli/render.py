@@ -106,8 +106,8 @@ def render(
 ) -> None:
     """Render a page into a video.
 
-    Size, rate and length may stand in the page, as `<meta name="helios" content="width=1920, height=1080,
-    fps=30, duration=8">`; options win.
+    The page may declare its size, frame rate and length, as in `<meta name="helios" content="width=1920, height=1080,
+    fps=30, duration=8">`. Options override it.
 
     Examples:
 

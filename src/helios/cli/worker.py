@@ -1,4 +1,4 @@
-"""``helios worker``: the worker that clouds run, by hand."""
+"""``helios worker``: runs the cloud worker on this machine."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from helios.release import __version__
 from helios.worker.message import JobResponse, Payload
 from helios.worker.runtime import local_worker
 
-app = typer.Typer(no_args_is_help=True, help="What runs in a cloud, by hand.")
+app = typer.Typer(no_args_is_help=True, help="Run the cloud worker on this machine.")
 
 
 @app.callback()
 def _group() -> None:
-    """What runs in a cloud, by hand."""
+    """Run the cloud worker on this machine."""
 
 
 @app.command("exec")
 def execute(
-    job: Annotated[Path, typer.Argument(metavar="JOB", help="A payload as JSON; - is standard input.")],
+    job: Annotated[Path, typer.Argument(metavar="JOB", help="The job as JSON (a payload); - is standard input.")],
 ) -> None:
-    """Run one job as a worker in a cloud does, and print what came of it as JSON.
+    """Run one job as a cloud worker does, and print the response as JSON.
 
-    Its inputs come from the payload's store, its outputs go there, in a folder of its own that is gone afterwards.
-    `HELIOS_STORE` names the only store that it may use, `HELIOS_COMMANDS` commands that it runs besides Helios' own
-    (with commas between), `HELIOS_CACHE_MB` how much of bundles it keeps.
+    The worker downloads the inputs from the payload's store into a temporary folder, and uploads the outputs there.
+    `HELIOS_STORE` limits it to one store, `HELIOS_COMMANDS` allows more commands than Helios' own (comma-separated),
+    `HELIOS_CACHE_MB` limits its cache of page folders.
 
     Examples:
 
@@ -53,17 +53,17 @@ def execute(
 @app.command()
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="The address to listen at; else all on Cloud Run, and loopback elsewhere.")
+        str | None, typer.Option(help="Address to listen on (default: all on Cloud Run, else loopback).")
     ] = None,
-    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="The port to listen at.")] = 8080,
+    port: Annotated[int, typer.Option(envvar="PORT", min=0, max=65535, help="Port to listen on.")] = 8080,
     behind_iam: Annotated[
-        bool, typer.Option("--behind-iam", help="Something in front lets in only those who may, as Cloud Run's IAM.")
+        bool, typer.Option("--behind-iam", help="Trust a front end, such as Cloud Run's IAM, to authenticate callers.")
     ] = False,
 ) -> None:
-    """Take jobs over HTTP, one at a time, as on Cloud Run.
+    """Accept jobs over HTTP, one at a time, as on Cloud Run.
 
-    Callers show an ID token of Google's: `HELIOS_AUDIENCE` is what it must be for, `HELIOS_CALLERS` are the accounts
-    that may send jobs. `HELIOS_STORE`, `HELIOS_COMMANDS` and `HELIOS_CACHE_MB` are as for `helios worker exec`.
+    Callers authenticate with a Google ID token: `HELIOS_AUDIENCE` is its audience, `HELIOS_CALLERS` are the
+    accounts that may send jobs. `HELIOS_STORE`, `HELIOS_COMMANDS` and `HELIOS_CACHE_MB` work as for `worker exec`.
 
     Examples:
 
@@ -79,8 +79,8 @@ def serve(
         verifier, worker = local_verifier(), local_worker(__version__)
         if not (verifier or behind_iam):
             raise UsageError(
-                "nobody would be kept out: set HELIOS_AUDIENCE and HELIOS_CALLERS, or say --behind-iam where "
-                "something in front checks callers"
+                "callers would not be authenticated: set HELIOS_AUDIENCE and HELIOS_CALLERS, or use --behind-iam "
+                "where a front end authenticates them"
             )
         serve_(worker, verifier, host or ("0.0.0.0" if "K_SERVICE" in os.environ else "127.0.0.1"), port)
     except HeliosError as error:

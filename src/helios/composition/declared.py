@@ -14,7 +14,7 @@ from helios.errors import UsageError
 class Declared(BaseModel):
     """Settings of a composition, each of which may be missing. ``duration`` is in seconds."""
 
-    # Infinity stays what it is in JSON, so that whoever composes the video can say what is wrong with it.
+    # Infinity stays what it is in JSON, so that compose() can report what is wrong with it.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     width: int | None = None

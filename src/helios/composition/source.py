@@ -38,7 +38,7 @@ class Source(BaseModel):
         if scheme:
             raise UsageError(f"{label}: only http and https addresses, files and folders can be rendered")
         path = Path(label)
-        with contextlib.suppress(RuntimeError):  # nobody's home: a file whose name begins with ~
+        with contextlib.suppress(RuntimeError):  # no such user: a file whose name starts with ~
             path = path.expanduser()
         try:
             str(path.absolute()).encode()
