@@ -33,8 +33,8 @@ OPTIONS_HEAD = """# Options of the Python functions
 
 <!-- Written by scripts/make_docs.py (`make docs`): change api/options.py instead. -->
 
-All options are keyword arguments. `help(helios.render)` shows the same texts. A misspelt name is refused with the nearest
-one, and a value of a wrong type with the expected type. A single value works where a list is expected.
+All options are keyword arguments. `help(helios.render)` shows the same texts. A misspelt name is refused with the
+nearest one, and a value of a wrong type with the expected type. A single value works where a list is expected.
 """
 _KINDS = {int: "N", float: "NUMBER", str: "TEXT", Path: "PATH"}
 
