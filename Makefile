@@ -13,7 +13,7 @@ IMAGE_LOCK := src/helios/clouds/image/requirements.txt
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format image bench bench-peers docs pin clean
+.PHONY: help demo test coverage lint format image bench bench-peers docs pin clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,15 +22,12 @@ demo: .venv/ready ## Set up what is missing and render an example to out/demo.mp
 	@mkdir -p out
 	@$(BIN)/helios render examples/aurora -o out/demo.mp4
 
-test: .venv/ready-dev ## Run the linters and the tests, but those marked slow
+test: .venv/ready-dev ## Run the linters and all tests
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint $(IMAGE)
-	@echo 'tests: all but those marked slow (make test-all runs these too)'
-	$(BIN)/python -m pytest -n $(TESTERS) --durations=20 -m 'not slow'
+	$(BIN)/python -m pytest -n $(TESTERS) --durations=20
 
-test-all: .venv/ready-dev ## Run the linters and all tests, and report branch coverage
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint $(IMAGE)
-	@echo 'tests: all'
-	$(BIN)/python -m pytest -n $(TESTERS) --durations=20 --cov --cov-report=term:skip-covered
+coverage: .venv/ready-dev $(IMAGE) ## Run all tests and report branch coverage
+	$(BIN)/python -m pytest -n $(TESTERS) --cov --cov-report=term:skip-covered
 
 lint: .venv/ready-dev ## Check style and types
 	$(BIN)/ruff check .

@@ -91,7 +91,7 @@ def command_line(command: str, args: Sequence[str], allowed: Mapping[str, tuple[
 def allowed_here() -> dict[str, tuple[str, ...]]:
     """The commands that this deployment allows besides Helios' own: ``HELIOS_COMMANDS``, with commas between.
 
-    They run without confinement: whoever may send jobs may have them do all that the worker itself may.
+    They are not confined: a caller who may send jobs can use every right of the worker.
     """
     names = [name.strip() for name in os.environ.get("HELIOS_COMMANDS", "").split(",")]
     ffmpeg = {"ffmpeg": (os.environ.get("HELIOS_FFMPEG", "ffmpeg"),)}
