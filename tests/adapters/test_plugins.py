@@ -229,7 +229,10 @@ def test_an_adapter_object_renders(page: Path, tmp_path: Path) -> None:
 
 def test_an_object_that_is_no_adapter_is_refused(page: Path, tmp_path: Path) -> None:
     for wrong in (object(), 3, [], ["local", None], LocalWorkerAdapter):
-        with pytest.raises(helios.UsageError, match="is no adapter: an adapter is a name, or an object with execute"):
+        with pytest.raises(
+            helios.UsageError,
+            match="is no adapter: an adapter is a name, or an object with execute|^adapter must be a string, Target, WorkerAdapter or a list",
+        ):
             helios.render_sync(page, tmp_path / "a.mp4", adapter=wrong)  # type: ignore[arg-type]
 
 
