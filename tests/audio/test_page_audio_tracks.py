@@ -85,8 +85,8 @@ def test_a_job_file_finds_audio_beside_it(page: Path, tmp_path: Path) -> None:
         (["--audio", "none.mp3"], "none.mp3: no such file"),
         (["--audio", "a.wav,volume=x"], "volume"),
         (["--audio", "a.wav", "--audio-codec", "opus", "-o", "a.mov"], ".mov files can't hold opus audio"),
-        (["--audio", "a.wav", "--audio-codec", "mp3"], "audio codec"),
-        (["--audio", "a.wav", "--loudness", "3"], "loudness is from -70 to -5 LUFS"),
+        (["--audio", "a.wav", "--audio-codec", "mp3"], "audio_codec must be aac, opus, pcm or None"),
+        (["--audio", "a.wav", "--loudness", "3"], "loudness must be from -70 to -5 LUFS"),
     ],
 )
 def test_unusable_audio_is_refused_before_rendering(
