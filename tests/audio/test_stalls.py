@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import helios
 from helios.audio import AudioSettings, Track, check_track, source
 from helios.audio.mix import mix
 from helios.errors import UsageError
+from helios.jobs import Journal
+from helios.orchestrator import StitchStarted
 from support.audio_files import tone, write_audio
 from support.processes import wait_until
 from support.stalling import Phase, accepted, half, headers, redirects, stalling
@@ -152,12 +155,10 @@ def test_a_job_whose_server_stalls_while_it_mixes_is_stopped(tmp_path: Path) -> 
         detached = subprocess.run(
             command("job", "submit", "job.json"), capture_output=True, text=True, cwd=tmp_path, check=True
         ).stdout.strip()
-        events = [sys.executable, "-m", "helios", "job", "logs", detached]
-        wait_until(
-            lambda: "joining" in subprocess.run(events, capture_output=True, text=True, check=True).stdout,
-            "the join",
-            60,
-        )
+        with closing(Journal()) as journal:
+            wait_until(
+                lambda: any(isinstance(event, StitchStarted) for *_, event in journal.events(detached)), "the join", 60
+            )
         subprocess.run([sys.executable, "-m", "helios", "job", "cancel", detached], check=True, timeout=60)
     assert not (tmp_path / "a.mp4").exists()
     assert list(Path(os.environ["HELIOS_STATE"], "work").glob("*")) == []
