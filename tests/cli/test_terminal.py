@@ -66,7 +66,7 @@ def folder(tmp_path: Path) -> Path:
         (["render", "page.html", "-o", "a.mp4"], 0, []),
         (["render", "broken.html", "-o", "a.mp4", "--frames", "9"], 1, ["helios: "]),
         (["render", "missing.html", "-o", "a.mp4", "--frames", "9"], 2, ["helios: missing.html"]),
-        (["batch", "page.html", "rows.csv", "-o", "{id}.mp4"], 0, ["helios: 2 videos made"]),
+        (["batch", "page.html", "rows.csv", "-o", "{id}.mp4"], 0, ["helios: 2 videos rendered"]),
         (["batch", "broken.html", "rows.csv", "-o", "{id}.mp4", "--frames", "9"], 1, ["helios: "]),
         (["job", "run", "job.json"], 0, []),
         (["job", "run", "failing.json"], 1, ["helios: "]),

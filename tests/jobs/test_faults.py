@@ -59,7 +59,7 @@ def test_each_fault_is_a_real_one(fault: str, tmp_path: Path) -> None:
     message = {
         "kill=1": "killed by SIGKILL",
         "throttle=1": "",
-        "corrupt=1": "not what its worker made",
+        "corrupt=1": "not what its worker wrote",
         "store=1": "injected",
     }[fault]
     assert message in str(caught.value)
