@@ -256,7 +256,7 @@ def test_the_command_shows_a_table_and_fails_if_a_row_does(page: Path, tmp_path:
         (["none.csv"], ["none.csv"]),
         (["rows.csv", "--results", "table.txt"], ["table.txt", ".csv"]),
         (["rows.csv", "--props", "[1]"], ["JSON object"]),
-        (["rows.csv", "--attempts", "0"], ["at least once"]),
+        (["rows.csv", "--attempts", "0"], ["attempts must be 1 or more, not 0"]),
     ],
 )
 def test_bad_input_gets_one_line_before_anything_is_drawn(

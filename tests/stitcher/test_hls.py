@@ -140,7 +140,7 @@ def test_a_video_is_playable_during_rendering(page: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("options", [{"codec": "vp9"}, {"format": "gif"}, {"format": "mov", "codec": "prores"}])
 def test_only_codecs_that_players_support_are_streamed(options: dict[str, str], page: Path, tmp_path: Path) -> None:
-    with pytest.raises(helios.UsageError, match="--hls plays h264, h265 and av1 only"):
+    with pytest.raises(helios.UsageError, match="HLS supports h264, h265 and av1 only"):
         helios.render_sync(page, tmp_path / "video", hls=tmp_path / "stream", **({"format": "mp4"} | options))  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
 
