@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
@@ -141,15 +142,11 @@ async def run_browser(
 def _spawn(binary: Path, arguments: Sequence[str], log: Path) -> tuple[int, int, int]:
     child_in, write_fd = os.pipe()
     read_fd, child_out = os.pipe()
+    child_in, child_out = _move_up(child_in), _move_up(child_out)
     environment = {**os.environ, "TZ": "UTC"}
     actions = [
-        # The browser expects its ends at 3 and 4; going through 63 and 64 avoids overwriting one with the other.
-        (os.POSIX_SPAWN_DUP2, child_in, 63),
-        (os.POSIX_SPAWN_DUP2, child_out, 64),
-        (os.POSIX_SPAWN_DUP2, 63, 3),
-        (os.POSIX_SPAWN_DUP2, 64, 4),
-        (os.POSIX_SPAWN_CLOSE, 63),
-        (os.POSIX_SPAWN_CLOSE, 64),
+        (os.POSIX_SPAWN_DUP2, child_in, 3),
+        (os.POSIX_SPAWN_DUP2, child_out, 4),
         (os.POSIX_SPAWN_OPEN, 2, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
         (os.POSIX_SPAWN_DUP2, 2, 1),
     ]
@@ -163,3 +160,10 @@ def _spawn(binary: Path, arguments: Sequence[str], log: Path) -> tuple[int, int,
         os.close(child_in)
         os.close(child_out)
     return pid, read_fd, write_fd
+
+
+def _move_up(descriptor: int) -> int:
+    """The same file under a number above 4: the browser wants 3 and 4, and one end may not land on the other."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 5)
+    os.close(descriptor)
+    return moved
