@@ -231,7 +231,7 @@ def test_an_object_that_is_no_adapter_is_refused(page: Path, tmp_path: Path) -> 
     for wrong in (object(), 3, [], ["local", None], LocalWorkerAdapter):
         with pytest.raises(
             helios.UsageError,
-            match="is no adapter: an adapter is a name, or an object with execute|^adapter must be a string, Target, WorkerAdapter or a list",
+            match=r"is no adapter: an adapter is a name, or an object with execute|^adapter must be a string, Target, WorkerAdapter or a list",
         ):
             helios.render_sync(page, tmp_path / "a.mp4", adapter=wrong)  # type: ignore[arg-type]
 

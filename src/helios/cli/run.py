@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn, TypeVar
@@ -39,6 +40,8 @@ def run(
         fail(error, json=json)
     except Stopped:
         with contextlib.suppress(OSError):  # after SIGHUP there may be no terminal
+            if show is None and sys.stderr.isatty():
+                typer.echo(err=True)  # the terminal has echoed ^C
             typer.echo(f"helios: {stopped}", err=True)
         raise
 

@@ -76,7 +76,7 @@ def unpack(archive: BinaryIO, folder: Path) -> None:
         with tarfile.open(fileobj=archive, mode="r:gz") as packed:
             for entry in packed:
                 _extract(packed, entry, folder)
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (tarfile.TarError, EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
         raise UsageError(f"this is no bundle: {error}") from None
 
 

@@ -16,6 +16,7 @@ from google.auth import exceptions as auth
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.storage import Client  # pyright: ignore[reportMissingTypeStubs]
+from google.cloud.storage.exceptions import DataCorruption  # pyright: ignore[reportMissingTypeStubs]
 from requests import RequestException
 from requests.adapters import HTTPAdapter
 
@@ -60,7 +61,11 @@ class GcsObjects:
         incoming = _Incoming(download, moved)
 
         def receive() -> None:
-            blob.download_to_file(incoming, timeout=SILENCE, retry=None, **more)
+            try:
+                blob.download_to_file(incoming, timeout=SILENCE, retry=None, **more)
+            except DataCorruption:
+                download.restart()  # what arrived is wrong: a retry must not go on from it
+                raise
 
         try:
             await _request(receive)
@@ -183,7 +188,13 @@ def _gcs_errors() -> Generator[None]:
         if "bucket does not exist" in str(error):
             raise RefusedError(_error_text(error)) from error
         raise FileNotFoundError(_error_text(error)) from error
-    except (answers.TooManyRequests, answers.ServerError, auth.TransportError, RequestException) as error:
+    except (
+        answers.TooManyRequests,
+        answers.ServerError,
+        auth.TransportError,
+        RequestException,
+        DataCorruption,
+    ) as error:
         raise FailedError(_error_text(error)) from error
     except (answers.GoogleAPIError, auth.GoogleAuthError) as error:
         final = not getattr(error, "retryable", False)

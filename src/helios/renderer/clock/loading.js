@@ -29,7 +29,7 @@ function watchDocuments(self) {
 /** Whether the browser is about to load data of a media element, or to fail. */
 function isLoading(element) {
   const { error, networkState, readyState, preload, src } = element;
-  if (error) return false;
+  if (error || element.srcObject) return false; // a stream delivers with the frames, so none can wait for it
   if (networkState === element.NETWORK_IDLE) return readyState === element.HAVE_METADATA && preload === "auto";
   return networkState === element.NETWORK_LOADING || Boolean(src);
 }
