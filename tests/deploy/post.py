@@ -30,7 +30,7 @@ with subprocess.Popen(
         ) as answer:
             *_, last = map(json.loads, answer)
         sys.stderr.write(json.dumps(last))
-        assert last["answer"]["exit_code"] == 0
+        assert last["response"]["exit_code"] == 0
         sys.stdout.write(Path(report).read_text())
     finally:
         running.kill()
