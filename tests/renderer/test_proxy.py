@@ -96,7 +96,7 @@ WAYS = {
     "hexadecimal": "await fetch('http://0x7f000001:PORT/hexadecimal')",
     "any": "await fetch('http://0.0.0.0:PORT/any')",
     "redirected": "await fetch('http://127.0.0.1:PORT/away')",
-    "image": "await new Promise((go) => { const i = new Image(); i.onload = i.onerror = go; i.src = 'http://127.0.0.1:PORT/picture'; })",
+    "image": "await new Promise((go) => { const i = new Image(); i.onload = i.onerror = go; i.src = 'http://127.0.0.1:PORT/image'; })",
     "frame": "await new Promise((go) => { const f = document.createElement('iframe'); f.onload = f.onerror = go; f.src = 'http://127.0.0.1:PORT/frame'; document.body.append(f); })",
     "socket": "await new Promise((go) => { const s = new WebSocket('ws://127.0.0.1:PORT/socket'); s.onerror = s.onclose = go; })",
     "worker": "await new Promise((go) => { const w = new Worker(URL.createObjectURL(new Blob([`fetch('http://127.0.0.1:PORT/worker').finally(() => postMessage(0))`]))); w.onmessage = go; })",
