@@ -55,7 +55,7 @@ async def probe(spec: ProbeSpec, workspace: Path) -> Probe:
         if spec.capture == "fast":
             raise
         found = await _probe_with_any_method(spec.model_copy(update={"capture": "faithful"}), workspace / "faithful")
-        warning = f"fast capture can't draw this page: {error}. Helios captures it faithfully instead"
+        warning = f"fast capture can't render this page: {error}. Helios captures it faithfully instead"
         return found.model_copy(
             update={"comparison": make_comparison(reason=str(error)), "warnings": (*found.warnings, warning)}
         )
