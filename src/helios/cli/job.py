@@ -1,4 +1,4 @@
-"""``helios job``: jobs that outlive the command that began them."""
+"""``helios job``: jobs that outlive the command that started them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from helios.jobs.job import Job
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="Jobs that outlive the command that began them."
+    no_args_is_help=True, rich_markup_mode="markdown", help="Manage jobs: run, watch, pause, resume, report."
 )
 
 Name = Annotated[str, typer.Argument(metavar="JOB", help="A job's id, or the beginning of it.")]

@@ -25,14 +25,14 @@ def render(
     source: options.Source,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file; its ending says what it becomes. Else out.mp4."),
+        typer.Option("--output", "-o", help="Output file; its suffix chooses the format (default: out.mp4)."),
     ] = None,
     form: Annotated[
         str | None,
         typer.Option(
             "--format",
             metavar="NAME",
-            help="mp4, webm, gif, png …, if the name has no ending.",
+            help="Output format, such as mp4, webm, gif or png, for a name without suffix.",
         ),
     ] = None,
     width: options.Width = None,
@@ -47,7 +47,7 @@ def render(
     workers: options.Workers = "auto",
     chunk_frames: options.ChunkFrames = None,
     encoder: Annotated[
-        str, typer.Option(metavar="ffmpeg|browser", help="Who encodes; the browser is faster, at a lesser quality.")
+        str, typer.Option(metavar="ffmpeg|browser", help="Video encoder; the browser's is faster, at a lower quality.")
     ] = "ffmpeg",
     codec: options.Codec = None,
     alpha: options.Alpha = False,
@@ -75,30 +75,31 @@ def render(
         ),
     ] = None,
     audio_codec: Annotated[
-        str | None, typer.Option(metavar="aac|opus|pcm", help="How sound is coded. Else as is usual for the file.")
+        str | None, typer.Option(metavar="aac|opus|pcm", help="Audio codec (default: by the output format).")
     ] = None,
     loudness: Annotated[
         float | None, typer.Option(metavar="LUFS", help="Integrated loudness, such as -14 (EBU R128).")
     ] = None,
     hls: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Also a stream that plays what is finished while the rest is drawn."),
+        typer.Option(metavar="FOLDER", help="Folder for an HLS stream that plays while the rest renders."),
     ] = None,
     metadata: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="What the file says of the video: title=Hello.")
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Metadata of the video file, such as title=Hello.")
     ] = None,
     chapters: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The video's chapters: a line such as 1:02.500 Title for each.")
+        Path | None, typer.Option(metavar="FILE", help="File of chapters, one line each, such as 1:02.500 Title.")
     ] = None,
     subtitles: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Subtitles (.srt, .vtt): video.srt,language=en; to draw them: video.srt,burn.",
+            help="Subtitles (.srt, .vtt, .ass): video.srt,language=en; burned in: video.srt,burn.",
         ),
     ] = None,
     emit_job: Annotated[
-        Path | None, typer.Option(metavar="SPEC", help="Write the job into a file instead: helios job run SPEC.")
+        Path | None,
+        typer.Option(metavar="SPEC", help="Write the job to a file instead of running it: helios job run SPEC."),
     ] = None,
     inject: options.Inject = None,
     quiet: options.Quiet = False,
