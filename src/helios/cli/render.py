@@ -99,7 +99,7 @@ def render(
     ] = None,
     emit_job: Annotated[
         Path | None,
-        typer.Option(metavar="SPEC", help="Write the job to a file instead of running it: helios job run SPEC."),
+        typer.Option(metavar="SPEC", help="Write the job to a file instead: helios job run SPEC."),
     ] = None,
     inject: options.Inject = None,
     quiet: options.Quiet = False,
