@@ -158,4 +158,4 @@ def test_a_stream_that_can_not_be_written_does_not_fail_the_video(page: Path, tm
 
     video = helios.render_sync(page, tmp_path / "video.mp4", hls=folder, frames=100, workers=1, on_event=break_it)
     assert video.frames == 100
-    assert any("can't be played before its end" in message for message in printed)
+    assert any("can't be played before it is finished" in message for message in printed)
