@@ -4,15 +4,14 @@ function createAnimationFrames(self) {
   const requests = new Map(); // id -> {owner, callback}
   let called = new WeakSet(); // callbacks that have run for this frame
   const holders = new WeakSet(); // callbacks that have called helios.hold()
-  const countHolds = () => [...self.pending].filter((entry) => entry.own).length;
 
   async function run(entries = [...requests]) {
     for (const [id, { owner, callback }] of entries) {
       if (!requests.delete(id) || owner.closed) continue;
       called.add(callback);
-      const before = countHolds();
+      const before = countHolds(self);
       runReportingErrors(owner, () => callback.call(owner, self.now));
-      if (countHolds() > before) holders.add(callback);
+      if (countHolds(self) > before) holders.add(callback);
       await self.nextTask();
     }
   }

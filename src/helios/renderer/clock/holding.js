@@ -25,14 +25,17 @@ function twoFrames() {
   return new Promise((resolve) => native.requestAnimationFrame(() => native.requestAnimationFrame(resolve)));
 }
 
+/** How many holds and promises of the page itself are pending. */
+function countHolds(self) {
+  return [...self.pending].filter((entry) => entry.own).length;
+}
+
 function createHeldSteps(self) {
   let steps = 0;
   let nextFrame = 0; // ms on the time line of the hold
   let activityAtDraw = -1; // self.activity when a frame was drawn last
   let idleTimes = 0;
   const holders = new WeakSet(); // animation frame callbacks that hold the page themselves: they run once a frame
-
-  const countHolds = () => [...self.pending].filter((entry) => entry.own).length;
 
   /** Callbacks that have not run in this frame come first. */
   function dueFrames() {
@@ -48,9 +51,9 @@ function createHeldSteps(self) {
     self.heldFrames++;
     nextFrame = Math.max(nextFrame, self.heldTime) + HELD_FRAME_INTERVAL;
     for (const frame of frames) {
-      const before = countHolds();
+      const before = countHolds(self);
       await self.animationFrames.run([frame]);
-      if (countHolds() > before) holders.add(frame[1].callback);
+      if (countHolds(self) > before) holders.add(frame[1].callback);
     }
     activityAtDraw = self.activity;
     self.drawingHeldFrame = true;
